@@ -1,0 +1,201 @@
+//! From a logit to a probability, and thresholds with their evidence. All numbers come from
+//! validation groups.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Logit, Probability};
+
+/// How much of its making a picture can still show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Lossless or JPEG quality of at least 85, short side of at least 200 pixels.
+    Clean,
+    /// JPEG quality of at least 55, short side of at least 100 pixels.
+    Web,
+    /// Anything smaller or more compressed.
+    Hard,
+}
+
+impl Tier {
+    /// The tier of a picture, from its short side in pixels and, for a JPEG, its quality.
+    #[must_use]
+    pub fn of(short_side: u32, jpeg_quality: Option<u8>) -> Self {
+        let quality = jpeg_quality.unwrap_or(100);
+        if quality >= 85 && short_side >= 200 {
+            Self::Clean
+        } else if quality >= 55 && short_side >= 100 {
+            Self::Web
+        } else {
+            Self::Hard
+        }
+    }
+
+    /// Name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Web => "web",
+            Self::Hard => "hard",
+        }
+    }
+}
+
+/// A threshold and what it did on validation pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatingPoint {
+    /// False-positive rate that was asked for.
+    pub max_fpr: f64,
+    /// Probability from which a picture counts.
+    pub threshold: f64,
+    /// Share of generated validation pictures at or above it.
+    pub recall: f64,
+    /// Share of authentic validation pictures at or above it.
+    pub fpr: f64,
+}
+
+/// Validation pictures of one tier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierCalibration {
+    /// The tier.
+    pub tier: Tier,
+    /// Sorted probabilities of authentic pictures.
+    pub negatives: Vec<f32>,
+    /// Sorted probabilities of generated pictures.
+    pub positives: Vec<f32>,
+}
+
+/// Calibration of one detector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Identifies the fit in records.
+    pub id: String,
+    /// Probability = sigmoid(`scale` x logit + `offset`).
+    pub scale: f64,
+    /// See `scale`.
+    pub offset: f64,
+    /// Probability from which the forced decision is "generated".
+    pub decision_threshold: f64,
+    /// Probability from which the verdict may be `generated`; `None` when validation does not
+    /// carry such a verdict.
+    pub generated_threshold: Option<f64>,
+    /// AUC on matched validation pictures with its 95% interval by group.
+    pub matched_auc: f64,
+    /// Lower bound of that interval.
+    pub matched_auc_low: f64,
+    /// Upper bound.
+    pub matched_auc_high: f64,
+    /// Validation scores by tier, for operating points.
+    pub tiers: Vec<TierCalibration>,
+}
+
+/// What `--max-fpr` yields.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operating {
+    /// A threshold that validation carries.
+    Point(OperatingPoint),
+    /// Fewer than `3 / max_fpr` authentic validation pictures in the tier.
+    InsufficientData {
+        /// How many there are.
+        negatives: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+}
+
+impl Calibration {
+    /// Calibrated probability of a logit.
+    #[must_use]
+    pub fn probability(&self, logit: Logit) -> Probability {
+        let z = self.scale * logit.0 + self.offset;
+        // Never exactly 0 or 1: no finite validation set carries certainty.
+        Probability((1.0 / (1.0 + (-z).exp())).clamp(1e-4, 1.0 - 1e-4))
+    }
+
+    /// The lowest threshold whose false-positive rate in `tier` is at most `max_fpr`.
+    #[must_use]
+    pub fn operating_point(&self, tier: Tier, max_fpr: f64) -> Operating {
+        let needed = (3.0 / max_fpr).ceil() as usize;
+        let Some(t) = self.tiers.iter().find(|t| t.tier == tier) else {
+            return Operating::InsufficientData {
+                negatives: 0,
+                needed,
+            };
+        };
+        if t.negatives.len() < needed {
+            return Operating::InsufficientData {
+                negatives: t.negatives.len(),
+                needed,
+            };
+        }
+        operating_point(&t.negatives, &t.positives, max_fpr)
+    }
+}
+
+/// The lowest threshold on sorted scores whose false-positive rate is at most `max_fpr`.
+#[must_use]
+pub fn operating_point(negatives: &[f32], positives: &[f32], max_fpr: f64) -> Operating {
+    let allowed = (negatives.len() as f64 * max_fpr).floor() as usize;
+    // Just above the highest negative that must not count.
+    let threshold = match negatives.len().checked_sub(allowed + 1) {
+        Some(index) => f64::from(negatives[index]) + 1e-6,
+        None => 0.0,
+    };
+    let share = |scores: &[f32]| {
+        scores.iter().filter(|s| f64::from(**s) >= threshold).count() as f64
+            / scores.len().max(1) as f64
+    };
+    Operating::Point(OperatingPoint {
+        max_fpr,
+        threshold,
+        recall: share(positives),
+        fpr: share(negatives),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_keeps_the_promised_rate() {
+        let negatives: Vec<f32> = (0..100).map(|i| i as f32 / 100.0).collect();
+        let positives: Vec<f32> = (50..150).map(|i| i as f32 / 150.0).collect();
+        let Operating::Point(p) = operating_point(&negatives, &positives, 0.05) else {
+            panic!("a point exists");
+        };
+        assert_eq!(p.fpr, 0.05);
+        assert!(p.threshold > 0.94 && p.threshold < 0.95);
+    }
+
+    #[test]
+    fn too_few_negatives_are_said() {
+        let c = Calibration {
+            id: "t".into(),
+            scale: 1.0,
+            offset: 0.0,
+            decision_threshold: 0.5,
+            generated_threshold: None,
+            matched_auc: 0.5,
+            matched_auc_low: 0.4,
+            matched_auc_high: 0.6,
+            tiers: vec![TierCalibration {
+                tier: Tier::Clean,
+                negatives: vec![0.1; 299],
+                positives: vec![0.9; 10],
+            }],
+        };
+        assert_eq!(
+            c.operating_point(Tier::Clean, 0.01),
+            Operating::InsufficientData {
+                negatives: 299,
+                needed: 300
+            }
+        );
+        assert!(matches!(c.operating_point(Tier::Clean, 0.02), Operating::Point(_)));
+    }
+}

@@ -1,0 +1,105 @@
+//! The one list of detectors. Help, reports and tests derive from it.
+
+use realscope_nn::engine::EngineKind;
+use serde::Serialize;
+
+use crate::card::Card;
+use crate::home::Home;
+use crate::{Detector, DetectorError, default, npr};
+
+/// Where a detector's weights are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// In the binary.
+    Embedded,
+    /// In the folder of installed models.
+    Installed,
+    /// To be imported.
+    NeedsWeights,
+}
+
+/// A detector that this program knows by itself.
+pub struct Known {
+    /// Stable id.
+    pub id: &'static str,
+    /// Its card, as far as it is known without weights.
+    pub card: fn() -> Result<Card, DetectorError>,
+    /// How to get its weights; `None` for embedded ones.
+    pub hint: Option<&'static str>,
+}
+
+/// Every detector that this program knows by itself.
+pub const KNOWN: &[Known] = &[
+    Known {
+        id: default::ID,
+        card: default::card,
+        hint: None,
+    },
+    Known {
+        id: npr::ID,
+        card: || Ok(npr::card()),
+        hint: Some("realscope models import npr NPR.pth"),
+    },
+];
+
+/// One row of `models list`.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The card.
+    pub card: Card,
+    /// Where its weights are.
+    pub availability: Availability,
+}
+
+/// All detectors, known ones first, then installed ones by name.
+///
+/// # Errors
+/// [`DetectorError::Corrupt`] for the first damaged installation.
+pub fn entries(home: &Home) -> Result<Vec<Entry>, DetectorError> {
+    let installed = home.installed();
+    let mut entries = Vec::new();
+    for known in KNOWN {
+        let availability = if known.hint.is_none() {
+            Availability::Embedded
+        } else if installed.iter().any(|id| id == known.id) {
+            Availability::Installed
+        } else {
+            Availability::NeedsWeights
+        };
+        let card = match availability {
+            Availability::Installed => home.card(known.id)?,
+            _ => (known.card)()?,
+        };
+        entries.push(Entry { card, availability });
+    }
+    for id in installed {
+        if !KNOWN.iter().any(|k| k.id == id) {
+            entries.push(Entry {
+                card: home.card(&id)?,
+                availability: Availability::Installed,
+            });
+        }
+    }
+    Ok(entries)
+}
+
+/// Loads a detector by id.
+///
+/// # Errors
+/// [`DetectorError`].
+pub fn load(id: &str, home: &Home, kind: EngineKind) -> Result<Box<dyn Detector>, DetectorError> {
+    if id == default::ID {
+        return Ok(Box::new(default::load(kind)?));
+    }
+    if home.installed().iter().any(|i| i == id) {
+        return Ok(Box::new(home.load(id, kind)?));
+    }
+    match KNOWN.iter().find(|k| k.id == id) {
+        Some(known) => Err(DetectorError::NeedsWeights {
+            id: id.into(),
+            hint: known.hint.unwrap_or_default().into(),
+        }),
+        None => Err(DetectorError::Unknown { id: id.into() }),
+    }
+}

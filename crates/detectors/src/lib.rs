@@ -1,0 +1,90 @@
+//! Detectors: what they are, how they look at a picture, where their weights lie.
+//!
+//! Owns: the [`Card`] of each detector, the one [`catalog`], choice of windows, calibration of a
+//! score, and the folder of installed models.
+//! Refuses: weights whose hash is not the card's, a head on another encoder than its own.
+//!
+//! Open first: [`catalog`], then [`default`].
+
+pub mod calibration;
+pub mod card;
+pub mod catalog;
+pub mod default;
+pub mod home;
+pub mod npr;
+pub mod onnx;
+pub mod window;
+
+use image::RgbImage;
+
+pub use calibration::{Calibration, Tier};
+pub use card::Card;
+pub use window::Window;
+
+use realscope_nn::engine::EngineError;
+
+/// Raw output of a detector; larger means more likely generated.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Logit(pub f64);
+
+/// Calibrated probability that a picture is generated or manipulated.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Probability(pub f64);
+
+/// Why a detector gave no score.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectorError {
+    /// No detector has this id.
+    #[error("unknown detector `{id}`")]
+    Unknown {
+        /// The id.
+        id: String,
+    },
+    /// Its weights are not installed.
+    #[error("detector `{id}` needs weights: {hint}")]
+    NeedsWeights {
+        /// The detector.
+        id: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Installed files are damaged or do not belong together.
+    #[error("detector `{id}`: {reason}")]
+    Corrupt {
+        /// The detector.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Inference failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A view of the picture could not be made.
+    #[error(transparent)]
+    Delivery(#[from] realscope_media::delivery::DeliveryError),
+}
+
+/// Scores pictures.
+pub trait Detector: Send + Sync {
+    /// What it is.
+    fn card(&self) -> &Card;
+
+    /// The windows of `picture` that it would look at, in a fixed order.
+    ///
+    /// # Errors
+    /// [`DetectorError::Delivery`].
+    fn windows(&self, picture: &RgbImage) -> Result<Vec<Window>, DetectorError>;
+
+    /// One logit for each window, 1 = generated; the result for a window does not depend on the
+    /// others.
+    ///
+    /// # Errors
+    /// [`DetectorError::Engine`].
+    fn logits(&self, windows: &[RgbImage]) -> Result<Vec<f64>, DetectorError>;
+
+    /// The picture's logit from those of its windows, in the order of [`Detector::windows`].
+    fn fuse(&self, logits: &[f64]) -> Logit {
+        Logit(logits.iter().sum::<f64>() / logits.len().max(1) as f64)
+    }
+}

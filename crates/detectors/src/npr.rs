@@ -1,0 +1,76 @@
+//! `npr`: neighbouring pixel relationships (Tan et al., CVPR 2024, arXiv 2312.10461).
+//!
+//! Published network and preprocessing: the whole picture squashed to 256 x 256 (bilinear), ImageNet
+//! normalisation. Loads the authors' `NPR.pth` unchanged. Their repository has no licence, so the
+//! weights are for the user to obtain; none ship. Uncalibrated: its verdict is at most `uncertain`.
+
+use std::path::Path;
+
+use realscope_nn::npr::NprConfig;
+use realscope_nn::onnx::Graph;
+use realscope_nn::{Cpu, Parameters, StateDict};
+
+use crate::DetectorError;
+use crate::card::{Card, Filter, Input, OutputKind, Status, Task, View};
+use crate::onnx::sha256;
+
+/// Stable id.
+pub const ID: &str = "npr";
+const SIDE: u32 = 256;
+
+/// The card, without the hash of weights that are not there yet.
+#[must_use]
+pub fn card() -> Card {
+    Card {
+        id: ID.into(),
+        summary: "Neighbouring pixel relationships, published network".into(),
+        status: Status::Stable,
+        task: Task::GeneratedImage,
+        input: Input {
+            size: SIDE,
+            view: View::Squash,
+            max_windows: 1,
+            filter: Filter::Bilinear,
+            mean: [0.485, 0.456, 0.406],
+            std: [0.229, 0.224, 0.225],
+        },
+        output: OutputKind::Logit,
+        weights_sha256: String::new(),
+        encoder_sha256: None,
+        licence: "the official weights carry no licence; they are not shipped".into(),
+        training_data: "official weights: ForenSynths ProGAN, four classes".into(),
+        citation: "Tan et al., CVPR 2024, arXiv 2312.10461".into(),
+        known_failures: vec![
+            "falls to chance once both classes are JPEG-encoded alike".into(),
+            "resizing and social-network delivery".into(),
+        ],
+        map_false_alarm_rate: None,
+        calibration: None,
+    }
+}
+
+/// Converts a PyTorch or safetensors file in the published layout to the deployed ONNX file.
+///
+/// # Errors
+/// [`DetectorError::Corrupt`] naming the first tensor that does not fit.
+pub fn convert(file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
+    let corrupt = |reason: String| DetectorError::Corrupt {
+        id: ID.into(),
+        reason,
+    };
+    let dict = StateDict::read(file).map_err(|e| corrupt(e.to_string()))?;
+    let device = Default::default();
+    let mut network = NprConfig::published().init::<Cpu>(&device);
+    network
+        .load(&dict, &device)
+        .map_err(|e| corrupt(e.to_string()))?;
+    let mut graph = Graph::new(ID, false);
+    let side = SIDE as usize;
+    let input = graph.input("x", [1, 3, side, side]);
+    let logit = network.forward(&mut graph, input);
+    graph.output("logit", &logit);
+    let onnx = graph.encode();
+    let mut card = card();
+    card.weights_sha256 = sha256(&onnx);
+    Ok((card, onnx))
+}

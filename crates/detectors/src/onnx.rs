@@ -1,0 +1,113 @@
+//! A detector that is one ONNX classifier with a card.
+
+use image::RgbImage;
+use realscope_nn::engine::{self, Engine, EngineKind};
+use sha2::{Digest, Sha256};
+
+use crate::card::{Card, OutputKind};
+use crate::{Detector, DetectorError, Window, window};
+
+/// Windows that go through a network at once.
+const BATCH: usize = 8;
+
+/// Lower-case hex of the SHA-256 of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+/// Appends a picture as three planes, normalised.
+pub fn normalise(picture: &RgbImage, mean: [f32; 3], std: [f32; 3], out: &mut Vec<f32>) {
+    for c in 0..3 {
+        let (scale, offset) = (1.0 / (255.0 * std[c]), mean[c] / std[c]);
+        out.extend(
+            picture
+                .as_raw()
+                .iter()
+                .skip(c)
+                .step_by(3)
+                .map(|v| f32::from(*v) * scale - offset),
+        );
+    }
+}
+
+/// One network, one card.
+pub struct OnnxDetector {
+    card: Card,
+    engine: Box<dyn Engine>,
+}
+
+impl OnnxDetector {
+    /// Loads weights that must have the card's hash.
+    ///
+    /// # Errors
+    /// [`DetectorError::Corrupt`] on another hash, [`DetectorError::Engine`] when they do not load.
+    pub fn load(card: Card, onnx: &[u8], kind: EngineKind) -> Result<Self, DetectorError> {
+        let found = sha256(onnx);
+        if found != card.weights_sha256 {
+            return Err(DetectorError::Corrupt {
+                id: card.id,
+                reason: format!(
+                    "the weights have SHA-256 {found}, the card says {}",
+                    card.weights_sha256
+                ),
+            });
+        }
+        Ok(Self {
+            engine: engine::load(kind, onnx)?,
+            card,
+        })
+    }
+
+    /// Raw first outputs for windows, each a row.
+    ///
+    /// # Errors
+    /// [`DetectorError::Engine`].
+    pub fn rows(&self, windows: &[RgbImage]) -> Result<Vec<Vec<f32>>, DetectorError> {
+        let input = &self.card.input;
+        let side = input.size as usize;
+        let mut rows = Vec::with_capacity(windows.len());
+        for chunk in windows.chunks(BATCH) {
+            let mut pixels = Vec::with_capacity(chunk.len() * 3 * side * side);
+            for picture in chunk {
+                normalise(picture, input.mean, input.std, &mut pixels);
+            }
+            let output = self.engine.first(&pixels, [chunk.len(), 3, side, side])?;
+            let width = output.values.len() / chunk.len();
+            rows.extend(output.values.chunks(width.max(1)).map(<[f32]>::to_vec));
+        }
+        Ok(rows)
+    }
+}
+
+impl Detector for OnnxDetector {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn windows(&self, picture: &RgbImage) -> Result<Vec<Window>, DetectorError> {
+        Ok(window::all(picture, &self.card.input)?)
+    }
+
+    fn logits(&self, windows: &[RgbImage]) -> Result<Vec<f64>, DetectorError> {
+        self.rows(windows)?
+            .into_iter()
+            .map(|row| {
+                let at = |i: usize| row.get(i).copied().map(f64::from);
+                match self.card.output {
+                    OutputKind::Logit => at(0),
+                    OutputKind::InvertedLogit => at(0).map(|v| -v),
+                    OutputKind::RealFake => at(1).zip(at(0)).map(|(f, r)| f - r),
+                    OutputKind::FakeReal => at(0).zip(at(1)).map(|(f, r)| f - r),
+                }
+                .ok_or_else(|| DetectorError::Corrupt {
+                    id: self.card.id.clone(),
+                    reason: format!("the network has {} outputs", row.len()),
+                })
+            })
+            .collect()
+    }
+}

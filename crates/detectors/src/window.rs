@@ -1,0 +1,196 @@
+//! Which parts of a picture a detector looks at.
+
+use image::RgbImage;
+use realscope_media::delivery::{self, DeliveryError};
+
+use crate::card::{Input, View};
+
+/// A part of a picture as a network sees it.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// Left edge in the picture.
+    pub left: u32,
+    /// Top edge in the picture.
+    pub top: u32,
+    /// Width in the picture.
+    pub width: u32,
+    /// Height in the picture.
+    pub height: u32,
+    /// Whether it shows the whole picture resized.
+    pub whole: bool,
+    /// Pixels of the network's size.
+    pub pixels: RgbImage,
+}
+
+/// Positions of `side` that cover `size`: evenly spread, at least one, no two the same.
+fn positions(size: u32, side: u32, most: u32) -> Vec<u32> {
+    let free = size.saturating_sub(side);
+    let wanted = size.div_ceil(side).clamp(1, most);
+    if wanted == 1 || free == 0 {
+        return vec![free / 2];
+    }
+    (0..wanted)
+        .map(|i| u32::try_from(u64::from(free) * u64::from(i) / u64::from(wanted - 1)).unwrap_or(free))
+        .collect()
+}
+
+/// Up to `most` native-resolution windows of `side` pixels: from a regular grid, the ones of middle
+/// to high texture first, spread over the picture. Flat windows (sky, paper) show how nothing was
+/// made and are used only where there is nothing else.
+#[must_use]
+pub fn native(picture: &RgbImage, side: u32, most: usize) -> Vec<Window> {
+    let (width, height) = picture.dimensions();
+    let mut candidates: Vec<(u32, u32, f64)> = Vec::new();
+    for top in positions(height, side, 8) {
+        for left in positions(width, side, 8) {
+            candidates.push((left, top, texture(picture, left, top, side)));
+        }
+    }
+    if candidates.len() > most {
+        // Rank by texture; ties keep the order of the grid.
+        candidates.sort_by(|a, b| b.2.total_cmp(&a.2));
+        // The highest tenth is often foliage or text, where compression hides every trace.
+        let skip = candidates.len() / 10;
+        candidates.rotate_left(skip);
+        candidates.truncate(most);
+        candidates.sort_by_key(|(left, top, _)| (*top, *left));
+    }
+    candidates
+        .into_iter()
+        .map(|(left, top, _)| cut(picture, left, top, side))
+        .collect()
+}
+
+/// Mean absolute difference to the right and lower neighbour of every second pixel, green channel.
+fn texture(picture: &RgbImage, left: u32, top: u32, side: u32) -> f64 {
+    let (width, height) = picture.dimensions();
+    let raw = picture.as_raw();
+    let green = |x: u32, y: u32| i32::from(raw[3 * (y as usize * width as usize + x as usize) + 1]);
+    let (right, bottom) = ((left + side).min(width), (top + side).min(height));
+    let (mut sum, mut count) = (0_u64, 0_u64);
+    for y in (top..bottom.saturating_sub(1)).step_by(4) {
+        for x in (left..right.saturating_sub(1)).step_by(4) {
+            let here = green(x, y);
+            sum += u64::from(here.abs_diff(green(x + 1, y))) + u64::from(here.abs_diff(green(x, y + 1)));
+            count += 1;
+        }
+    }
+    sum as f64 / count.max(1) as f64
+}
+
+/// The window at (`left`, `top`); what is smaller than `side` is continued by reflection.
+#[must_use]
+pub fn cut(picture: &RgbImage, left: u32, top: u32, side: u32) -> Window {
+    let (width, height) = picture.dimensions();
+    let w = side.min(width - left.min(width));
+    let h = side.min(height - top.min(height));
+    let pixels = delivery::crop(picture, left, top, w, h);
+    Window {
+        left,
+        top,
+        width: w,
+        height: h,
+        whole: false,
+        pixels: if (w, h) == (side, side) {
+            pixels
+        } else {
+            reflect(&pixels, side)
+        },
+    }
+}
+
+/// The picture in the middle of a square of `side` pixels, its borders continued by reflection.
+#[must_use]
+pub fn reflect(picture: &RgbImage, side: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let source = |i: u32, size: u32| {
+        let offset = i64::from(i) + (i64::from(size) - i64::from(side)).div_euclid(2);
+        let period = 2 * i64::from(size);
+        let folded = offset.rem_euclid(period);
+        if folded < i64::from(size) {
+            folded as u32
+        } else {
+            (period - 1 - folded) as u32
+        }
+    };
+    RgbImage::from_fn(side, side, |x, y| {
+        *picture.get_pixel(source(x, width), source(y, height))
+    })
+}
+
+/// All windows of a picture for a card's input.
+///
+/// # Errors
+/// [`DeliveryError`] of the resizer.
+pub fn all(picture: &RgbImage, input: &Input) -> Result<Vec<Window>, DeliveryError> {
+    Ok(match input.view {
+        View::Windows => native(picture, input.size, input.max_windows),
+        View::Squash => vec![squash(picture, input)?],
+        View::ShorterSide => vec![shorter_side(picture, input)?],
+        View::WholeAndWindows => {
+            let mut windows = vec![shorter_side(picture, input)?];
+            windows.extend(native(picture, input.size, input.max_windows));
+            windows
+        }
+    })
+}
+
+fn squash(picture: &RgbImage, input: &Input) -> Result<Window, DeliveryError> {
+    Ok(Window {
+        left: 0,
+        top: 0,
+        width: picture.width(),
+        height: picture.height(),
+        whole: true,
+        pixels: delivery::resize(picture, input.size, input.size, input.filter.into())?,
+    })
+}
+
+fn shorter_side(picture: &RgbImage, input: &Input) -> Result<Window, DeliveryError> {
+    let (width, height) = picture.dimensions();
+    let side = input.size;
+    let short = u64::from(width.min(height).max(1));
+    let scaled = |v: u32| {
+        u32::try_from((u64::from(v) * u64::from(side) + short / 2) / short)
+            .unwrap_or(side)
+            .max(side)
+    };
+    let (w, h) = (scaled(width), scaled(height));
+    let resized = delivery::resize(picture, w, h, input.filter.into())?;
+    let square = width.min(height);
+    Ok(Window {
+        left: (width - square) / 2,
+        top: (height - square) / 2,
+        width: square,
+        height: square,
+        whole: true,
+        pixels: delivery::crop(&resized, (w - side) / 2, (h - side) / 2, side, side),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_stay_inside_and_are_of_the_input_size() {
+        for (w, h) in [(1, 1), (5, 300), (127, 129), (128, 128), (4000, 130), (641, 480)] {
+            let picture = RgbImage::from_fn(w, h, |x, y| image::Rgb([x as u8, y as u8, 7]));
+            let windows = native(&picture, 128, 6);
+            assert!(!windows.is_empty() && windows.len() <= 6);
+            for window in windows {
+                assert_eq!(window.pixels.dimensions(), (128, 128));
+                assert!(window.left + window.width <= w && window.top + window.height <= h);
+            }
+        }
+    }
+
+    #[test]
+    fn a_textured_window_is_preferred() {
+        let picture = RgbImage::from_fn(1024, 256, |x, y| {
+            let v = if x >= 512 { ((x * 7 + y * 13) % 64) as u8 } else { 90 };
+            image::Rgb([v; 3])
+        });
+        assert!(native(&picture, 128, 4).iter().all(|w| w.left >= 384));
+    }
+}

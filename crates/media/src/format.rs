@@ -1,0 +1,149 @@
+//! Formats by content, never by name.
+
+use serde::{Deserialize, Serialize};
+
+/// What the first bytes of a file say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Format {
+    /// JPEG (ITU-T T.81).
+    Jpeg,
+    /// PNG and APNG.
+    Png,
+    /// WebP.
+    Webp,
+    /// GIF.
+    Gif,
+    /// Windows bitmap.
+    Bmp,
+    /// TIFF.
+    Tiff,
+    /// AVIF.
+    Avif,
+    /// JPEG XL, bare or in a container.
+    Jxl,
+    /// HEIC; recognised, not decoded.
+    Heic,
+    /// A video container; recognised, not decoded.
+    Video,
+}
+
+impl Format {
+    /// The format that `bytes` begin with.
+    #[must_use]
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some(Self::Png),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::Webp),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => Some(Self::Video),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
+            [0xff, 0x0a, ..] => Some(Self::Jxl),
+            [0, 0, 0, 12, b'J', b'X', b'L', b' ', 0x0d, 0x0a, 0x87, 0x0a, ..] => Some(Self::Jxl),
+            [0x1a, 0x45, 0xdf, 0xa3, ..] => Some(Self::Video),
+            // A bitmap's declared header size tells it from text that happens to begin with "BM".
+            [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..]
+                if matches!(bytes.get(14), Some(12 | 40 | 52 | 56 | 64 | 108 | 124)) =>
+            {
+                Some(Self::Bmp)
+            }
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Self::brand(bytes)),
+            _ => None,
+        }
+    }
+
+    /// The brands of an ISO base media file; the major one first.
+    fn brand(bytes: &[u8]) -> Self {
+        let declared = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+        let end = declared.clamp(12, 256).min(bytes.len());
+        let brands = bytes
+            .get(8..end)
+            .unwrap_or_default()
+            .chunks_exact(4)
+            .enumerate()
+            .filter(|(i, _)| *i != 1)
+            .map(|(_, brand)| brand);
+        for brand in brands {
+            match brand {
+                b"avif" | b"avis" => return Self::Avif,
+                b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" => return Self::Heic,
+                _ => {}
+            }
+        }
+        Self::Video
+    }
+
+    /// Name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+            Self::Webp => "WebP",
+            Self::Gif => "GIF",
+            Self::Bmp => "BMP",
+            Self::Tiff => "TIFF",
+            Self::Avif => "AVIF",
+            Self::Jxl => "JPEG XL",
+            Self::Heic => "HEIC",
+            Self::Video => "video",
+        }
+    }
+}
+
+/// A word for content that is no picture.
+#[must_use]
+pub fn describe(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [b'%', b'P', b'D', b'F', ..] => "a PDF document",
+        [b'P', b'K', 3, 4, ..] => "a ZIP archive",
+        [0x7f, b'E', b'L', b'F', ..] => "a program",
+        [0x1f, 0x8b, ..] => "gzip data",
+        _ if std::str::from_utf8(&bytes[..bytes.len().min(512)])
+            .map_or_else(|e| e.valid_up_to() + 4 > bytes.len().min(512), |_| true) =>
+        {
+            "text"
+        }
+        _ => "unknown data",
+    }
+}
+
+/// Whether a file name claims to be a picture or a video.
+#[must_use]
+pub fn name_claims_media(name: &str) -> bool {
+    const EXTENSIONS: [&str; 24] = [
+        "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
+        "avif", "jxl", "heic", "heif", "mp4", "mov", "m4v", "webm", "mkv", "avi", "mpg", "mpeg",
+    ];
+    name.rsplit_once('.')
+        .is_some_and(|(_, ext)| EXTENSIONS.contains(&ext.to_ascii_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renamed_text_is_no_picture() {
+        assert_eq!(Format::sniff(b"BM is how this text begins, honestly"), None);
+        assert_eq!(describe("h\u{e9}llo".as_bytes()), "text");
+    }
+
+    #[test]
+    fn brands_tell_avif_from_heic_and_video() {
+        assert_eq!(
+            Format::sniff(b"\0\0\0\x1cftypmif1\0\0\0\0avifmif1miaf"),
+            Some(Format::Avif)
+        );
+        assert_eq!(
+            Format::sniff(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+            Some(Format::Heic)
+        );
+        assert_eq!(
+            Format::sniff(b"\0\0\0\x18ftypisom\0\0\0\0mp41isom"),
+            Some(Format::Video)
+        );
+    }
+}

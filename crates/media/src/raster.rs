@@ -1,0 +1,117 @@
+//! PNG, WebP, GIF, BMP and TIFF through the `image` crate, within limits.
+
+use std::io::Cursor;
+
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
+
+use crate::decode::{Raw, Samples};
+use crate::{Format, Limits, MediaError};
+
+fn error(format: Format, e: &ImageError) -> MediaError {
+    let format = format.name().to_owned();
+    let reason = e.to_string();
+    match e {
+        ImageError::Limits(_) => MediaError::Limit {
+            what: "memory of the decoder".into(),
+            value: 0,
+            limit: 0,
+        },
+        ImageError::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
+            MediaError::Truncated { format, reason }
+        }
+        ImageError::Unsupported(_) => MediaError::Unsupported {
+            format: format!("{format} variant ({reason})"),
+        },
+        _ if reason.to_ascii_lowercase().contains("unexpected end")
+            || reason.to_ascii_lowercase().contains("eof") =>
+        {
+            MediaError::Truncated { format, reason }
+        }
+        _ => MediaError::Corrupt { format, reason },
+    }
+}
+
+pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Raw, MediaError> {
+    let kind = match format {
+        Format::Png => ImageFormat::Png,
+        Format::Webp => ImageFormat::WebP,
+        Format::Gif => ImageFormat::Gif,
+        Format::Bmp => ImageFormat::Bmp,
+        _ => ImageFormat::Tiff,
+    };
+    let failed = |e: ImageError| error(format, &e);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
+    let mut bounds = image::Limits::no_limits();
+    bounds.max_alloc = Some(limits.max_alloc);
+    reader.limits(bounds.clone());
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    // The decoded samples, the RGB copy and an 8-bit upright copy exist at the same time.
+    let sample = u64::from(decoder.color_type().bytes_per_pixel());
+    limits.check(u64::from(width), u64::from(height), sample + 6)?;
+    decoder.set_limits(bounds).map_err(failed)?;
+    let icc = decoder.icc_profile().map_err(failed)?;
+    let exif = decoder.exif_metadata().ok().flatten();
+    let bit_depth = bit_depth(bytes, format, decoder.color_type());
+    let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let alpha = picture.color().has_alpha();
+    let deep = matches!(
+        picture.color(),
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16
+            | ColorType::Rgb32F | ColorType::Rgba32F
+    );
+    let samples = match (deep, alpha) {
+        (false, false) => Samples::Rgb8(picture.into_rgb8().into_raw()),
+        (false, true) => Samples::Rgba8(picture.into_rgba8().into_raw()),
+        (true, false) => Samples::Rgb16(picture.into_rgb16().into_raw()),
+        (true, true) => Samples::Rgba16(picture.into_rgba16().into_raw()),
+    };
+    Ok(Raw {
+        samples,
+        width,
+        height,
+        bit_depth,
+        animated: animated(bytes, format),
+        icc,
+        exif,
+        orientation: None,
+        jpeg: None,
+        notes: Vec::new(),
+    })
+}
+
+fn bit_depth(bytes: &[u8], format: Format, colour: ColorType) -> u8 {
+    match format {
+        // IHDR stands first, its depth at byte 24.
+        Format::Png => bytes.get(24).copied().unwrap_or(8),
+        _ => (u16::from(colour.bits_per_pixel()) / u16::from(colour.channel_count().max(1))) as u8,
+    }
+}
+
+fn animated(bytes: &[u8], format: Format) -> bool {
+    match format {
+        Format::Png => png_chunks(bytes).any(|(kind, _)| kind == *b"acTL"),
+        Format::Webp => {
+            bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
+        }
+        Format::Gif => {
+            use image::AnimationDecoder;
+            image::codecs::gif::GifDecoder::new(Cursor::new(bytes))
+                .is_ok_and(|d| d.into_frames().take(2).count() > 1)
+        }
+        _ => false,
+    }
+}
+
+/// Chunks of a PNG as (type, data); ends at the first damaged one.
+pub(crate) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    let mut at = 8;
+    std::iter::from_fn(move || {
+        let head = bytes.get(at..at + 8)?;
+        let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let kind = [head[4], head[5], head[6], head[7]];
+        let data = bytes.get(at + 8..(at + 8).checked_add(len)?)?;
+        at = (at + 8).checked_add(len)?.checked_add(4)?;
+        Some((kind, data))
+    })
+}

@@ -1,0 +1,321 @@
+//! Inference of ONNX files: a small trait and its two implementations.
+//!
+//! [`Rten`] is pure Rust, lives in the binary and is the default. [`Ort`] loads an ONNX Runtime
+//! library at run time, where one is found or named; nothing requires it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+
+use rten_tensor::prelude::*;
+use rten_tensor::{NdTensorView, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Which implementation runs a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// Pure Rust.
+    Rten,
+    /// ONNX Runtime, loaded at run time.
+    Ort,
+}
+
+impl EngineKind {
+    /// Name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rten => "rten",
+            Self::Ort => "ort",
+        }
+    }
+}
+
+/// Why inference failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The file is no network that the engine can load.
+    #[error("{engine} cannot load the network: {reason}")]
+    Load {
+        /// The engine.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A run failed.
+    #[error("{engine} failed: {reason}")]
+    Run {
+        /// The engine.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// No ONNX Runtime library was found or it cannot be loaded.
+    #[error("ONNX Runtime is not available: {reason}")]
+    OrtUnavailable {
+        /// Where was looked and what happened.
+        reason: String,
+    },
+}
+
+/// A float output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Name in the graph.
+    pub name: String,
+    /// Sizes.
+    pub shape: Vec<usize>,
+    /// Values, row-major.
+    pub values: Vec<f32>,
+}
+
+/// A loaded network with one picture input.
+pub trait Engine: Send + Sync {
+    /// Which implementation this is.
+    fn kind(&self) -> EngineKind;
+
+    /// All outputs for a batch `[n, c, h, w]` of normalised pictures.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`].
+    fn run(&self, input: &[f32], dims: [usize; 4]) -> Result<Vec<Output>, EngineError>;
+
+    /// The first output for a batch.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`], also when the network has no output or it is not finite.
+    fn first(&self, input: &[f32], dims: [usize; 4]) -> Result<Output, EngineError> {
+        let engine = self.kind().name();
+        let output = self
+            .run(input, dims)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| EngineError::Run {
+                engine,
+                reason: "the network has no output".into(),
+            })?;
+        if output.values.iter().all(|v| v.is_finite()) {
+            Ok(output)
+        } else {
+            Err(EngineError::Run {
+                engine,
+                reason: "the output is not finite".into(),
+            })
+        }
+    }
+}
+
+/// Loads a network.
+///
+/// # Errors
+/// [`EngineError::Load`] or [`EngineError::OrtUnavailable`].
+pub fn load(kind: EngineKind, onnx: &[u8]) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(match kind {
+        EngineKind::Rten => Box::new(Rten::load(onnx)?),
+        EngineKind::Ort => Box::new(Ort::load(onnx)?),
+    })
+}
+
+/// Engine in pure Rust.
+pub struct Rten {
+    model: rten::Model,
+    outputs: Vec<(String, rten::NodeId)>,
+}
+
+impl Rten {
+    /// Loads an ONNX file.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`].
+    pub fn load(onnx: &[u8]) -> Result<Self, EngineError> {
+        let fail = |reason: String| EngineError::Load {
+            engine: "rten",
+            reason,
+        };
+        let model = rten::Model::load(onnx.to_vec()).map_err(|e| fail(e.to_string()))?;
+        if model.input_ids().len() != 1 {
+            return Err(fail(format!("{} inputs", model.input_ids().len())));
+        }
+        let outputs = model
+            .output_ids()
+            .iter()
+            .map(|id| {
+                let name = model
+                    .node_info(*id)
+                    .and_then(|n| n.name().map(str::to_owned));
+                (name.unwrap_or_default(), *id)
+            })
+            .collect();
+        Ok(Self { model, outputs })
+    }
+}
+
+impl Engine for Rten {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Rten
+    }
+
+    fn run(&self, input: &[f32], dims: [usize; 4]) -> Result<Vec<Output>, EngineError> {
+        let fail = |reason: String| EngineError::Run {
+            engine: "rten",
+            reason,
+        };
+        if input.len() != dims.iter().product::<usize>() {
+            return Err(fail(format!("{} values for {dims:?}", input.len())));
+        }
+        let view = NdTensorView::from_data(dims, input);
+        let ids: Vec<rten::NodeId> = self.outputs.iter().map(|(_, id)| *id).collect();
+        let values = self
+            .model
+            .run(vec![(self.model.input_ids()[0], view.into())], &ids, None)
+            .map_err(|e| fail(e.to_string()))?;
+        self.outputs
+            .iter()
+            .zip(values)
+            .map(|((name, _), value)| {
+                let tensor: Tensor<f32> = value
+                    .try_into()
+                    .map_err(|_| fail(format!("output `{name}` is not float")))?;
+                Ok(Output {
+                    name: name.clone(),
+                    shape: tensor.shape().to_vec(),
+                    values: tensor.to_vec(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// ONNX Runtime.
+pub struct Ort {
+    session: Mutex<ort::session::Session>,
+}
+
+static ORT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+
+/// Loads the library once per process: the one that `ORT_DYLIB_PATH` names, else the first that the
+/// system's loader finds under its usual names.
+fn runtime() -> Result<&'static Path, EngineError> {
+    let state = ORT.get_or_init(|| {
+        let mut tried = Vec::new();
+        for path in candidates() {
+            // `ort` aborts the process on a library that is too old; a probe with the loader and a
+            // look at the name keeps a missing one from getting that far.
+            match ort::init_from(path.display().to_string()).commit() {
+                Ok(_) => return Ok(path),
+                Err(e) => tried.push(format!("{}: {e}", path.display())),
+            }
+        }
+        Err(if tried.is_empty() {
+            "no library was found; set ORT_DYLIB_PATH".into()
+        } else {
+            tried.join("; ")
+        })
+    });
+    match state {
+        Ok(path) => Ok(path),
+        Err(reason) => Err(EngineError::OrtUnavailable {
+            reason: reason.clone(),
+        }),
+    }
+}
+
+/// Files that may be an ONNX Runtime library, best first. Only files that exist are returned.
+fn candidates() -> Vec<PathBuf> {
+    if let Some(named) = std::env::var_os("ORT_DYLIB_PATH") {
+        return Some(PathBuf::from(named))
+            .filter(|p| p.is_file())
+            .into_iter()
+            .collect();
+    }
+    let name = if cfg!(target_os = "windows") {
+        "onnxruntime.dll"
+    } else if cfg!(target_os = "macos") {
+        "libonnxruntime.dylib"
+    } else {
+        "libonnxruntime.so"
+    };
+    let mut folders: Vec<PathBuf> = std::env::var_os("LD_LIBRARY_PATH")
+        .map(|v| std::env::split_paths(&v).collect())
+        .unwrap_or_default();
+    folders.extend(
+        [
+            "/usr/local/lib",
+            "/usr/lib",
+            "/usr/lib/x86_64-linux-gnu",
+            "/usr/lib/aarch64-linux-gnu",
+            "/opt/homebrew/lib",
+        ]
+        .map(PathBuf::from),
+    );
+    folders
+        .into_iter()
+        .map(|f| f.join(name))
+        .filter(|p| p.is_file())
+        .collect()
+}
+
+/// The ONNX Runtime library in use, or why there is none.
+///
+/// # Errors
+/// [`EngineError::OrtUnavailable`].
+pub fn ort_library() -> Result<&'static Path, EngineError> {
+    runtime()
+}
+
+impl Ort {
+    /// Loads an ONNX file with the library found at run time.
+    ///
+    /// # Errors
+    /// [`EngineError::OrtUnavailable`] or [`EngineError::Load`].
+    pub fn load(onnx: &[u8]) -> Result<Self, EngineError> {
+        runtime()?;
+        let session = ort::session::Session::builder()
+            .and_then(|b| b.commit_from_memory(onnx))
+            .map_err(|e| EngineError::Load {
+                engine: "ort",
+                reason: e.to_string(),
+            })?;
+        Ok(Self {
+            session: Mutex::new(session),
+        })
+    }
+}
+
+impl Engine for Ort {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Ort
+    }
+
+    fn run(&self, input: &[f32], dims: [usize; 4]) -> Result<Vec<Output>, EngineError> {
+        let fail = |reason: String| EngineError::Run {
+            engine: "ort",
+            reason,
+        };
+        let mut session = self
+            .session
+            .lock()
+            .map_err(|_| fail("an earlier run panicked".into()))?;
+        let name = session.inputs[0].name.clone();
+        let names: Vec<String> = session.outputs.iter().map(|o| o.name.clone()).collect();
+        let tensor = ort::value::TensorRef::from_array_view((dims, input))
+            .map_err(|e| fail(e.to_string()))?;
+        let outputs = session
+            .run(ort::inputs![name.as_str() => tensor])
+            .map_err(|e| fail(e.to_string()))?;
+        names
+            .into_iter()
+            .map(|name| {
+                let (shape, values) = outputs[name.as_str()]
+                    .try_extract_tensor::<f32>()
+                    .map_err(|e| fail(e.to_string()))?;
+                Ok(Output {
+                    shape: shape.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect(),
+                    values: values.to_vec(),
+                    name,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,29 @@
+//! Networks of Realscope.
+//!
+//! Owns: backbones written as [Burn](burn) modules generic over the backend, the key layout of their
+//! published checkpoints, strict weight loading, and the export of every network to ONNX.
+//! Refuses: partial loading. A missing, extra or misshapen tensor is an error that names the key.
+//!
+//! A network's forward pass is written once, against the [`Exec`] trait. [`Eager`] computes it with
+//! Burn; [`onnx::Graph`] records it as an ONNX graph; either can note named inner values (taps).
+//!
+//! Open first: [`exec`], then [`resnet`] as an example of a network.
+
+pub mod efficientnet_lite;
+pub mod engine;
+pub mod exec;
+pub mod npr;
+pub mod onnx;
+pub mod params;
+pub mod resnet;
+pub mod taesd;
+pub mod vit;
+pub mod weights;
+
+pub use exec::{BatchNormMode, Eager, Exec};
+pub use params::{ParamVisitor, Parameters};
+pub use weights::{StateDict, WeightsError};
+
+#[cfg(feature = "flex")]
+/// The pure-Rust CPU backend.
+pub type Cpu = burn::backend::Flex<f32, i32>;

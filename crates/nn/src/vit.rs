@@ -1,0 +1,444 @@
+//! Vision Transformers (Dosovitskiy et al., ICLR 2021, arXiv 2010.11929) and the image tower of CLIP
+//! (Radford et al., ICML 2021, arXiv 2103.00020).
+//!
+//! [`ClipVision`] has the keys of Hugging Face's `CLIPVisionModelWithProjection`, with or without
+//! the `vision_model.` prefix; [`ViT`] those of timm. Both share [`Block`].
+
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use crate::exec::Exec;
+use crate::params::{self, ParamVisitor, Parameters};
+use crate::weights::StateDict;
+
+/// Activation between the two layers of a block's MLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Exact GELU.
+    Gelu,
+    /// `x sigmoid(1.702 x)`.
+    QuickGelu,
+}
+
+/// Sizes of a transformer on picture patches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VitConfig {
+    /// Side of the square input in pixels.
+    pub image: usize,
+    /// Side of a patch in pixels.
+    pub patch: usize,
+    /// Width of a token.
+    pub hidden: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width of a block's MLP.
+    pub mlp: usize,
+    /// Size of the output: CLIP's projection or the classes.
+    pub outputs: usize,
+}
+
+impl VitConfig {
+    /// CLIP ViT-B/16.
+    #[must_use]
+    pub fn clip_b16() -> Self {
+        Self {
+            image: 224,
+            patch: 16,
+            hidden: 768,
+            depth: 12,
+            heads: 12,
+            mlp: 3072,
+            outputs: 512,
+        }
+    }
+
+    /// CLIP ViT-L/14.
+    #[must_use]
+    pub fn clip_l14() -> Self {
+        Self {
+            image: 224,
+            patch: 14,
+            hidden: 1024,
+            depth: 24,
+            heads: 16,
+            mlp: 4096,
+            outputs: 768,
+        }
+    }
+
+    /// timm's `vit_base_patch16_224`.
+    #[must_use]
+    pub fn vit_b16() -> Self {
+        Self {
+            outputs: 1000,
+            ..Self::clip_b16()
+        }
+    }
+
+    /// Tokens of a picture, the class token included.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        (self.image / self.patch).pow(2) + 1
+    }
+
+    /// CLIP image tower with random weights.
+    pub fn init_clip<B: Backend>(&self, device: &B::Device) -> ClipVision<B> {
+        ClipVision {
+            class: Param::from_tensor(Tensor::zeros([self.hidden], device)),
+            patch: self.patch_conv(false, device),
+            position: Param::from_tensor(Tensor::zeros([self.tokens(), self.hidden], device)),
+            pre: LayerNormConfig::new(self.hidden)
+                .with_epsilon(CLIP_EPS)
+                .init(device),
+            blocks: self.blocks(CLIP_EPS, device),
+            post: LayerNormConfig::new(self.hidden)
+                .with_epsilon(CLIP_EPS)
+                .init(device),
+            projection: LinearConfig::new(self.hidden, self.outputs)
+                .with_bias(false)
+                .init(device),
+        }
+    }
+
+    /// timm-style classifier with random weights.
+    pub fn init_vit<B: Backend>(&self, device: &B::Device) -> ViT<B> {
+        ViT {
+            class: Param::from_tensor(Tensor::zeros([1, 1, self.hidden], device)),
+            position: Param::from_tensor(Tensor::zeros([1, self.tokens(), self.hidden], device)),
+            patch: self.patch_conv(true, device),
+            blocks: self.blocks(VIT_EPS, device),
+            norm: LayerNormConfig::new(self.hidden)
+                .with_epsilon(VIT_EPS)
+                .init(device),
+            head: LinearConfig::new(self.hidden, self.outputs).init(device),
+        }
+    }
+
+    fn patch_conv<B: Backend>(&self, bias: bool, device: &B::Device) -> Conv2d<B> {
+        Conv2dConfig::new([3, self.hidden], [self.patch; 2])
+            .with_stride([self.patch; 2])
+            .with_bias(bias)
+            .init(device)
+    }
+
+    fn blocks<B: Backend>(&self, eps: f64, device: &B::Device) -> Vec<Block<B>> {
+        let square = || LinearConfig::new(self.hidden, self.hidden).init(device);
+        let norm = || {
+            LayerNormConfig::new(self.hidden)
+                .with_epsilon(eps)
+                .init(device)
+        };
+        (0..self.depth)
+            .map(|_| Block {
+                norm1: norm(),
+                query: square(),
+                key: square(),
+                value: square(),
+                out: square(),
+                norm2: norm(),
+                fc1: LinearConfig::new(self.hidden, self.mlp).init(device),
+                fc2: LinearConfig::new(self.mlp, self.hidden).init(device),
+                heads: self.heads,
+            })
+            .collect()
+    }
+}
+
+const CLIP_EPS: f64 = 1e-5;
+const VIT_EPS: f64 = 1e-6;
+
+/// Pre-norm transformer block.
+#[derive(Module, Debug)]
+pub struct Block<B: Backend> {
+    norm1: LayerNorm<B>,
+    query: Linear<B>,
+    key: Linear<B>,
+    value: Linear<B>,
+    out: Linear<B>,
+    norm2: LayerNorm<B>,
+    fc1: Linear<B>,
+    fc2: Linear<B>,
+    heads: usize,
+}
+
+impl<B: Backend> Block<B> {
+    fn attention<X: Exec<B>>(&self, x: &mut X, h: X::V<3>) -> X::V<3> {
+        let [n, tokens, hidden] = x.dims(&h);
+        let head = hidden / self.heads;
+        let split = |x: &mut X, layer: &Linear<B>, axes| {
+            let y = x.linear(layer, h.clone());
+            let y = x.reshape(y, [n, tokens, self.heads, head]);
+            x.permute(y, axes)
+        };
+        let q = split(x, &self.query, [0, 2, 1, 3]);
+        let k = split(x, &self.key, [0, 2, 3, 1]);
+        let v = split(x, &self.value, [0, 2, 1, 3]);
+        #[expect(clippy::cast_precision_loss, reason = "a head size is small")]
+        let q = x.scale(q, (head as f32).powf(-0.5));
+        let weights = x.matmul(q, k);
+        let weights = x.softmax(weights);
+        let y = x.matmul(weights, v);
+        let y = x.permute(y, [0, 2, 1, 3]);
+        let y = x.reshape(y, [n, tokens, hidden]);
+        x.linear(&self.out, y)
+    }
+
+    /// Tokens after the block; `names` are what taps of attention, second normalisation and block
+    /// are called.
+    fn forward<X: Exec<B>>(
+        &self,
+        x: &mut X,
+        input: X::V<3>,
+        activation: Activation,
+        eps: f64,
+        names: [String; 3],
+    ) -> X::V<3> {
+        let h = x.layer_norm(&self.norm1, eps, input.clone());
+        let h = self.attention(x, h);
+        x.tap(&names[0], &h);
+        let input = x.add(input, h);
+        let h = x.layer_norm(&self.norm2, eps, input.clone());
+        x.tap(&names[1], &h);
+        let h = x.linear(&self.fc1, h);
+        let h = match activation {
+            Activation::Gelu => x.gelu(h),
+            Activation::QuickGelu => x.quick_gelu(h),
+        };
+        let h = x.linear(&self.fc2, h);
+        let h = x.add(input, h);
+        x.tap(&names[2], &h);
+        h
+    }
+}
+
+/// Patches as tokens, class token ahead, positions added.
+fn embed<B: Backend, X: Exec<B>>(
+    x: &mut X,
+    patch: &Conv2d<B>,
+    class: Tensor<B, 3>,
+    position: Tensor<B, 3>,
+    input: X::V<4>,
+    patch_name: &str,
+) -> X::V<3> {
+    let h = x.conv2d(patch, None, input);
+    let [n, hidden, rows, columns] = x.dims(&h);
+    let h = x.reshape(h, [n, hidden, rows * columns]);
+    let h = x.permute(h, [0, 2, 1]);
+    x.tap(patch_name, &h);
+    // The class token is constant, so it is added together with the positions to a zero token:
+    // the graph then needs no expansion to the batch size.
+    let h = x.pad_front(h, 1, 1);
+    let first = position.clone().narrow(1, 0, 1) + class;
+    let constant = Tensor::cat(vec![first, position.narrow(1, 1, rows * columns)], 1);
+    let constant = x.tensor(constant);
+    x.add(h, constant)
+}
+
+/// CLIP's image tower with its projection.
+#[derive(Module, Debug)]
+pub struct ClipVision<B: Backend> {
+    class: Param<Tensor<B, 1>>,
+    patch: Conv2d<B>,
+    position: Param<Tensor<B, 2>>,
+    pre: LayerNorm<B>,
+    blocks: Vec<Block<B>>,
+    post: LayerNorm<B>,
+    projection: Linear<B>,
+}
+
+/// What the image tower yields.
+pub struct ClipOutput<V2, V3> {
+    /// Projected class token, not normalised, `[n, outputs]`.
+    pub embedding: V2,
+    /// Class token after the last normalisation, `[n, hidden]`.
+    pub pooled: V2,
+    /// Tokens after the last block, `[n, tokens, hidden]`.
+    pub last: V3,
+    /// Per block: class token and mean patch token, `[n, 2 * depth * hidden]`, block by block.
+    pub block_features: V2,
+}
+
+impl<B: Backend> ClipVision<B> {
+    /// All outputs for pictures `[n, 3, image, image]` in CLIP normalisation.
+    pub fn forward<X: Exec<B>>(
+        &self,
+        x: &mut X,
+        input: X::V<4>,
+    ) -> ClipOutput<X::V<2>, X::V<3>> {
+        let h = embed(
+            x,
+            &self.patch,
+            self.class.val().unsqueeze(),
+            self.position.val().unsqueeze(),
+            input,
+            "vision_model.embeddings.patch_embedding",
+        );
+        x.tap("vision_model.embeddings", &h);
+        let mut h = x.layer_norm(&self.pre, CLIP_EPS, h);
+        x.tap("vision_model.pre_layrnorm", &h);
+        let [n, tokens, hidden] = x.dims(&h);
+        let mut features = Vec::with_capacity(2 * self.blocks.len());
+        for (i, block) in self.blocks.iter().enumerate() {
+            let name = format!("vision_model.encoder.layers.{i}");
+            let names = [
+                format!("{name}.self_attn"),
+                format!("{name}.layer_norm2"),
+                name,
+            ];
+            h = block.forward(x, h, Activation::QuickGelu, CLIP_EPS, names);
+            let class = x.narrow(h.clone(), 1, 0, 1);
+            features.push(x.reshape(class, [n, hidden]));
+            let patches = x.narrow(h.clone(), 1, 1, tokens - 1);
+            let mean = x.mean_dim(patches, 1);
+            features.push(x.reshape(mean, [n, hidden]));
+        }
+        let block_features = x.cat(features, 1);
+        let class = x.narrow(h.clone(), 1, 0, 1);
+        let class = x.reshape(class, [n, hidden]);
+        let pooled = x.layer_norm(&self.post, CLIP_EPS, class);
+        let embedding = x.linear(&self.projection, pooled.clone());
+        ClipOutput {
+            embedding,
+            pooled,
+            last: h,
+            block_features,
+        }
+    }
+
+    /// Brings the keys of a published file to the ones used here: the prefix is added where newer
+    /// layouts drop it, text keys and `position_ids` are left out.
+    #[must_use]
+    pub fn canonical(dict: StateDict) -> StateDict {
+        dict.renamed(|key| {
+            if key.starts_with("text_")
+                || key == "logit_scale"
+                || key.ends_with("position_ids")
+            {
+                None
+            } else if key.starts_with("vision_model.") || key.starts_with("visual_projection.") {
+                Some(key.to_owned())
+            } else {
+                Some(format!("vision_model.{key}"))
+            }
+        })
+    }
+}
+
+impl<B: Backend> Parameters<B> for ClipVision<B> {
+    fn walk(&mut self, v: &mut dyn ParamVisitor<B>) {
+        let p = "vision_model";
+        params::tensor(v, &format!("{p}.embeddings.class_embedding"), &mut self.class);
+        params::conv(v, &format!("{p}.embeddings.patch_embedding"), &mut self.patch);
+        params::tensor(
+            v,
+            &format!("{p}.embeddings.position_embedding.weight"),
+            &mut self.position,
+        );
+        params::layer_norm(v, &format!("{p}.pre_layrnorm"), &mut self.pre);
+        for (i, block) in self.blocks.iter_mut().enumerate() {
+            let p = format!("{p}.encoder.layers.{i}");
+            params::linear(v, &format!("{p}.self_attn.k_proj"), &mut block.key);
+            params::linear(v, &format!("{p}.self_attn.v_proj"), &mut block.value);
+            params::linear(v, &format!("{p}.self_attn.q_proj"), &mut block.query);
+            params::linear(v, &format!("{p}.self_attn.out_proj"), &mut block.out);
+            params::layer_norm(v, &format!("{p}.layer_norm1"), &mut block.norm1);
+            params::linear(v, &format!("{p}.mlp.fc1"), &mut block.fc1);
+            params::linear(v, &format!("{p}.mlp.fc2"), &mut block.fc2);
+            params::layer_norm(v, &format!("{p}.layer_norm2"), &mut block.norm2);
+        }
+        params::layer_norm(v, &format!("{p}.post_layernorm"), &mut self.post);
+        params::linear(v, "visual_projection", &mut self.projection);
+    }
+}
+
+/// Classifier in timm's layout.
+#[derive(Module, Debug)]
+pub struct ViT<B: Backend> {
+    class: Param<Tensor<B, 3>>,
+    position: Param<Tensor<B, 3>>,
+    patch: Conv2d<B>,
+    blocks: Vec<Block<B>>,
+    norm: LayerNorm<B>,
+    head: Linear<B>,
+}
+
+impl<B: Backend> ViT<B> {
+    /// Logits `[n, outputs]` of pictures `[n, 3, image, image]`.
+    pub fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<2> {
+        let mut h = embed(
+            x,
+            &self.patch,
+            self.class.val(),
+            self.position.val(),
+            input,
+            "patch_embed",
+        );
+        for (i, block) in self.blocks.iter().enumerate() {
+            let name = format!("blocks.{i}");
+            let names = [format!("{name}.attn"), format!("{name}.norm2"), name];
+            h = block.forward(x, h, Activation::Gelu, VIT_EPS, names);
+        }
+        let h = x.layer_norm(&self.norm, VIT_EPS, h);
+        x.tap("norm", &h);
+        x.tap("tokens", &h);
+        let [n, _, hidden] = x.dims(&h);
+        let class = x.narrow(h, 1, 0, 1);
+        let class = x.reshape(class, [n, hidden]);
+        x.tap("cls", &class);
+        x.linear(&self.head, class)
+    }
+
+    /// Splits timm's joint `qkv` matrices into the three that [`Block`] holds.
+    #[must_use]
+    pub fn canonical(dict: &StateDict) -> StateDict {
+        let mut split = StateDict::default();
+        for key in dict.keys() {
+            let Some((shape, values)) = dict.get(key) else {
+                continue;
+            };
+            match key.split_once(".attn.qkv.") {
+                Some((block, kind)) if shape[0].is_multiple_of(3) => {
+                    let rows = shape[0] / 3;
+                    let mut part_shape = shape.to_vec();
+                    part_shape[0] = rows;
+                    for (part, chunk) in ["q", "k", "v"].iter().zip(values.chunks(values.len() / 3))
+                    {
+                        split.insert(
+                            &format!("{block}.attn.{part}.{kind}"),
+                            part_shape.clone(),
+                            chunk.to_vec(),
+                        );
+                    }
+                }
+                _ => split.insert(key, shape.to_vec(), values.to_vec()),
+            }
+        }
+        split
+    }
+}
+
+impl<B: Backend> Parameters<B> for ViT<B> {
+    fn walk(&mut self, v: &mut dyn ParamVisitor<B>) {
+        params::tensor(v, "cls_token", &mut self.class);
+        params::tensor(v, "pos_embed", &mut self.position);
+        params::conv(v, "patch_embed.proj", &mut self.patch);
+        for (i, block) in self.blocks.iter_mut().enumerate() {
+            let p = format!("blocks.{i}");
+            params::layer_norm(v, &format!("{p}.norm1"), &mut block.norm1);
+            params::linear(v, &format!("{p}.attn.q"), &mut block.query);
+            params::linear(v, &format!("{p}.attn.k"), &mut block.key);
+            params::linear(v, &format!("{p}.attn.v"), &mut block.value);
+            params::linear(v, &format!("{p}.attn.proj"), &mut block.out);
+            params::layer_norm(v, &format!("{p}.norm2"), &mut block.norm2);
+            params::linear(v, &format!("{p}.mlp.fc1"), &mut block.fc1);
+            params::linear(v, &format!("{p}.mlp.fc2"), &mut block.fc2);
+        }
+        params::layer_norm(v, "norm", &mut self.norm);
+        params::linear(v, "head", &mut self.head);
+    }
+}

@@ -1,0 +1,130 @@
+//! The list of pictures and its split by group.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::TrainError;
+use crate::recipe::{Data, View};
+
+#[derive(Deserialize)]
+struct Row {
+    path: String,
+    label: u8,
+    split: String,
+    group: String,
+    match_set: String,
+    original_jpeg_quality: String,
+}
+
+/// One picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Path below the data root.
+    pub path: String,
+    /// 1 = generated or manipulated.
+    pub label: u8,
+    /// Source or generator.
+    pub group: String,
+    /// Set in which both classes share source and style; empty for none.
+    pub match_set: String,
+    /// Quality of the file's first JPEG encoding, where known.
+    pub jpeg_quality: Option<u8>,
+}
+
+/// Training and validation pictures.
+#[derive(Clone, Debug, Default)]
+pub struct Split {
+    /// Pictures that train.
+    pub train: Vec<Item>,
+    /// Pictures that validate.
+    pub validation: Vec<Item>,
+}
+
+/// Whether `path` is a picture that `view` reads. A file `*.whole.jpg` is a resized whole picture,
+/// any other a native-resolution window or an original.
+fn fits(path: &str, view: View) -> bool {
+    let picture = [".jpg", ".jpeg", ".png", ".webp"]
+        .iter()
+        .any(|ext| path.ends_with(ext));
+    picture
+        && match view {
+            View::Crop => !path.ends_with(".whole.jpg"),
+            View::Whole => !path.ends_with(".crop.jpg"),
+        }
+}
+
+/// Reads a tab-separated manifest and splits the rows of `split = train`.
+///
+/// # Errors
+/// [`TrainError::Manifest`] naming the row, also when a group would lie on both sides.
+pub fn read(root: &Path, data: &Data, view: View) -> Result<Split, TrainError> {
+    let path = root.join(&data.manifest);
+    let fault = |reason: String| TrainError::Manifest {
+        path: path.clone(),
+        reason,
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(b'\t')
+        .from_path(&path)
+        .map_err(|e| fault(e.to_string()))?;
+    let mut split = Split::default();
+    let (mut training, mut validating) = (BTreeSet::new(), BTreeSet::new());
+    for (number, row) in reader.deserialize::<Row>().enumerate() {
+        let row = row.map_err(|e| fault(format!("row {}: {e}", number + 2)))?;
+        if row.label > 1 {
+            return Err(fault(format!("row {}: label {}", number + 2, row.label)));
+        }
+        if row.split != "train" || !fits(&row.path, view) {
+            continue;
+        }
+        let validates = data.validation_groups.contains(&row.group)
+            || (!row.match_set.is_empty() && data.validation_match_sets.contains(&row.match_set));
+        let item = Item {
+            path: row.path,
+            label: row.label,
+            group: row.group,
+            match_set: row.match_set,
+            jpeg_quality: row.original_jpeg_quality.parse().ok(),
+        };
+        if validates {
+            validating.insert(item.group.clone());
+            split.validation.push(item);
+        } else {
+            training.insert(item.group.clone());
+            split.train.push(item);
+        }
+    }
+    if let Some(group) = training.intersection(&validating).next() {
+        return Err(fault(format!(
+            "group `{group}` lies in training and validation"
+        )));
+    }
+    for label in [0, 1] {
+        if !split.train.iter().any(|i| i.label == label)
+            || !split.validation.iter().any(|i| i.label == label)
+        {
+            return Err(fault(format!(
+                "no picture of label {label} in training or validation"
+            )));
+        }
+    }
+    Ok(split)
+}
+
+/// Pictures of one class by group.
+#[must_use]
+pub fn by_group(items: &[Item], label: u8) -> BTreeMap<&str, Vec<&Item>> {
+    let mut groups: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
+    for item in items.iter().filter(|i| i.label == label) {
+        groups.entry(&item.group).or_default().push(item);
+    }
+    groups
+}
+
+/// Path of a picture's reconstruction.
+#[must_use]
+pub fn pair_path(pairs: &Path, item: &Item) -> PathBuf {
+    pairs.join(format!("{}.png", item.path))
+}
