@@ -175,6 +175,13 @@ impl<B: Backend> EfficientNetLite<B> {
         h
     }
 
+    /// Ids of the classifier's parameters.
+    #[must_use]
+    pub fn classifier_ids(&self) -> Vec<burn::module::ParamId> {
+        let bias = self.fc.bias.iter().map(|b| b.id);
+        std::iter::once(self.fc.weight.id).chain(bias).collect()
+    }
+
     /// Folds every batch normalisation, see [`params::fold`].
     pub fn fold(&mut self) {
         params::fold(&mut self.stem, &mut self.bn0);

@@ -86,6 +86,13 @@ impl<B: Backend> Npr<B> {
 }
 
 impl<B: Backend> Npr<B> {
+    /// Ids of the classifier's parameters.
+    #[must_use]
+    pub fn classifier_ids(&self) -> Vec<burn::module::ParamId> {
+        let bias = self.fc1.bias.iter().map(|b| b.id);
+        std::iter::once(self.fc1.weight.id).chain(bias).collect()
+    }
+
     /// Folds every batch normalisation, see [`params::fold`].
     pub fn fold(&mut self) {
         params::fold(&mut self.conv1, &mut self.bn1);

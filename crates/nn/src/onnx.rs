@@ -105,7 +105,7 @@ pub mod proto {
         #[prost(int64, tag = "3")]
         pub i: i64,
         /// Integer list.
-        #[prost(int64, repeated, tag = "8")]
+        #[prost(int64, repeated, packed = "false", tag = "8")]
         pub ints: Vec<i64>,
         /// 1 float, 2 integer, 7 integer list.
         #[prost(int32, tag = "20")]
@@ -115,7 +115,7 @@ pub mod proto {
     #[derive(Clone, PartialEq, prost::Message)]
     pub struct TensorProto {
         /// Sizes.
-        #[prost(int64, repeated, tag = "1")]
+        #[prost(int64, repeated, packed = "false", tag = "1")]
         pub dims: Vec<i64>,
         /// 1 float, 7 int64, 10 float16.
         #[prost(int32, tag = "2")]

@@ -8,6 +8,7 @@
 
 pub mod augment;
 pub mod batch;
+pub mod calibrate;
 pub mod manifest;
 pub mod metrics;
 pub mod recipe;

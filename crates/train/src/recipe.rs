@@ -75,7 +75,14 @@ pub struct Optim {
     pub learning_rate: f64,
     /// Lowest learning rate, reached at the end.
     pub final_learning_rate: f64,
-    /// Steps of warm-up.
+    /// First steps, in which only the classifier is trained: a random one would otherwise pull the
+    /// loaded features apart before it is of any use.
+    #[serde(default)]
+    pub classifier_steps: usize,
+    /// Learning rate of those steps.
+    #[serde(default)]
+    pub classifier_learning_rate: f64,
+    /// Steps of warm-up after them.
     pub warmup: usize,
     /// Decoupled weight decay.
     pub weight_decay: f32,

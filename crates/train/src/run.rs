@@ -32,6 +32,8 @@ pub trait Detector<B: Backend>: Parameters<B> {
     fn fresh(device: &B::Device) -> Self;
     /// Logits `[n, 1]` of normalised pictures.
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2>;
+    /// Ids of the classifier's parameters.
+    fn classifier_ids(&self) -> Vec<burn::module::ParamId>;
     /// Folds batch normalisations ahead of fine-tuning with frozen statistics.
     fn fold(&mut self);
     /// Whether a tensor belongs to the classifier that a new task replaces.
@@ -44,6 +46,9 @@ impl<B: Backend> Detector<B> for EfficientNetLite<B> {
     }
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2> {
         self.forward(x, input)
+    }
+    fn classifier_ids(&self) -> Vec<burn::module::ParamId> {
+        EfficientNetLite::classifier_ids(self)
     }
     fn fold(&mut self) {
         EfficientNetLite::fold(self);
@@ -60,12 +65,28 @@ impl<B: Backend> Detector<B> for Npr<B> {
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2> {
         self.forward(x, input)
     }
+    fn classifier_ids(&self) -> Vec<burn::module::ParamId> {
+        Npr::classifier_ids(self)
+    }
     fn fold(&mut self) {
         Npr::fold(self);
     }
     fn is_classifier(key: &str) -> bool {
         key.starts_with("fc1.")
     }
+}
+
+/// What a run tells while it goes on.
+pub enum Event<'a> {
+    /// A sentence.
+    Note(&'a str),
+    /// A step was taken.
+    Step {
+        /// Steps done.
+        step: usize,
+        /// Mean loss since the last validation.
+        loss: f64,
+    },
 }
 
 /// One line of the log.
@@ -107,7 +128,7 @@ pub fn train<B: AutodiffBackend>(
     root: &Path,
     out: &Path,
     device: &B::Device,
-    log: &mut dyn FnMut(&str),
+    log: &mut dyn FnMut(Event<'_>),
 ) -> Result<Finished, TrainError> {
     match recipe.network {
         Network::EfficientnetLite0 => {
@@ -122,7 +143,7 @@ fn run<B, N>(
     root: &Path,
     out: &Path,
     device: &B::Device,
-    log: &mut dyn FnMut(&str),
+    log: &mut dyn FnMut(Event<'_>),
 ) -> Result<Finished, TrainError>
 where
     B: AutodiffBackend,
@@ -133,12 +154,12 @@ where
     B::seed(device, recipe.seed);
     let split = manifest::read(root, &recipe.data, recipe.view)?;
     let sampler = Sampler::new(root, recipe, &split)?;
-    log(&format!(
+    log(Event::Note(&format!(
         "{} training and {} validation pictures, {} pairs",
         split.train.len(),
         split.validation.len(),
         sampler.pairs()
-    ));
+    )));
     let mut model = N::fresh(device);
     let mut optimizer = AdamWConfig::new()
         .with_epsilon(recipe.optim.epsilon)
@@ -171,7 +192,7 @@ where
                 reason: e.to_string(),
             })?;
         optimizer = optimizer.load_record(record);
-        log(&format!("continuing after step {}", state.step));
+        log(Event::Note(&format!("continuing after step {}", state.step)));
     } else {
         if let Some(init) = &recipe.init {
             let mut dict = StateDict::read(init)?;
@@ -247,7 +268,12 @@ where
             if !value.is_finite() {
                 return Err(TrainError::Diverged { step: state.step });
             }
-            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            let mut gradients = loss.backward();
+            let gradients = if state.step < recipe.optim.classifier_steps {
+                GradientsParams::from_params(&mut gradients, &model, &model.classifier_ids())
+            } else {
+                GradientsParams::from_grads(gradients, &model)
+            };
             model = optimizer.step(learning_rate(recipe, state.step), model, gradients);
             state.step += 1;
             state.loss_sum += value;
@@ -258,17 +284,10 @@ where
                 .ema
                 .min((1.0 + state.step as f32) / (10.0 + state.step as f32));
             average = blend(&average, &model.state_dict(), decay);
-            if state.step.is_multiple_of(20) {
-                let rate = begun.elapsed().as_secs_f64() / (state.step - first) as f64;
-                log(&format!(
-                    "step {}/{} loss {:.4} {:.2} s/step, {:.0} min left",
-                    state.step,
-                    recipe.optim.steps,
-                    state.loss_sum / state.loss_count as f64,
-                    rate,
-                    rate * (recipe.optim.steps - state.step) as f64 / 60.0
-                ));
-            }
+            log(Event::Step {
+                step: state.step,
+                loss: state.loss_sum / state.loss_count as f64,
+            });
             if state.step.is_multiple_of(recipe.optim.every) || state.step == recipe.optim.steps {
                 let mut averaged = N::fresh(device);
                 averaged.load(&average, device)?;
@@ -283,7 +302,7 @@ where
                 state.loss_count = 0;
                 files.append_log(&validation)?;
                 files.write_scores(&scores, &split.validation)?;
-                log(&format!("validation {:?}", validation.auc));
+                log(Event::Note(&format!("validation {:?}", validation.auc)));
                 files.save(&model.state_dict(), &average, &state, || {
                     BinBytesRecorder::<FullPrecisionSettings>::default()
                         .record(optimizer.to_record(), ())
@@ -309,10 +328,14 @@ where
 
 fn learning_rate(recipe: &Recipe, step: usize) -> f64 {
     let o = &recipe.optim;
+    let Some(step) = step.checked_sub(o.classifier_steps) else {
+        return o.classifier_learning_rate;
+    };
     if step < o.warmup {
         return o.learning_rate * (step + 1) as f64 / o.warmup as f64;
     }
-    let progress = (step - o.warmup) as f64 / (o.steps - o.warmup).max(1) as f64;
+    let all = o.steps.saturating_sub(o.classifier_steps + o.warmup).max(1);
+    let progress = (step - o.warmup) as f64 / all as f64;
     let cosine = (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0;
     o.final_learning_rate + (o.learning_rate - o.final_learning_rate) * cosine
 }

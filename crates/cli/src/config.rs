@@ -1,0 +1,109 @@
+//! Settings: defaults < file < environment < flags, resolved once.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+use crate::args::{ConfigCommand, EngineChoice, Profile};
+
+/// The settings file; unknown keys are errors.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Detector of a scan.
+    pub detector: String,
+    /// Profile.
+    pub profile: Profile,
+    /// Inference engine.
+    pub engine: EngineChoice,
+    /// Files scanned at once; 0 = the number of processors.
+    pub jobs: usize,
+    /// Longest time for decoding one file, in seconds.
+    pub deadline: f64,
+    /// Largest picture in pixels.
+    pub max_pixels: u64,
+    /// Largest file in bytes.
+    pub max_bytes: u64,
+    /// Folder of installed models.
+    pub home: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let limits = realscope_media::Limits::default();
+        let data = std::env::var_os("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute())
+            .or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".local/share")))
+            .unwrap_or_else(|| PathBuf::from("."));
+        Self {
+            detector: "default".into(),
+            profile: Profile::Fast,
+            engine: EngineChoice::Auto,
+            jobs: 0,
+            deadline: 30.0,
+            max_pixels: limits.max_pixels,
+            max_bytes: limits.max_bytes,
+            home: data.join("realscope"),
+        }
+    }
+}
+
+/// `$REALSCOPE_CONFIG`, else `realscope/config.toml` in the user's configuration folder.
+fn file() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("REALSCOPE_CONFIG") {
+        return Some(named.into());
+    }
+    let folder = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".config")))?;
+    Some(folder.join("realscope/config.toml")).filter(|p| p.is_file())
+}
+
+/// Defaults, file and environment; flags come on top.
+pub fn load() -> Result<Settings, Failure> {
+    let mut settings = match file() {
+        Some(path) => {
+            let fail = |e: String| Failure::new(2, format!("{}: {e}", path.display()));
+            let text = std::fs::read_to_string(&path).map_err(|e| fail(e.to_string()))?;
+            toml::from_str(&text).map_err(|e| fail(e.to_string()))?
+        }
+        None => Settings::default(),
+    };
+    fn set<T: std::str::FromStr>(name: &str, slot: &mut T) -> Result<(), Failure> {
+        if let Ok(value) = std::env::var(name) {
+            *slot = value
+                .parse()
+                .map_err(|_| Failure::new(2, format!("{name}: `{value}` is not valid")))?;
+        }
+        Ok(())
+    }
+    set("REALSCOPE_DETECTOR", &mut settings.detector)?;
+    set("REALSCOPE_JOBS", &mut settings.jobs)?;
+    set("REALSCOPE_DEADLINE", &mut settings.deadline)?;
+    set("REALSCOPE_MAX_PIXELS", &mut settings.max_pixels)?;
+    set("REALSCOPE_MAX_BYTES", &mut settings.max_bytes)?;
+    set("REALSCOPE_HOME", &mut settings.home)?;
+    if let Ok(value) = std::env::var("REALSCOPE_ENGINE") {
+        settings.engine = match value.as_str() {
+            "auto" => EngineChoice::Auto,
+            "rten" => EngineChoice::Rten,
+            "ort" => EngineChoice::Ort,
+            _ => return Err(Failure::new(2, format!("REALSCOPE_ENGINE: `{value}` is not valid"))),
+        };
+    }
+    Ok(settings)
+}
+
+/// `realscope config show`.
+pub fn run(action: ConfigCommand) -> Result<ExitCode, Failure> {
+    match action {
+        ConfigCommand::Show => {
+            let text = toml::to_string(&load()?).map_err(|e| Failure::new(2, e.to_string()))?;
+            print!("{text}");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The `realscope` program.
+
+mod args;
+mod config;
+mod models;
+mod scan;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match args.command {
+        Command::Scan(scan) => scan::run(*scan),
+        Command::Models(models) => models::run(models),
+        Command::Doctor { format } => models::doctor(format),
+        Command::Train(train) => train::run(&train),
+        Command::Config { action } => config::run(action),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "realscope", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man => clap_mangen::Man::new(Args::command())
+            .render(&mut std::io::stdout())
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|e| Failure::new(2, e.to_string())),
+        Command::DecodeWorker => realscope::worker::serve(realscope_media::decode)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|e| Failure::new(2, e.to_string())),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// An error with its exit code.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `realscope models` and `realscope doctor`.
+
+use std::process::ExitCode;
+
+use realscope_detectors::DetectorError;
+use realscope_detectors::catalog::{self, Availability, Entry};
+use realscope_detectors::home::Home;
+use realscope_nn::engine::{self, EngineKind};
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::args::{EngineChoice, ModelsCommand, TextFormat};
+use crate::config;
+
+/// The engine that a choice means.
+pub fn engine_kind(choice: EngineChoice) -> Result<EngineKind, Failure> {
+    match choice {
+        // The built-in engine needs nothing and gives the same numbers everywhere.
+        EngineChoice::Auto | EngineChoice::Rten => Ok(EngineKind::Rten),
+        EngineChoice::Ort => engine::ort_library()
+            .map(|_| EngineKind::Ort)
+            .map_err(|e| Failure::new(5, e.to_string())),
+    }
+}
+
+/// Exit code of a detector's failure.
+pub fn model_failure(e: &DetectorError) -> Failure {
+    let code = match e {
+        DetectorError::Unknown { .. } => 2,
+        _ => 5,
+    };
+    Failure::new(code, e.to_string())
+}
+
+fn home() -> Result<Home, Failure> {
+    Ok(Home::at(&config::load()?.home))
+}
+
+fn availability(a: Availability) -> &'static str {
+    match a {
+        Availability::Embedded => "embedded",
+        Availability::Installed => "installed",
+        Availability::NeedsWeights => "needs_weights",
+    }
+}
+
+fn row(entry: &Entry) -> Value {
+    let card = &entry.card;
+    let sha = Some(&card.weights_sha256).filter(|h| !h.is_empty());
+    json!({
+        "id": card.id,
+        "task": card.task,
+        "status": card.status,
+        "availability": availability(entry.availability),
+        "sha256": sha,
+        "licence": card.licence,
+        "citation": card.citation,
+        "calibrated": card.calibration.is_some(),
+        "engines": ["rten", "ort"],
+    })
+}
+
+fn print_json(value: &Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::new(2, e.to_string()))?;
+    println!("{text}");
+    Ok(())
+}
+
+/// `realscope models ...`.
+pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
+    let home = home()?;
+    let entries = || catalog::entries(&home).map_err(|e| model_failure(&e));
+    match command {
+        ModelsCommand::List { format } => {
+            let entries = entries()?;
+            if format == TextFormat::Json {
+                let models: Vec<Value> = entries.iter().map(row).collect();
+                print_json(&json!({"schema_version": 1, "models": models}))?;
+            } else {
+                for e in &entries {
+                    println!(
+                        "{:<16} {:<14} {:<13} {}",
+                        e.card.id,
+                        availability(e.availability),
+                        if e.card.calibration.is_some() {
+                            "calibrated"
+                        } else {
+                            "uncalibrated"
+                        },
+                        e.card.summary
+                    );
+                }
+            }
+        }
+        ModelsCommand::Show { id, format } => {
+            let entries = entries()?;
+            let entry = entries
+                .iter()
+                .find(|e| e.card.id == id)
+                .ok_or_else(|| Failure::new(2, format!("unknown detector `{id}`")))?;
+            if format == TextFormat::Json {
+                let card = serde_json::to_value(&entry.card)
+                    .map_err(|e| Failure::new(2, e.to_string()))?;
+                print_json(&json!({
+                    "schema_version": 1,
+                    "availability": availability(entry.availability),
+                    "card": card,
+                }))?;
+            } else {
+                let text =
+                    toml::to_string(&entry.card).map_err(|e| Failure::new(2, e.to_string()))?;
+                print!("{text}");
+            }
+        }
+        ModelsCommand::Import {
+            name,
+            file,
+            card,
+            format,
+        } => {
+            let card = home
+                .import(&name, &file, card.as_deref())
+                .map_err(|e| Failure::new(5, e.to_string()))?;
+            if format == TextFormat::Json {
+                print_json(&json!({
+                    "schema_version": 1,
+                    "id": card.id,
+                    "sha256": card.weights_sha256,
+                }))?;
+            } else {
+                println!("installed `{}` ({})", card.id, card.weights_sha256);
+            }
+        }
+        ModelsCommand::Verify { id, format } => {
+            let entries = entries()?;
+            if let Some(id) = &id
+                && !entries.iter().any(|e| &e.card.id == id)
+            {
+                return Err(Failure::new(2, format!("unknown detector `{id}`")));
+            }
+            let mut rows = Vec::new();
+            let mut sound = true;
+            for entry in entries {
+                let named = id.as_ref() == Some(&entry.card.id);
+                let wanted = id.is_none() && entry.availability != Availability::NeedsWeights;
+                if !named && !wanted {
+                    continue;
+                }
+                let problem = catalog::load(&entry.card.id, &home, EngineKind::Rten)
+                    .err()
+                    .map(|e| e.to_string());
+                sound &= problem.is_none();
+                rows.push(json!({"id": entry.card.id, "ok": problem.is_none(), "problem": problem}));
+            }
+            if format == TextFormat::Json {
+                print_json(&json!({"schema_version": 1, "models": rows}))?;
+            } else {
+                for r in &rows {
+                    println!(
+                        "{:<16} {}",
+                        r["id"].as_str().unwrap_or_default(),
+                        r["problem"].as_str().unwrap_or("ok")
+                    );
+                }
+            }
+            if !sound {
+                return Ok(ExitCode::from(5));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `realscope doctor`.
+pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
+    let settings = config::load()?;
+    let home = Home::at(&settings.home);
+    let ort = engine::ort_library();
+    let in_use = engine_kind(settings.engine)?;
+    let default = catalog::load("default", &home, in_use);
+    let report = json!({
+        "schema_version": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "engine_in_use": in_use.name(),
+        "engines": {
+            "rten": {"available": true, "where": "built in"},
+            "ort": {
+                "available": ort.is_ok(),
+                "where": match &ort { Ok(p) => p.display().to_string(), Err(e) => e.to_string() },
+            },
+        },
+        "default_detector": match &default { Ok(_) => "ok".to_owned(), Err(e) => e.to_string() },
+        "home": settings.home,
+        "installed": home.installed(),
+    });
+    if format == TextFormat::Json {
+        print_json(&report)?;
+    } else {
+        println!("realscope {}", env!("CARGO_PKG_VERSION"));
+        println!("engine in use     {}", in_use.name());
+        println!("rten              built in");
+        println!("ONNX Runtime      {}", report["engines"]["ort"]["where"].as_str().unwrap_or_default());
+        println!("default detector  {}", report["default_detector"].as_str().unwrap_or_default());
+        println!("models            {}", settings.home.display());
+    }
+    Ok(if default.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(5)
+    })
+}

@@ -1,0 +1,62 @@
+//! `realscope train`.
+
+use std::process::ExitCode;
+
+use realscope_train::{calibrate, recipe::Recipe, run};
+
+use crate::Failure;
+use crate::args::TrainArgs;
+
+#[cfg(feature = "tch")]
+type Backend = burn::backend::Autodiff<burn::backend::LibTorch<f32>>;
+#[cfg(all(feature = "cuda", not(feature = "tch")))]
+type Backend = burn::backend::Autodiff<burn::backend::Cuda<f32, i32>>;
+#[cfg(not(any(feature = "tch", feature = "cuda")))]
+type Backend = burn::backend::Autodiff<realscope_nn::Cpu>;
+
+/// Trains a recipe.
+pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
+    let fail = |e: realscope_train::TrainError| Failure::new(2, e.to_string());
+    let recipe = Recipe::read(&args.recipe).map_err(fail)?;
+    let bar = indicatif::ProgressBar::new(recipe.optim.steps as u64).with_style(
+        indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} ETA {eta}")
+            .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
+    );
+    let mut log = |event: run::Event<'_>| match event {
+        run::Event::Note(text) => bar.println(text),
+        run::Event::Step { step, loss } => {
+            bar.set_position(step as u64);
+            bar.set_message(format!("loss {loss:.3}"));
+        }
+    };
+    let finished = run::train::<Backend>(
+        &recipe,
+        &args.data,
+        &args.out,
+        &Default::default(),
+        &mut log,
+    )
+    .map_err(fail)?;
+    bar.finish();
+    let card = calibrate::ship(
+        &recipe,
+        &args.data,
+        &finished.weights,
+        &args.id,
+        args.max_windows,
+        &args.out,
+    )
+    .map_err(fail)?;
+    if let Some(c) = &card.calibration {
+        println!(
+            "matched validation AUC {:.3} (95% interval {:.3} to {:.3}), decision threshold {:.2}, generated from {}",
+            c.matched_auc,
+            c.matched_auc_low,
+            c.matched_auc_high,
+            c.decision_threshold,
+            c.generated_threshold.map_or("never".into(), |t| format!("{t:.3}"))
+        );
+    }
+    println!("{}", args.out.join(format!("{}.onnx", args.id)).display());
+    Ok(ExitCode::SUCCESS)
+}

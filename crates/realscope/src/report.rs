@@ -1,0 +1,250 @@
+//! Reports: text, CSV and a self-contained page.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use image::RgbImage;
+use realscope_signal::{Plane, fft};
+
+use crate::heatmap::HeatMap;
+use crate::record::{Record, Verdict};
+
+/// Columns of the CSV report.
+pub const CSV_COLUMNS: [&str; 12] = [
+    "path",
+    "sha256",
+    "format",
+    "width",
+    "height",
+    "verdict",
+    "probability",
+    "interval_low",
+    "interval_high",
+    "stable",
+    "declared",
+    "error",
+];
+
+/// Cells of one CSV row.
+#[must_use]
+pub fn csv_row(r: &Record) -> [String; 12] {
+    let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.4}"));
+    [
+        r.path.clone(),
+        r.sha256.clone().unwrap_or_default(),
+        r.media.as_ref().map_or(String::new(), |m| m.format.clone()),
+        r.media.as_ref().map_or(String::new(), |m| m.width.to_string()),
+        r.media.as_ref().map_or(String::new(), |m| m.height.to_string()),
+        r.verdict.map_or(String::new(), |v| v.word().into()),
+        number(r.probability),
+        number(r.interval.as_ref().map(|i| i.low)),
+        number(r.interval.as_ref().map(|i| i.high)),
+        r.stable.map_or(String::new(), |s| s.to_string()),
+        r.provenance.as_ref().map_or(String::new(), |p| p.declared.clone()),
+        r.error.as_ref().map_or(String::new(), |e| e.code.clone()),
+    ]
+}
+
+/// One line for a terminal, and the evidence below it where `verbose`. Control characters of paths
+/// and metadata are made visible.
+#[must_use]
+pub fn text(r: &Record, colour: bool, verbose: bool) -> String {
+    let paint = |code: &str, word: &str| {
+        if colour {
+            format!("\x1b[{code}m{word:<11}\x1b[0m")
+        } else {
+            format!("{word:<11}")
+        }
+    };
+    let path = visible(&r.path);
+    let mut out = match (&r.verdict, &r.error) {
+        (Some(verdict), _) => {
+            let code = match verdict {
+                Verdict::Generated | Verdict::Manipulated => "1;31",
+                Verdict::Uncertain => "33",
+                Verdict::NoEvidence => "32",
+            };
+            let p = match (r.probability, &r.interval) {
+                (Some(p), Some(i)) => format!("P={p:.2} [{:.2}, {:.2}]", i.low, i.high),
+                _ => "P=n/a".into(),
+            };
+            let declared = r
+                .provenance
+                .as_ref()
+                .filter(|p| p.declared != "none")
+                .map_or(String::new(), |p| format!("  declared: {}", p.declared));
+            format!("{} {p}  {path}{declared}", paint(code, verdict.word()))
+        }
+        (None, Some(e)) => format!("{} {path}: {}", paint("35", "error"), visible(&e.message)),
+        (None, None) => format!("{} {path}", paint("35", "error")),
+    };
+    if verbose {
+        for e in &r.evidence {
+            let weight = if e.weight == 0.0 {
+                "       ".into()
+            } else {
+                format!("{:+7.2}", e.weight)
+            };
+            let _ = write!(out, "\n    {weight}  {}  [{}]", visible(&e.sentence), e.code);
+        }
+        if let Some(p) = &r.provenance {
+            for note in p.contradictions.iter().chain(&p.not_checkable) {
+                let _ = write!(out, "\n             {}", visible(note));
+            }
+        }
+    }
+    out
+}
+
+/// Text without control characters, so that a file name cannot drive the terminal.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Beginning of the page.
+#[must_use]
+pub fn html_head(title: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>{}</title><style>{}</style></head><body><main><h1>{}</h1>\n\
+         <p class=\"lead\">A verdict speaks of the pixels. <b>no_evidence</b> is no proof of \
+         authenticity; <b>uncertain</b> means that it cannot be told. What a file declares about \
+         itself is shown beside the pixels and never decides.</p>\n",
+        escape(title),
+        STYLE,
+        escape(title)
+    )
+}
+
+/// End of the page.
+#[must_use]
+pub fn html_tail() -> &'static str {
+    "</main></body></html>\n"
+}
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#f6f7f9;color:#1b1f24}\
+main{max-width:1000px;margin:0 auto;padding:24px}article{background:#fff;border:1px solid #d9dee5;\
+border-radius:8px;padding:16px;margin:16px 0}h2{font-size:16px;margin:0 0 8px;overflow-wrap:anywhere}\
+.v{display:inline-block;padding:2px 10px;border-radius:12px;color:#fff;font-weight:600}\
+.generated,.manipulated{background:#b3261e}.uncertain{background:#8a5a00}.no_evidence{background:#1e6e3c}\
+.error{background:#5b2a86}.pics{display:flex;flex-wrap:wrap;gap:12px;margin:12px 0}figure{margin:0}\
+img{max-width:100%;display:block;border-radius:4px}figcaption{font-size:13px;color:#57606a}\
+table{border-collapse:collapse;width:100%;font-size:14px}td,th{text-align:left;padding:4px 8px;\
+border-top:1px solid #e5e8ec;vertical-align:top}td.n{text-align:right;white-space:nowrap}\
+.lead{color:#424a53}small{color:#57606a;overflow-wrap:anywhere}";
+
+fn figure(picture: &RgbImage, caption: &str) -> String {
+    let mut png = std::io::Cursor::new(Vec::new());
+    if picture.write_to(&mut png, image::ImageFormat::Png).is_err() {
+        return String::new();
+    }
+    format!(
+        "<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption>{0}</figcaption></figure>",
+        escape(caption),
+        base64::engine::general_purpose::STANDARD.encode(png.into_inner())
+    )
+}
+
+fn spectrum(picture: &RgbImage) -> RgbImage {
+    let side = picture.width().min(picture.height()).min(256);
+    let (x, y) = ((picture.width() - side) / 2, (picture.height() - side) / 2);
+    let part = image::imageops::crop_imm(picture, x, y, side, side).to_image();
+    let s = fft::log_spectrum(&Plane::luma(&part));
+    let top = s.values.iter().copied().fold(1e-6_f32, f32::max);
+    RgbImage::from_fn(side, side, |x, y| {
+        image::Rgb([(255.0 * s.at(x as usize, y as usize) / top) as u8; 3])
+    })
+}
+
+/// One file's part of the page.
+#[must_use]
+pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>) -> String {
+    let word = r.verdict.map_or("error", Verdict::word);
+    let mut out = format!(
+        "<article><h2>{}</h2><p><span class=\"v {word}\">{word}</span> ",
+        escape(&r.path)
+    );
+    if let (Some(p), Some(i), Some(t)) = (r.probability, &r.interval, r.decision_threshold) {
+        let _ = write!(
+            out,
+            "P = {p:.3}, range over re-deliveries {:.3} to {:.3}, decision threshold {t:.3}{}",
+            i.low,
+            i.high,
+            if r.stable == Some(true) { ", stable" } else { ", not stable" }
+        );
+    }
+    if let Some(e) = &r.error {
+        let _ = write!(out, "{} ({})", escape(&e.message), escape(&e.code));
+    }
+    out.push_str("</p>");
+    if let Some(pixels) = pixels {
+        out.push_str("<div class=\"pics\">");
+        let scale = 300.0 / f64::from(pixels.width().max(pixels.height()).max(1));
+        let size = |v: u32| ((f64::from(v) * scale.min(1.0)) as u32).max(1);
+        let thumbnail =
+            image::imageops::thumbnail(pixels, size(pixels.width()), size(pixels.height()));
+        out.push_str(&figure(&thumbnail, "Picture"));
+        if let Some(map) = map {
+            out.push_str(&figure(&map.overlay(pixels, 300), "Heat map: blue low, red high"));
+        }
+        out.push_str(&figure(&spectrum(pixels), "Log spectrum of the centre"));
+        out.push_str("</div>");
+    }
+    if !r.evidence.is_empty() {
+        out.push_str("<table><tr><th>Evidence</th><th>Weight (log-odds)</th></tr>");
+        for e in &r.evidence {
+            let weight = if e.kind == "pixels" {
+                format!("{:+.2}", e.weight)
+            } else {
+                escape(&e.kind)
+            };
+            let _ = write!(
+                out,
+                "<tr><td>{}</td><td class=\"n\">{weight}</td></tr>",
+                escape(&e.sentence)
+            );
+        }
+        out.push_str("</table>");
+    }
+    if let Some(p) = &r.provenance {
+        for note in p.contradictions.iter().chain(&p.not_checkable) {
+            let _ = write!(out, "<p><small>{}</small></p>", escape(note));
+        }
+    }
+    if let Some(hash) = &r.sha256 {
+        let _ = write!(out, "<p><small>SHA-256 {}</small></p>", escape(hash));
+    }
+    out.push_str("</article>\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_stays_text() {
+        assert_eq!(visible("a\x1b[31m"), "a\u{fffd}[31m");
+        assert_eq!(escape("<img src=x onerror='1'>"), "&lt;img src=x onerror=&#39;1&#39;&gt;");
+    }
+}

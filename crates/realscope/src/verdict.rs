@@ -1,0 +1,242 @@
+//! From numbers to a word. Metadata never raises a verdict to `generated` nor lowers one; a
+//! declaration that the pixels do not show makes it `uncertain`.
+
+use realscope_detectors::Calibration;
+use realscope_media::Facts;
+
+use crate::record::{Provenance, Verdict};
+
+/// Shorter sides under this carry too little to judge, in pixels.
+pub const MIN_SIDE: u32 = 64;
+
+/// What the verdict is made of.
+#[derive(Clone, Debug)]
+pub struct Grounds<'a> {
+    /// Calibration of the detector; `None` for an uncalibrated one.
+    pub calibration: Option<&'a Calibration>,
+    /// Probability of the picture as it is.
+    pub probability: f64,
+    /// Lowest over the deliveries.
+    pub low: f64,
+    /// Highest over the deliveries.
+    pub high: f64,
+    /// Threshold that the user asked for, instead of the calibration's own.
+    pub threshold: Option<f64>,
+    /// Shorter side in pixels.
+    pub short_side: u32,
+    /// What the file declares.
+    pub declared: &'a str,
+}
+
+/// A verdict with the codes of what held it back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The word.
+    pub verdict: Verdict,
+    /// Whether every delivery gives the same forced decision.
+    pub stable: bool,
+    /// Codes and sentences of what kept it from being clearer.
+    pub reasons: Vec<(&'static str, String)>,
+}
+
+/// The verdict on the grounds given.
+#[must_use]
+pub fn decide(g: &Grounds<'_>) -> Decision {
+    let mut reasons = Vec::new();
+    let Some(c) = g.calibration else {
+        return Decision {
+            verdict: Verdict::Uncertain,
+            stable: false,
+            reasons: vec![(
+                "uncalibrated",
+                "The detector is not calibrated, so its score carries no verdict.".into(),
+            )],
+        };
+    };
+    let forced = |p: f64| p >= c.decision_threshold;
+    let stable = forced(g.low) == forced(g.high);
+    let declared = matches!(g.declared, "generated" | "edited");
+    let mut verdict = if forced(g.probability) {
+        let bar = g.threshold.or(c.generated_threshold);
+        match (c.generated_threshold, bar) {
+            (Some(_), Some(bar)) if g.probability >= bar && stable => Verdict::Generated,
+            (Some(_), _) => {
+                reasons.push((
+                    "below_operating_point",
+                    "The score is on the generated side but below the threshold that keeps false \
+                     accusations rare."
+                        .into(),
+                ));
+                Verdict::Uncertain
+            }
+            (None, _) => {
+                reasons.push((
+                    "not_validated",
+                    "Validation does not carry the verdict `generated`; the score is shown without it."
+                        .into(),
+                ));
+                Verdict::Uncertain
+            }
+        }
+    } else {
+        Verdict::NoEvidence
+    };
+    if !stable {
+        reasons.push((
+            "unstable",
+            "Re-delivering the same pixels (recompression, half size, crop) changes the decision."
+                .into(),
+        ));
+        verdict = Verdict::Uncertain;
+    }
+    if g.short_side < MIN_SIDE {
+        reasons.push((
+            "too_small",
+            format!("The shorter side has under {MIN_SIDE} pixels."),
+        ));
+        verdict = Verdict::Uncertain;
+    }
+    if declared && verdict == Verdict::NoEvidence {
+        reasons.push((
+            "declared_not_seen",
+            "The file declares that it was generated or edited; the pixels do not show it.".into(),
+        ));
+        verdict = Verdict::Uncertain;
+    }
+    Decision {
+        verdict,
+        stable,
+        reasons,
+    }
+}
+
+/// IPTC digital source types that declare generation.
+const GENERATED: [&str; 4] = [
+    "trainedAlgorithmicMedia",
+    "algorithmicMedia",
+    "compositeSynthetic",
+    "dataDrivenMedia",
+];
+/// Those that declare an edit by such means.
+const EDITED: [&str; 4] = [
+    "compositeWithTrainedAlgorithmicMedia",
+    "algorithmicallyEnhanced",
+    "humanEdits",
+    "compositeCapture",
+];
+
+/// What the file declares, in one place.
+#[must_use]
+pub fn provenance(facts: &Facts) -> Provenance {
+    let m = &facts.metadata;
+    let mut found = Vec::new();
+    let mut source_types: Vec<(&str, &str)> = Vec::new();
+    for g in &m.generators {
+        found.push(match &g.model {
+            Some(model) => format!("{} in {} ({model})", g.tool, g.place),
+            None => format!("{} in {}", g.tool, g.place),
+        });
+    }
+    if let Some(t) = m.xmp.as_ref().and_then(|x| x.digital_source_type.as_deref()) {
+        source_types.push((t, "XMP"));
+    }
+    if let Some(c2pa) = &m.c2pa {
+        found.push(format!(
+            "content credentials, integrity {}, trust {}{}",
+            c2pa.integrity,
+            c2pa.trust,
+            c2pa.signer
+                .as_deref()
+                .map_or(String::new(), |s| format!(", signed by {s}"))
+        ));
+        source_types.extend(c2pa.digital_source_types.iter().map(|t| (t.as_str(), "C2PA")));
+    }
+    for (t, place) in &source_types {
+        found.push(format!("digital source type {t} ({place})"));
+    }
+    let any = |list: &[&str]| source_types.iter().any(|(t, _)| list.contains(t));
+    let camera = m
+        .exif
+        .as_ref()
+        .and_then(|e| Some((e.make.as_deref()?, e.model.as_deref()?)));
+    if let Some((make, model)) = camera {
+        found.push(format!("EXIF names the camera {make} {model}"));
+    }
+    let declared = if any(&GENERATED) || !m.generators.is_empty() {
+        "generated"
+    } else if any(&EDITED) {
+        "edited"
+    } else if any(&["digitalCapture"]) || camera.is_some() {
+        "captured"
+    } else {
+        "none"
+    };
+    Provenance {
+        declared: declared.into(),
+        found,
+        integrity: m.c2pa.as_ref().map(|c| c.integrity.clone()),
+        trust: m.c2pa.as_ref().map(|c| c.trust.clone()),
+        contradictions: Vec::new(),
+        not_checkable: vec![
+            "SynthID and other proprietary watermarks cannot be checked here.".into(),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calibration(generated: Option<f64>) -> Calibration {
+        Calibration {
+            id: "test".into(),
+            scale: 1.0,
+            offset: 0.0,
+            decision_threshold: 0.5,
+            generated_threshold: generated,
+            matched_auc: 0.8,
+            matched_auc_low: 0.7,
+            matched_auc_high: 0.9,
+            tiers: vec![],
+        }
+    }
+
+    fn grounds<'a>(c: &'a Calibration, p: f64, low: f64, high: f64, declared: &'a str) -> Grounds<'a> {
+        Grounds {
+            calibration: Some(c),
+            probability: p,
+            low,
+            high,
+            threshold: None,
+            short_side: 500,
+            declared,
+        }
+    }
+
+    #[test]
+    fn a_high_stable_score_is_generated_only_where_validation_carries_it() {
+        let c = calibration(Some(0.9));
+        assert_eq!(decide(&grounds(&c, 0.95, 0.9, 0.97, "none")).verdict, Verdict::Generated);
+        assert_eq!(decide(&grounds(&c, 0.8, 0.7, 0.9, "none")).verdict, Verdict::Uncertain);
+        let c = calibration(None);
+        let d = decide(&grounds(&c, 0.99, 0.98, 0.995, "generated"));
+        assert_eq!(d.verdict, Verdict::Uncertain);
+        assert_eq!(d.reasons[0].0, "not_validated");
+    }
+
+    #[test]
+    fn an_unstable_score_is_uncertain_on_both_sides() {
+        let c = calibration(Some(0.6));
+        assert_eq!(decide(&grounds(&c, 0.95, 0.3, 0.97, "none")).verdict, Verdict::Uncertain);
+        assert_eq!(decide(&grounds(&c, 0.2, 0.1, 0.7, "none")).verdict, Verdict::Uncertain);
+    }
+
+    #[test]
+    fn declarations_only_ever_make_it_uncertain() {
+        let c = calibration(Some(0.9));
+        assert_eq!(decide(&grounds(&c, 0.1, 0.05, 0.2, "captured")).verdict, Verdict::NoEvidence);
+        let d = decide(&grounds(&c, 0.1, 0.05, 0.2, "generated"));
+        assert_eq!((d.verdict, d.reasons[0].0), (Verdict::Uncertain, "declared_not_seen"));
+        assert_eq!(decide(&grounds(&c, 0.95, 0.9, 0.97, "captured")).verdict, Verdict::Generated);
+    }
+}

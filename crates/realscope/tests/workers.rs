@@ -1,0 +1,77 @@
+//! Workers that abort, loop and over-allocate: each costs its own file and no other.
+
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use realscope::worker::{self, DecodeError, Lane, Launch};
+use realscope_media::{Decoded, Limits, MediaError, Options, decode};
+
+/// Misbehaves on command; decodes everything else.
+fn faulty(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decoded, MediaError> {
+    match bytes {
+        b"abort" => std::process::abort(),
+        b"loop" => loop {
+            std::hint::spin_loop();
+        },
+        b"allocate" => {
+            let mut hoard: Vec<Vec<u8>> = Vec::new();
+            loop {
+                hoard.push(vec![1; 64 << 20]);
+            }
+        }
+        _ => decode(bytes, limits, options),
+    }
+}
+
+fn lane() -> Lane {
+    Lane::new(Launch {
+        program: std::env::current_exe().expect("own path"),
+        args: vec!["serve-as-worker".into()],
+    })
+}
+
+fn picture() -> Vec<u8> {
+    let picture = image::RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8, y as u8, 9]));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .expect("encodes");
+    bytes.into_inner()
+}
+
+fn run(lane: &mut Lane, bytes: &[u8], seconds: f64) -> Result<(u32, u32), DecodeError> {
+    lane.decode(
+        bytes,
+        &Limits::default(),
+        &Options::default(),
+        Duration::from_secs_f64(seconds),
+    )
+    .map(|d| d.pixels.dimensions())
+}
+
+fn check(fault: &[u8], seconds: f64, expected: &str) -> Result<(), Failed> {
+    let mut lane = lane();
+    let good = picture();
+    assert_eq!(run(&mut lane, &good, 30.0), Ok((40, 30)));
+    let error = run(&mut lane, fault, seconds).expect_err("the worker misbehaves");
+    assert_eq!(error.code(), expected, "{error}");
+    assert_eq!(run(&mut lane, &good, 30.0), Ok((40, 30)), "the next file is whole");
+    assert_eq!(run(&mut lane, &good, 30.0), Ok((40, 30)), "and the worker is reused");
+    Ok(())
+}
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some("serve-as-worker") {
+        worker::serve(faulty).expect("pipe");
+        return;
+    }
+    let tests = vec![
+        Trial::test("an_abort_is_worker_crashed", || check(b"abort", 30.0, "worker_crashed")),
+        Trial::test("a_loop_meets_the_deadline", || check(b"loop", 0.5, "deadline")),
+        Trial::test("over_allocation_is_worker_crashed", || {
+            check(b"allocate", 60.0, "worker_crashed")
+        }),
+        Trial::test("text_is_a_typed_error", || check(b"plain text", 30.0, "not_a_picture")),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit();
+}
