@@ -108,6 +108,9 @@ pub struct TrainArgs {
     /// Most native-resolution windows that it looks at.
     #[arg(long, default_value_t = 6)]
     pub max_windows: usize,
+    /// Export and calibrate the weights that `--out` already holds.
+    #[arg(long)]
+    pub calibrate_only: bool,
     /// Folder for checkpoints, log and weights; an interrupted run there is continued.
     #[arg(short, long)]
     pub out: PathBuf,

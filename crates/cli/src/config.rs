@@ -91,7 +91,12 @@ pub fn load() -> Result<Settings, Failure> {
             "auto" => EngineChoice::Auto,
             "rten" => EngineChoice::Rten,
             "ort" => EngineChoice::Ort,
-            _ => return Err(Failure::new(2, format!("REALSCOPE_ENGINE: `{value}` is not valid"))),
+            _ => {
+                return Err(Failure::new(
+                    2,
+                    format!("REALSCOPE_ENGINE: `{value}` is not valid"),
+                ));
+            }
         };
     }
     Ok(settings)

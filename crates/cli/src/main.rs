@@ -21,7 +21,12 @@ fn main() -> ExitCode {
         Command::Train(train) => train::run(&train),
         Command::Config { action } => config::run(action),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "realscope", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Args::command(),
+                "realscope",
+                &mut std::io::stdout(),
+            );
             Ok(ExitCode::SUCCESS)
         }
         Command::Man => clap_mangen::Man::new(Args::command())

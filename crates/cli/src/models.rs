@@ -150,7 +150,9 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                     .err()
                     .map(|e| e.to_string());
                 sound &= problem.is_none();
-                rows.push(json!({"id": entry.card.id, "ok": problem.is_none(), "problem": problem}));
+                rows.push(
+                    json!({"id": entry.card.id, "ok": problem.is_none(), "problem": problem}),
+                );
             }
             if format == TextFormat::Json {
                 print_json(&json!({"schema_version": 1, "models": rows}))?;
@@ -199,8 +201,16 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
         println!("realscope {}", env!("CARGO_PKG_VERSION"));
         println!("engine in use     {}", in_use.name());
         println!("rten              built in");
-        println!("ONNX Runtime      {}", report["engines"]["ort"]["where"].as_str().unwrap_or_default());
-        println!("default detector  {}", report["default_detector"].as_str().unwrap_or_default());
+        println!(
+            "ONNX Runtime      {}",
+            report["engines"]["ort"]["where"]
+                .as_str()
+                .unwrap_or_default()
+        );
+        println!(
+            "default detector  {}",
+            report["default_detector"].as_str().unwrap_or_default()
+        );
         println!("models            {}", settings.home.display());
     }
     Ok(if default.is_ok() {

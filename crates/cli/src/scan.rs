@@ -21,7 +21,10 @@ use crate::{Failure, config};
 
 /// One input.
 enum Job {
-    File { path: PathBuf, named: bool },
+    File {
+        path: PathBuf,
+        named: bool,
+    },
     Bytes(Vec<u8>),
     /// A named path that does not exist or a pattern that matches nothing.
     Missing(String),
@@ -46,20 +49,32 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
     let settings = config::load()?;
     let profile = args.profile.unwrap_or(settings.profile);
     if profile == Profile::Accurate {
-        return Err(Failure::new(2, "profile `accurate` is not available yet; use `fast`"));
+        return Err(Failure::new(
+            2,
+            "profile `accurate` is not available yet; use `fast`",
+        ));
     }
     let deadline = args.deadline.unwrap_or(settings.deadline);
     if !(deadline.is_finite() && deadline > 0.0) {
-        return Err(Failure::new(2, format!("--deadline {deadline}: must be positive")));
+        return Err(Failure::new(
+            2,
+            format!("--deadline {deadline}: must be positive"),
+        ));
     }
     if let Some(fpr) = args.max_fpr
         && !(fpr > 0.0 && fpr < 1.0)
     {
-        return Err(Failure::new(2, format!("--max-fpr {fpr}: must lie between 0 and 1")));
+        return Err(Failure::new(
+            2,
+            format!("--max-fpr {fpr}: must lie between 0 and 1"),
+        ));
     }
     let jobs = collect(&args)?;
     if jobs.is_empty() {
-        return Err(Failure::new(2, "no input: name a file, a folder or a pattern"));
+        return Err(Failure::new(
+            2,
+            "no input: name a file, a folder or a pattern",
+        ));
     }
     let scanner = Scanner::new(Config {
         detector: args.detector.clone().unwrap_or(settings.detector),
@@ -249,12 +264,22 @@ fn one(
     job: &Job,
 ) -> Outcome {
     let failed = |path: &str, code: &str, message: &str| {
-        Some(Box::new(Record::failed(scanner.tool(), path, None, code, message)))
+        Some(Box::new(Record::failed(
+            scanner.tool(),
+            path,
+            None,
+            code,
+            message,
+        )))
     };
     let (name, bytes) = match job {
         Job::Bytes(bytes) => ("-".to_owned(), bytes.clone()),
         Job::Missing(name) => {
-            return finish(args, failed(name, "not_found", "no such file or folder"), None);
+            return finish(
+                args,
+                failed(name, "not_found", "no such file or folder"),
+                None,
+            );
         }
         Job::File { path, named } => {
             let name = path.display().to_string();
@@ -394,7 +419,10 @@ impl<'a> Printer<'a> {
         let encode = || serde_json::to_string(&*record).map_err(|e| Failure::new(2, e.to_string()));
         let text = match self.args.format {
             ScanFormat::Text => {
-                format!("{}\n", report::text(&record, self.colour, self.args.verbose))
+                format!(
+                    "{}\n",
+                    report::text(&record, self.colour, self.args.verbose)
+                )
             }
             ScanFormat::Ndjson => format!("{}\n", encode()?),
             ScanFormat::Json => format!("{}{}", if self.first { "\n" } else { ",\n" }, encode()?),
@@ -424,8 +452,15 @@ impl<'a> Printer<'a> {
                 .verdicts
                 .iter()
                 .map(|(word, n)| format!("{n} {word}"))
-                .chain(self.summary.errors.iter().map(|(c, n)| format!("{n} failed ({c})")))
-                .chain((self.summary.skipped > 0).then(|| format!("{} skipped", self.summary.skipped)))
+                .chain(
+                    self.summary
+                        .errors
+                        .iter()
+                        .map(|(c, n)| format!("{n} failed ({c})")),
+                )
+                .chain(
+                    (self.summary.skipped > 0).then(|| format!("{} skipped", self.summary.skipped)),
+                )
                 .collect();
             eprintln!("{}", verdicts.join(", "));
         }

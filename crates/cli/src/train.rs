@@ -1,5 +1,6 @@
 //! `realscope train`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use realscope_train::{calibrate, recipe::Recipe, run};
@@ -18,30 +19,15 @@ type Backend = burn::backend::Autodiff<realscope_nn::Cpu>;
 pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     let fail = |e: realscope_train::TrainError| Failure::new(2, e.to_string());
     let recipe = Recipe::read(&args.recipe).map_err(fail)?;
-    let bar = indicatif::ProgressBar::new(recipe.optim.steps as u64).with_style(
-        indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} ETA {eta}")
-            .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
-    );
-    let mut log = |event: run::Event<'_>| match event {
-        run::Event::Note(text) => bar.println(text),
-        run::Event::Step { step, loss } => {
-            bar.set_position(step as u64);
-            bar.set_message(format!("loss {loss:.3}"));
-        }
+    let weights = if args.calibrate_only {
+        args.out.join("weights.safetensors")
+    } else {
+        train(args, &recipe).map_err(fail)?
     };
-    let finished = run::train::<Backend>(
-        &recipe,
-        &args.data,
-        &args.out,
-        &Default::default(),
-        &mut log,
-    )
-    .map_err(fail)?;
-    bar.finish();
     let card = calibrate::ship(
         &recipe,
         &args.data,
-        &finished.weights,
+        &weights,
         &args.id,
         args.max_windows,
         &args.out,
@@ -54,9 +40,29 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
             c.matched_auc_low,
             c.matched_auc_high,
             c.decision_threshold,
-            c.generated_threshold.map_or("never".into(), |t| format!("{t:.3}"))
+            c.generated_threshold
+                .map_or("never".into(), |t| format!("{t:.3}"))
         );
     }
     println!("{}", args.out.join(format!("{}.onnx", args.id)).display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Trains with a progress bar and returns the averaged weights.
+fn train(args: &TrainArgs, recipe: &Recipe) -> Result<PathBuf, realscope_train::TrainError> {
+    let bar = indicatif::ProgressBar::new(recipe.optim.steps as u64).with_style(
+        indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} ETA {eta}")
+            .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
+    );
+    let mut log = |event: run::Event<'_>| match event {
+        run::Event::Note(text) => bar.println(text),
+        run::Event::Step { step, loss } => {
+            bar.set_position(step as u64);
+            bar.set_message(format!("loss {loss:.3}"));
+        }
+    };
+    let device = Default::default();
+    let finished = run::train::<Backend>(recipe, &args.data, &args.out, &device, &mut log)?;
+    bar.finish();
+    Ok(finished.weights)
 }

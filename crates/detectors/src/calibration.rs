@@ -146,7 +146,10 @@ pub fn operating_point(negatives: &[f32], positives: &[f32], max_fpr: f64) -> Op
         None => 0.0,
     };
     let share = |scores: &[f32]| {
-        scores.iter().filter(|s| f64::from(**s) >= threshold).count() as f64
+        scores
+            .iter()
+            .filter(|s| f64::from(**s) >= threshold)
+            .count() as f64
             / scores.len().max(1) as f64
     };
     Operating::Point(OperatingPoint {
@@ -196,6 +199,9 @@ mod tests {
                 needed: 300
             }
         );
-        assert!(matches!(c.operating_point(Tier::Clean, 0.02), Operating::Point(_)));
+        assert!(matches!(
+            c.operating_point(Tier::Clean, 0.02),
+            Operating::Point(_)
+        ));
     }
 }

@@ -30,7 +30,9 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// The name is not allowed.
-    #[error("a model's name has letters, digits, `-` and `_` only, and is not an embedded one's: `{0}`")]
+    #[error(
+        "a model's name has letters, digits, `-` and `_` only, and is not an embedded one's: `{0}`"
+    )]
     Name(String),
     /// An ONNX file needs a card.
     #[error("an ONNX classifier needs a card: --card CARD.toml")]
@@ -167,7 +169,10 @@ impl Home {
             reason: e.to_string(),
         })?;
         // The card is written last: without it the model does not count as installed.
-        for (file, bytes) in [("model.onnx", onnx.as_slice()), ("card.toml", text.as_bytes())] {
+        for (file, bytes) in [
+            ("model.onnx", onnx.as_slice()),
+            ("card.toml", text.as_bytes()),
+        ] {
             let path = folder.join(file);
             let fresh = folder.join(format!("{file}.new"));
             std::fs::write(&fresh, bytes).map_err(io(&fresh))?;

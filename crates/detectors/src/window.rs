@@ -30,7 +30,9 @@ fn positions(size: u32, side: u32, most: u32) -> Vec<u32> {
         return vec![free / 2];
     }
     (0..wanted)
-        .map(|i| u32::try_from(u64::from(free) * u64::from(i) / u64::from(wanted - 1)).unwrap_or(free))
+        .map(|i| {
+            u32::try_from(u64::from(free) * u64::from(i) / u64::from(wanted - 1)).unwrap_or(free)
+        })
         .collect()
 }
 
@@ -71,7 +73,8 @@ fn texture(picture: &RgbImage, left: u32, top: u32, side: u32) -> f64 {
     for y in (top..bottom.saturating_sub(1)).step_by(4) {
         for x in (left..right.saturating_sub(1)).step_by(4) {
             let here = green(x, y);
-            sum += u64::from(here.abs_diff(green(x + 1, y))) + u64::from(here.abs_diff(green(x, y + 1)));
+            sum += u64::from(here.abs_diff(green(x + 1, y)))
+                + u64::from(here.abs_diff(green(x, y + 1)));
             count += 1;
         }
     }
@@ -174,7 +177,14 @@ mod tests {
 
     #[test]
     fn windows_stay_inside_and_are_of_the_input_size() {
-        for (w, h) in [(1, 1), (5, 300), (127, 129), (128, 128), (4000, 130), (641, 480)] {
+        for (w, h) in [
+            (1, 1),
+            (5, 300),
+            (127, 129),
+            (128, 128),
+            (4000, 130),
+            (641, 480),
+        ] {
             let picture = RgbImage::from_fn(w, h, |x, y| image::Rgb([x as u8, y as u8, 7]));
             let windows = native(&picture, 128, 6);
             assert!(!windows.is_empty() && windows.len() <= 6);
@@ -188,7 +198,11 @@ mod tests {
     #[test]
     fn a_textured_window_is_preferred() {
         let picture = RgbImage::from_fn(1024, 256, |x, y| {
-            let v = if x >= 512 { ((x * 7 + y * 13) % 64) as u8 } else { 90 };
+            let v = if x >= 512 {
+                ((x * 7 + y * 13) % 64) as u8
+            } else {
+                90
+            };
             image::Rgb([v; 3])
         });
         assert!(native(&picture, 128, 4).iter().all(|w| w.left >= 384));

@@ -229,8 +229,7 @@ fn picture(obu: &[u8], limits: &Limits) -> Result<Planes, MediaError> {
             }
         }
         // SAFETY: the context is open and the picture empty.
-        let got =
-            unsafe { dav1d::dav1d_get_picture(decoder.0, Some(NonNull::from(&mut frame.0))) };
+        let got = unsafe { dav1d::dav1d_get_picture(decoder.0, Some(NonNull::from(&mut frame.0))) };
         match got.0 {
             0 => return copy_planes(&frame.0, limits),
             e if e == -libc_eagain() && data.0.sz > 0 => {}
@@ -248,7 +247,11 @@ fn picture(obu: &[u8], limits: &Limits) -> Result<Planes, MediaError> {
 
 /// `EAGAIN`, which the decoder returns negated when it needs more data.
 fn libc_eagain() -> i32 {
-    if cfg!(any(target_os = "macos", target_os = "ios", target_os = "freebsd")) {
+    if cfg!(any(
+        target_os = "macos",
+        target_os = "ios",
+        target_os = "freebsd"
+    )) {
         35
     } else {
         11

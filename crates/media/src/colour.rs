@@ -15,13 +15,22 @@ pub(crate) struct Converted {
 pub(crate) fn to_srgb(samples: Samples, icc: Option<&[u8]>) -> Converted {
     let (rgb, alpha_composited) = match samples {
         Samples::Rgb8(v) => (v, false),
-        Samples::Rgb16(v) => (v.into_iter().map(|s| ((u32::from(s) + 128) / 257) as u8).collect(), false),
-        Samples::Rgba8(v) => composite(v.chunks_exact(4).map(|p| {
-            ([p[0], p[1], p[2]].map(u32::from), u32::from(p[3]))
-        }), 255),
-        Samples::Rgba16(v) => composite(v.chunks_exact(4).map(|p| {
-            ([p[0], p[1], p[2]].map(u32::from), u32::from(p[3]))
-        }), 65535),
+        Samples::Rgb16(v) => (
+            v.into_iter()
+                .map(|s| ((u32::from(s) + 128) / 257) as u8)
+                .collect(),
+            false,
+        ),
+        Samples::Rgba8(v) => composite(
+            v.chunks_exact(4)
+                .map(|p| ([p[0], p[1], p[2]].map(u32::from), u32::from(p[3]))),
+            255,
+        ),
+        Samples::Rgba16(v) => composite(
+            v.chunks_exact(4)
+                .map(|p| ([p[0], p[1], p[2]].map(u32::from), u32::from(p[3]))),
+            65535,
+        ),
     };
     let mut out = Converted {
         rgb,
@@ -99,7 +108,11 @@ fn description(icc: &[u8]) -> Option<String> {
         b"desc" => {
             let len = word(offset + 8)?.min(200);
             let text = icc.get(offset + 12..offset.checked_add(12 + len)?)?;
-            Some(String::from_utf8_lossy(text).trim_end_matches('\0').to_owned())
+            Some(
+                String::from_utf8_lossy(text)
+                    .trim_end_matches('\0')
+                    .to_owned(),
+            )
         }
         b"mluc" => {
             let len = word(offset + 20)?.min(400);
@@ -109,7 +122,11 @@ fn description(icc: &[u8]) -> Option<String> {
                 .chunks_exact(2)
                 .map(|b| u16::from_be_bytes([b[0], b[1]]))
                 .collect();
-            Some(String::from_utf16_lossy(&units).trim_end_matches('\0').to_owned())
+            Some(
+                String::from_utf16_lossy(&units)
+                    .trim_end_matches('\0')
+                    .to_owned(),
+            )
         }
         _ => None,
     }

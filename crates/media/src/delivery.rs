@@ -114,7 +114,9 @@ pub fn limit_edge(
     }
     let scaled = |side: u32| {
         let exact = u64::from(side) * u64::from(edge) + u64::from(longest) / 2;
-        u32::try_from(exact / u64::from(longest)).unwrap_or(edge).max(1)
+        u32::try_from(exact / u64::from(longest))
+            .unwrap_or(edge)
+            .max(1)
     };
     resize(picture, scaled(width), scaled(height), filter)
 }

@@ -215,7 +215,11 @@ fn error(e: &zune_jpeg::errors::DecodeErrors) -> MediaError {
     let reason = format!("{e:?}");
     let lower = reason.to_ascii_lowercase();
     let format = "JPEG".to_owned();
-    if lower.contains("exhausted") || lower.contains("no more bytes") || lower.contains("not enough") || lower.contains("premature") || lower.contains("eof")
+    if lower.contains("exhausted")
+        || lower.contains("no more bytes")
+        || lower.contains("not enough")
+        || lower.contains("premature")
+        || lower.contains("eof")
     {
         MediaError::Truncated { format, reason }
     } else if lower.contains("unsupported") {
@@ -227,11 +231,7 @@ fn error(e: &zune_jpeg::errors::DecodeErrors) -> MediaError {
     }
 }
 
-pub(crate) fn decode(
-    bytes: &[u8],
-    limits: &Limits,
-    options: &Options,
-) -> Result<Raw, MediaError> {
+pub(crate) fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Raw, MediaError> {
     let mut facts = facts(bytes);
     let settings = |strict: bool, out: ColorSpace| {
         DecoderOptions::default()
@@ -261,10 +261,7 @@ pub(crate) fn decode(
     drop(header);
     let mut notes = Vec::new();
     if !facts.end_marker {
-        notes.push(Note::new(
-            "no_end_marker",
-            "The JPEG has no end marker.",
-        ));
+        notes.push(Note::new("no_end_marker", "The JPEG has no end marker."));
     }
     if facts.trailing_bytes > 0 {
         notes.push(Note::new(
@@ -305,7 +302,9 @@ pub(crate) fn decode(
             reason: "the decoder returned another size".into(),
         });
     }
-    facts.thumbnail_bytes = exif.as_deref().and_then(crate::metadata::exif::thumbnail_len);
+    facts.thumbnail_bytes = exif
+        .as_deref()
+        .and_then(crate::metadata::exif::thumbnail_len);
     facts.double_compression_hints = double_compression(&facts);
     Ok(Raw {
         samples: Samples::Rgb8(pixels),
@@ -340,7 +339,10 @@ fn missing_data(_bytes: &[u8], facts: &JpegFacts) -> bool {
 /// disagree, or a thumbnail of other quality. These are hints, never proof.
 fn double_compression(facts: &JpegFacts) -> Vec<String> {
     let mut hints = Vec::new();
-    if !facts.standard_tables && facts.quality >= 1 && facts.quantization_tables.len() == 1 && facts.components == 3
+    if !facts.standard_tables
+        && facts.quality >= 1
+        && facts.quantization_tables.len() == 1
+        && facts.components == 3
     {
         hints.push("one quantization table serves luma and chroma".into());
     }

@@ -9,7 +9,10 @@ fn error(e: impl std::fmt::Display) -> MediaError {
     let reason = e.to_string();
     let format = "JPEG XL".to_owned();
     let lower = reason.to_ascii_lowercase();
-    if lower.contains("unexpected eof") || lower.contains("unexpected end") || lower.contains("not enough") {
+    if lower.contains("unexpected eof")
+        || lower.contains("unexpected end")
+        || lower.contains("not enough")
+    {
         MediaError::Truncated { format, reason }
     } else {
         MediaError::Corrupt { format, reason }

@@ -49,12 +49,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`MediaError::Limit`] or [`MediaError::Empty`].
-    pub fn check(
-        &self,
-        width: u64,
-        height: u64,
-        bytes_per_pixel: u64,
-    ) -> Result<(), MediaError> {
+    pub fn check(&self, width: u64, height: u64, bytes_per_pixel: u64) -> Result<(), MediaError> {
         if width == 0 || height == 0 {
             return Err(MediaError::Corrupt {
                 format: "picture".into(),

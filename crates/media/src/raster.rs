@@ -57,8 +57,12 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
     let alpha = picture.color().has_alpha();
     let deep = matches!(
         picture.color(),
-        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16
-            | ColorType::Rgb32F | ColorType::Rgba32F
+        ColorType::L16
+            | ColorType::La16
+            | ColorType::Rgb16
+            | ColorType::Rgba16
+            | ColorType::Rgb32F
+            | ColorType::Rgba32F
     );
     let samples = match (deep, alpha) {
         (false, false) => Samples::Rgb8(picture.into_rgb8().into_raw()),

@@ -117,12 +117,8 @@ impl EfficientNetLiteConfig {
                 let stride = if i == 0 { stride } else { 1 };
                 let inner = inputs * expansion;
                 blocks.push(Block {
-                    expand: (expansion != 1).then(|| {
-                        (
-                            conv([inputs, inner], 1, 1, 1, device),
-                            norm(inner, device),
-                        )
-                    }),
+                    expand: (expansion != 1)
+                        .then(|| (conv([inputs, inner], 1, 1, 1, device), norm(inner, device))),
                     depthwise: conv([inner, inner], kernel, stride, inner, device),
                     bn1: norm(inner, device),
                     project: conv([inner, width], 1, 1, 1, device),
@@ -173,13 +169,6 @@ impl<B: Backend> EfficientNetLite<B> {
         let h = x.reshape(h, [n, c]);
         x.tap("pooled", &h);
         h
-    }
-
-    /// Ids of the classifier's parameters.
-    #[must_use]
-    pub fn classifier_ids(&self) -> Vec<burn::module::ParamId> {
-        let bias = self.fc.bias.iter().map(|b| b.id);
-        std::iter::once(self.fc.weight.id).chain(bias).collect()
     }
 
     /// Folds every batch normalisation, see [`params::fold`].

@@ -311,7 +311,10 @@ impl Engine for Ort {
                     .try_extract_tensor::<f32>()
                     .map_err(|e| fail(e.to_string()))?;
                 Ok(Output {
-                    shape: shape.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect(),
+                    shape: shape
+                        .iter()
+                        .map(|d| usize::try_from(*d).unwrap_or(0))
+                        .collect(),
                     values: values.to_vec(),
                     name,
                 })

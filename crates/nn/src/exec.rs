@@ -93,12 +93,8 @@ pub trait Exec<B: Backend> {
         len: usize,
     ) -> Self::V<D>;
     /// `before` zero entries put ahead of dimension `dim`.
-    fn pad_front<const D: usize>(
-        &mut self,
-        x: Self::V<D>,
-        dim: usize,
-        before: usize,
-    ) -> Self::V<D>;
+    fn pad_front<const D: usize>(&mut self, x: Self::V<D>, dim: usize, before: usize)
+    -> Self::V<D>;
     /// Mean over dimension `dim`, which stays with size one.
     fn mean_dim<const D: usize>(&mut self, x: Self::V<D>, dim: usize) -> Self::V<D>;
     /// Values joined along `dim`.
@@ -171,12 +167,7 @@ impl Eager {
 
 /// Scale and shift that a batch normalisation applies with its running statistics, each `[c]`.
 pub(crate) fn running_affine<B: Backend>(norm: &BatchNorm<B>) -> (Tensor<B, 1>, Tensor<B, 1>) {
-    let scale = norm.gamma.val()
-        / norm
-            .running_var
-            .value()
-            .add_scalar(norm.epsilon)
-            .sqrt();
+    let scale = norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt();
     let shift = norm.beta.val() - norm.running_mean.value() * scale.clone();
     (scale, shift)
 }
@@ -310,14 +301,7 @@ impl<B: Backend> Exec<B> for Eager {
         stride: usize,
         pad: usize,
     ) -> Tensor<B, 4> {
-        burn::tensor::module::max_pool2d(
-            x,
-            [kernel; 2],
-            [stride; 2],
-            [pad; 2],
-            [1, 1],
-            false,
-        )
+        burn::tensor::module::max_pool2d(x, [kernel; 2], [stride; 2], [pad; 2], [1, 1], false)
     }
 
     fn global_avg_pool(&mut self, x: Tensor<B, 4>) -> Tensor<B, 4> {

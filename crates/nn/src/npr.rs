@@ -65,8 +65,8 @@ pub fn relationships<B: Backend, X: Exec<B>>(x: &mut X, input: X::V<4>) -> X::V<
 }
 
 impl<B: Backend> Npr<B> {
-    /// Logits `[n, outputs]` of pictures `[n, 3, h, w]` in ImageNet normalisation, `h` and `w` even.
-    pub fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<2> {
+    /// Features `[n, 512]` of pictures `[n, 3, h, w]` in ImageNet normalisation, sizes even.
+    pub fn features<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<2> {
         let h = relationships(x, input);
         x.tap("npr", &h);
         x.tap_conv("conv1", &self.conv1, &h);
@@ -81,18 +81,17 @@ impl<B: Backend> Npr<B> {
         let [n, c, _, _] = x.dims(&h);
         let h = x.reshape(h, [n, c]);
         x.tap("feature", &h);
+        h
+    }
+
+    /// Logits `[n, outputs]` of pictures `[n, 3, h, w]` in ImageNet normalisation, `h` and `w` even.
+    pub fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<2> {
+        let h = self.features(x, input);
         x.linear(&self.fc1, h)
     }
 }
 
 impl<B: Backend> Npr<B> {
-    /// Ids of the classifier's parameters.
-    #[must_use]
-    pub fn classifier_ids(&self) -> Vec<burn::module::ParamId> {
-        let bias = self.fc1.bias.iter().map(|b| b.id);
-        std::iter::once(self.fc1.weight.id).chain(bias).collect()
-    }
-
     /// Folds every batch normalisation, see [`params::fold`].
     pub fn fold(&mut self) {
         params::fold(&mut self.conv1, &mut self.bn1);

@@ -563,11 +563,7 @@ impl<B: Backend> Exec<B> for Graph {
         Exec::<B>::reshape(self, tiled, [n, c, h * factor, w * factor])
     }
 
-    fn reshape<const D: usize, const E: usize>(
-        &mut self,
-        x: Edge<D>,
-        dims: [usize; E],
-    ) -> Edge<E> {
+    fn reshape<const D: usize, const E: usize>(&mut self, x: Edge<D>, dims: [usize; E]) -> Edge<E> {
         // The batch is free: 0 copies the first size whatever it is.
         let mut target: Vec<i64> = dims.iter().map(|d| *d as i64).collect();
         target[0] = 0;

@@ -69,11 +69,7 @@ fn set<B: Backend, const D: usize>(p: &mut Param<Tensor<B, D>>, fresh: Tensor<B,
     *p = Param::initialized(p.id, fresh).set_require_grad(grad);
 }
 
-fn transposed<B: Backend>(
-    v: &mut dyn ParamVisitor<B>,
-    key: &str,
-    p: &mut Param<Tensor<B, 2>>,
-) {
+fn transposed<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, p: &mut Param<Tensor<B, 2>>) {
     let present = p.val();
     let [rows, columns] = present.dims();
     let read = || present.clone().transpose().to_data();

@@ -116,12 +116,7 @@ impl<B: Backend> Stage<B> {
         Self { blocks }
     }
 
-    pub(crate) fn forward<X: Exec<B>>(
-        &self,
-        x: &mut X,
-        mut h: X::V<4>,
-        name: &str,
-    ) -> X::V<4> {
+    pub(crate) fn forward<X: Exec<B>>(&self, x: &mut X, mut h: X::V<4>, name: &str) -> X::V<4> {
         for (i, block) in self.blocks.iter().enumerate() {
             h = block.forward(x, h);
             x.tap(&format!("{name}.{i}"), &h);

@@ -34,7 +34,9 @@ fn conv3<B: Backend>(
 }
 
 fn conv1<B: Backend>(channels: [usize; 2], device: &B::Device) -> Conv2d<B> {
-    Conv2dConfig::new(channels, [1, 1]).with_bias(false).init(device)
+    Conv2dConfig::new(channels, [1, 1])
+        .with_bias(false)
+        .init(device)
 }
 
 #[derive(Module, Debug)]
@@ -54,7 +56,9 @@ struct Block<B: Backend> {
 impl<B: Backend> Block<B> {
     fn new(pool: bool, device: &B::Device) -> Self {
         Self {
-            convs: (0..3).map(|_| conv3([WIDTH, WIDTH], 1, true, device)).collect(),
+            convs: (0..3)
+                .map(|_| conv3([WIDTH, WIDTH], 1, true, device))
+                .collect(),
             pool: pool.then(|| Pool {
                 widen: conv1([WIDTH, GROUPS * WIDTH], device),
                 gamma: Param::from_tensor(Tensor::ones([GROUPS * WIDTH], device)),
@@ -122,7 +126,9 @@ impl<B: Backend> Encoder<B> {
         Self {
             stem: conv3([3, WIDTH], 1, true, device),
             first: Block::new(false, device),
-            downs: (0..3).map(|_| conv3([WIDTH, WIDTH], 2, false, device)).collect(),
+            downs: (0..3)
+                .map(|_| conv3([WIDTH, WIDTH], 2, false, device))
+                .collect(),
             blocks: (0..9).map(|i| Block::new(i >= 6, device)).collect(),
             head: conv3([WIDTH, LATENT], 1, true, device),
         }
@@ -171,7 +177,9 @@ impl<B: Backend> Decoder<B> {
         Self {
             stem: conv3([LATENT, WIDTH], 1, true, device),
             blocks: (0..9).map(|i| Block::new(i < 3, device)).collect(),
-            ups: (0..3).map(|_| conv3([WIDTH, WIDTH], 1, false, device)).collect(),
+            ups: (0..3)
+                .map(|_| conv3([WIDTH, WIDTH], 1, false, device))
+                .collect(),
             last: Block::new(false, device),
             head: conv3([WIDTH, 3], 1, true, device),
         }

@@ -265,11 +265,7 @@ pub struct ClipOutput<V2, V3> {
 
 impl<B: Backend> ClipVision<B> {
     /// All outputs for pictures `[n, 3, image, image]` in CLIP normalisation.
-    pub fn forward<X: Exec<B>>(
-        &self,
-        x: &mut X,
-        input: X::V<4>,
-    ) -> ClipOutput<X::V<2>, X::V<3>> {
+    pub fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> ClipOutput<X::V<2>, X::V<3>> {
         let h = embed(
             x,
             &self.patch,
@@ -315,10 +311,7 @@ impl<B: Backend> ClipVision<B> {
     #[must_use]
     pub fn canonical(dict: StateDict) -> StateDict {
         dict.renamed(|key| {
-            if key.starts_with("text_")
-                || key == "logit_scale"
-                || key.ends_with("position_ids")
-            {
+            if key.starts_with("text_") || key == "logit_scale" || key.ends_with("position_ids") {
                 None
             } else if key.starts_with("vision_model.") || key.starts_with("visual_projection.") {
                 Some(key.to_owned())
@@ -332,8 +325,16 @@ impl<B: Backend> ClipVision<B> {
 impl<B: Backend> Parameters<B> for ClipVision<B> {
     fn walk(&mut self, v: &mut dyn ParamVisitor<B>) {
         let p = "vision_model";
-        params::tensor(v, &format!("{p}.embeddings.class_embedding"), &mut self.class);
-        params::conv(v, &format!("{p}.embeddings.patch_embedding"), &mut self.patch);
+        params::tensor(
+            v,
+            &format!("{p}.embeddings.class_embedding"),
+            &mut self.class,
+        );
+        params::conv(
+            v,
+            &format!("{p}.embeddings.patch_embedding"),
+            &mut self.patch,
+        );
         params::tensor(
             v,
             &format!("{p}.embeddings.position_embedding.weight"),

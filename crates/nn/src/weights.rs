@@ -101,9 +101,9 @@ impl StateDict {
     /// # Errors
     /// [`WeightsError::Missing`], [`WeightsError::Shape`] or [`WeightsError::NotFinite`].
     pub fn get_shaped(&self, key: &str, shape: &[usize]) -> Result<TensorData, WeightsError> {
-        let (found, values) = self
-            .get(key)
-            .ok_or_else(|| WeightsError::Missing { key: key.to_owned() })?;
+        let (found, values) = self.get(key).ok_or_else(|| WeightsError::Missing {
+            key: key.to_owned(),
+        })?;
         if found != shape {
             return Err(WeightsError::Shape {
                 key: key.to_owned(),
@@ -112,7 +112,9 @@ impl StateDict {
             });
         }
         if !values.iter().all(|v| v.is_finite()) {
-            return Err(WeightsError::NotFinite { key: key.to_owned() });
+            return Err(WeightsError::NotFinite {
+                key: key.to_owned(),
+            });
         }
         Ok(TensorData::new(values.to_vec(), shape.to_vec()))
     }
@@ -143,7 +145,10 @@ impl StateDict {
             let prefix = format!("{wrapper}.");
             let wrapped = !reader.is_empty()
                 && reader.keys().iter().any(|k| k.starts_with(&prefix))
-                && reader.keys().iter().all(|k| k.starts_with(&prefix) || !k.contains("weight"));
+                && reader
+                    .keys()
+                    .iter()
+                    .all(|k| k.starts_with(&prefix) || !k.contains("weight"));
             if wrapped && let Ok(inner) = PytorchReader::with_top_level_key(path, wrapper) {
                 reader = inner;
                 break;

@@ -172,8 +172,14 @@ impl Expected {
         }
         let n = values.len().max(1) as f64;
         let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-        let var = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
-        let max = values.iter().fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
+        let var = values
+            .iter()
+            .map(|v| (f64::from(*v) - mean).powi(2))
+            .sum::<f64>()
+            / n;
+        let max = values
+            .iter()
+            .fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
         if values.iter().any(|v| !v.is_finite()) {
             return Err(format!("`{}` holds a value that is not finite", self.key()));
         }

@@ -16,12 +16,7 @@ pub type Values = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// A network under test: all its named results for one picture batch, computed by `engine`
 /// (`None`: Burn itself).
-pub type Run = fn(
-    &StateDict,
-    [usize; 4],
-    Vec<f32>,
-    Option<EngineKind>,
-) -> Result<Values, String>;
+pub type Run = fn(&StateDict, [usize; 4], Vec<f32>, Option<EngineKind>) -> Result<Values, String>;
 
 /// A registered network.
 pub struct Network {
@@ -75,7 +70,6 @@ pub const NETWORKS: &[Network] = &[
 fn device() -> <Cpu as burn::tensor::backend::BackendTypes>::Device {
     Default::default()
 }
-
 
 /// Runs `forward` in Burn or, exported, in an engine. `forward` names its outputs by tapping them.
 macro_rules! execute {

@@ -163,7 +163,13 @@ fn network(fixture: &Fixture, max_parameters: u64) -> Vec<Row> {
         if kind == Some(EngineKind::Ort)
             && let Err(e) = engine::ort_library()
         {
-            rows.push(row(name, "network", label, Status::Skipped, Some(e.to_string())));
+            rows.push(row(
+                name,
+                "network",
+                label,
+                Status::Skipped,
+                Some(e.to_string()),
+            ));
             continue;
         }
         rows.push(match compare(fixture, network, kind) {
@@ -226,7 +232,9 @@ fn compare(
             .aliases
             .iter()
             .find(|(name, _, _)| *name == output.name)
-            .map_or((first, output.name.as_str()), |(_, input, key)| (*input, *key));
+            .map_or((first, output.name.as_str()), |(_, input, key)| {
+                (*input, *key)
+            });
         check(output, input, key)?;
     }
     for tap in &fixture.taps {

@@ -70,7 +70,11 @@ impl HeatMap {
             let p = self.values[row * self.columns + column];
             let rgb = base.get_pixel(x, y).0.map(f32::from);
             let grey = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
-            let heat = [255.0 * p, 80.0 * (1.0 - (2.0 * p - 1.0).abs()), 255.0 * (1.0 - p)];
+            let heat = [
+                255.0 * p,
+                80.0 * (1.0 - (2.0 * p - 1.0).abs()),
+                255.0 * (1.0 - p),
+            ];
             image::Rgb(heat.map(|h| (0.6 * grey + 0.4 * h).clamp(0.0, 255.0) as u8))
         })
     }

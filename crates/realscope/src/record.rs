@@ -241,7 +241,13 @@ pub struct Record {
 impl Record {
     /// A record that says only why there is no verdict.
     #[must_use]
-    pub fn failed(tool: &Tool, path: &str, sha256: Option<String>, code: &str, message: &str) -> Self {
+    pub fn failed(
+        tool: &Tool,
+        path: &str,
+        sha256: Option<String>,
+        code: &str,
+        message: &str,
+    ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             tool: tool.clone(),

@@ -33,14 +33,20 @@ pub fn csv_row(r: &Record) -> [String; 12] {
         r.path.clone(),
         r.sha256.clone().unwrap_or_default(),
         r.media.as_ref().map_or(String::new(), |m| m.format.clone()),
-        r.media.as_ref().map_or(String::new(), |m| m.width.to_string()),
-        r.media.as_ref().map_or(String::new(), |m| m.height.to_string()),
+        r.media
+            .as_ref()
+            .map_or(String::new(), |m| m.width.to_string()),
+        r.media
+            .as_ref()
+            .map_or(String::new(), |m| m.height.to_string()),
         r.verdict.map_or(String::new(), |v| v.word().into()),
         number(r.probability),
         number(r.interval.as_ref().map(|i| i.low)),
         number(r.interval.as_ref().map(|i| i.high)),
         r.stable.map_or(String::new(), |s| s.to_string()),
-        r.provenance.as_ref().map_or(String::new(), |p| p.declared.clone()),
+        r.provenance
+            .as_ref()
+            .map_or(String::new(), |p| p.declared.clone()),
         r.error.as_ref().map_or(String::new(), |e| e.code.clone()),
     ]
 }
@@ -85,7 +91,12 @@ pub fn text(r: &Record, colour: bool, verbose: bool) -> String {
             } else {
                 format!("{:+7.2}", e.weight)
             };
-            let _ = write!(out, "\n    {weight}  {}  [{}]", visible(&e.sentence), e.code);
+            let _ = write!(
+                out,
+                "\n    {weight}  {}  [{}]",
+                visible(&e.sentence),
+                e.code
+            );
         }
         if let Some(p) = &r.provenance {
             for note in p.contradictions.iter().chain(&p.not_checkable) {
@@ -190,7 +201,11 @@ pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>)
             "P = {p:.3}, range over re-deliveries {:.3} to {:.3}, decision threshold {t:.3}{}",
             i.low,
             i.high,
-            if r.stable == Some(true) { ", stable" } else { ", not stable" }
+            if r.stable == Some(true) {
+                ", stable"
+            } else {
+                ", not stable"
+            }
         );
     }
     if let Some(e) = &r.error {
@@ -205,7 +220,10 @@ pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>)
             image::imageops::thumbnail(pixels, size(pixels.width()), size(pixels.height()));
         out.push_str(&figure(&thumbnail, "Picture"));
         if let Some(map) = map {
-            out.push_str(&figure(&map.overlay(pixels, 300), "Heat map: blue low, red high"));
+            out.push_str(&figure(
+                &map.overlay(pixels, 300),
+                "Heat map: blue low, red high",
+            ));
         }
         out.push_str(&figure(&spectrum(pixels), "Log spectrum of the centre"));
         out.push_str("</div>");
@@ -245,6 +263,9 @@ mod tests {
     #[test]
     fn a_hostile_name_stays_text() {
         assert_eq!(visible("a\x1b[31m"), "a\u{fffd}[31m");
-        assert_eq!(escape("<img src=x onerror='1'>"), "&lt;img src=x onerror=&#39;1&#39;&gt;");
+        assert_eq!(
+            escape("<img src=x onerror='1'>"),
+            "&lt;img src=x onerror=&#39;1&#39;&gt;"
+        );
     }
 }

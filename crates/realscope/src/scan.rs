@@ -9,7 +9,9 @@ use image::RgbImage;
 use realscope_detectors::calibration::Operating;
 use realscope_detectors::home::Home;
 use realscope_detectors::onnx::sha256;
-use realscope_detectors::{Detector, DetectorError, Logit, Probability, Tier, Window, catalog, window};
+use realscope_detectors::{
+    Detector, DetectorError, Logit, Probability, Tier, Window, catalog, window,
+};
 use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
 use realscope_media::{Decoded, Facts, Limits, Options};
 use realscope_nn::engine::EngineKind;
@@ -217,7 +219,8 @@ impl Scanner {
             && calibration.is_some_and(|c| native.is_some_and(|p| p >= c.decision_threshold))
         {
             provenance.contradictions.push(
-                "The file declares a camera; the score of the pixels is on the generated side.".into(),
+                "The file declares a camera; the score of the pixels is on the generated side."
+                    .into(),
             );
         }
         evidence.extend(context(&pixels, &facts));
@@ -290,7 +293,10 @@ impl Scanner {
                 let half = delivery::resize(&w.pixels, side / 2, side / 2, Filter::Lanczos3)?;
                 return delivery::resize(&half, side, side, Filter::Bilinear);
             }
-            let (left, top) = (w.left.saturating_sub(side / 2), w.top.saturating_sub(side / 2));
+            let (left, top) = (
+                w.left.saturating_sub(side / 2),
+                w.top.saturating_sub(side / 2),
+            );
             let width = (2 * side).min(pixels.width() - left);
             let height = (2 * side).min(pixels.height() - top);
             let around = delivery::crop(pixels, left, top, width, height);
@@ -386,7 +392,12 @@ fn window_evidence(
         .collect();
     let mut out = Vec::new();
     for (code, list, rest, what) in [
-        ("native_windows", &native, &whole, "native-resolution windows"),
+        (
+            "native_windows",
+            &native,
+            &whole,
+            "native-resolution windows",
+        ),
         ("resized_view", &whole, &native, "the resized whole picture"),
     ] {
         if list.is_empty() {
@@ -399,7 +410,11 @@ fn window_evidence(
         } else {
             Logit(mean(rest))
         };
-        let side = if value > 0.0 { "generated" } else { "authentic" };
+        let side = if value > 0.0 {
+            "generated"
+        } else {
+            "authentic"
+        };
         out.push(Evidence {
             code: code.into(),
             kind: "pixels".into(),
@@ -441,7 +456,11 @@ fn context(pixels: &RgbImage, facts: &Facts) -> Vec<Evidence> {
             Some(f64::from(jpeg.quality)),
         ));
         out.extend(jpeg.double_compression_hints.iter().map(|h| {
-            item("double_compression", format!("Hint of an earlier JPEG encoding: {h}."), None)
+            item(
+                "double_compression",
+                format!("Hint of an earlier JPEG encoding: {h}."),
+                None,
+            )
         }));
     }
     // A central part is enough for these and keeps large pictures quick.
@@ -480,7 +499,12 @@ fn context(pixels: &RgbImage, facts: &Facts) -> Vec<Evidence> {
             Some(p.strength),
         ));
     }
-    out.extend(facts.notes.iter().map(|n| item(&n.code, n.sentence.clone(), None)));
+    out.extend(
+        facts
+            .notes
+            .iter()
+            .map(|n| item(&n.code, n.sentence.clone(), None)),
+    );
     out
 }
 

@@ -137,7 +137,11 @@ pub fn provenance(facts: &Facts) -> Provenance {
             None => format!("{} in {}", g.tool, g.place),
         });
     }
-    if let Some(t) = m.xmp.as_ref().and_then(|x| x.digital_source_type.as_deref()) {
+    if let Some(t) = m
+        .xmp
+        .as_ref()
+        .and_then(|x| x.digital_source_type.as_deref())
+    {
         source_types.push((t, "XMP"));
     }
     if let Some(c2pa) = &m.c2pa {
@@ -149,7 +153,11 @@ pub fn provenance(facts: &Facts) -> Provenance {
                 .as_deref()
                 .map_or(String::new(), |s| format!(", signed by {s}"))
         ));
-        source_types.extend(c2pa.digital_source_types.iter().map(|t| (t.as_str(), "C2PA")));
+        source_types.extend(
+            c2pa.digital_source_types
+                .iter()
+                .map(|t| (t.as_str(), "C2PA")),
+        );
     }
     for (t, place) in &source_types {
         found.push(format!("digital source type {t} ({place})"));
@@ -201,7 +209,13 @@ mod tests {
         }
     }
 
-    fn grounds<'a>(c: &'a Calibration, p: f64, low: f64, high: f64, declared: &'a str) -> Grounds<'a> {
+    fn grounds<'a>(
+        c: &'a Calibration,
+        p: f64,
+        low: f64,
+        high: f64,
+        declared: &'a str,
+    ) -> Grounds<'a> {
         Grounds {
             calibration: Some(c),
             probability: p,
@@ -216,8 +230,14 @@ mod tests {
     #[test]
     fn a_high_stable_score_is_generated_only_where_validation_carries_it() {
         let c = calibration(Some(0.9));
-        assert_eq!(decide(&grounds(&c, 0.95, 0.9, 0.97, "none")).verdict, Verdict::Generated);
-        assert_eq!(decide(&grounds(&c, 0.8, 0.7, 0.9, "none")).verdict, Verdict::Uncertain);
+        assert_eq!(
+            decide(&grounds(&c, 0.95, 0.9, 0.97, "none")).verdict,
+            Verdict::Generated
+        );
+        assert_eq!(
+            decide(&grounds(&c, 0.8, 0.7, 0.9, "none")).verdict,
+            Verdict::Uncertain
+        );
         let c = calibration(None);
         let d = decide(&grounds(&c, 0.99, 0.98, 0.995, "generated"));
         assert_eq!(d.verdict, Verdict::Uncertain);
@@ -227,16 +247,31 @@ mod tests {
     #[test]
     fn an_unstable_score_is_uncertain_on_both_sides() {
         let c = calibration(Some(0.6));
-        assert_eq!(decide(&grounds(&c, 0.95, 0.3, 0.97, "none")).verdict, Verdict::Uncertain);
-        assert_eq!(decide(&grounds(&c, 0.2, 0.1, 0.7, "none")).verdict, Verdict::Uncertain);
+        assert_eq!(
+            decide(&grounds(&c, 0.95, 0.3, 0.97, "none")).verdict,
+            Verdict::Uncertain
+        );
+        assert_eq!(
+            decide(&grounds(&c, 0.2, 0.1, 0.7, "none")).verdict,
+            Verdict::Uncertain
+        );
     }
 
     #[test]
     fn declarations_only_ever_make_it_uncertain() {
         let c = calibration(Some(0.9));
-        assert_eq!(decide(&grounds(&c, 0.1, 0.05, 0.2, "captured")).verdict, Verdict::NoEvidence);
+        assert_eq!(
+            decide(&grounds(&c, 0.1, 0.05, 0.2, "captured")).verdict,
+            Verdict::NoEvidence
+        );
         let d = decide(&grounds(&c, 0.1, 0.05, 0.2, "generated"));
-        assert_eq!((d.verdict, d.reasons[0].0), (Verdict::Uncertain, "declared_not_seen"));
-        assert_eq!(decide(&grounds(&c, 0.95, 0.9, 0.97, "captured")).verdict, Verdict::Generated);
+        assert_eq!(
+            (d.verdict, d.reasons[0].0),
+            (Verdict::Uncertain, "declared_not_seen")
+        );
+        assert_eq!(
+            decide(&grounds(&c, 0.95, 0.9, 0.97, "captured")).verdict,
+            Verdict::Generated
+        );
     }
 }

@@ -55,8 +55,16 @@ fn check(fault: &[u8], seconds: f64, expected: &str) -> Result<(), Failed> {
     assert_eq!(run(&mut lane, &good, 30.0), Ok((40, 30)));
     let error = run(&mut lane, fault, seconds).expect_err("the worker misbehaves");
     assert_eq!(error.code(), expected, "{error}");
-    assert_eq!(run(&mut lane, &good, 30.0), Ok((40, 30)), "the next file is whole");
-    assert_eq!(run(&mut lane, &good, 30.0), Ok((40, 30)), "and the worker is reused");
+    assert_eq!(
+        run(&mut lane, &good, 30.0),
+        Ok((40, 30)),
+        "the next file is whole"
+    );
+    assert_eq!(
+        run(&mut lane, &good, 30.0),
+        Ok((40, 30)),
+        "and the worker is reused"
+    );
     Ok(())
 }
 
@@ -66,12 +74,18 @@ fn main() {
         return;
     }
     let tests = vec![
-        Trial::test("an_abort_is_worker_crashed", || check(b"abort", 30.0, "worker_crashed")),
-        Trial::test("a_loop_meets_the_deadline", || check(b"loop", 0.5, "deadline")),
+        Trial::test("an_abort_is_worker_crashed", || {
+            check(b"abort", 30.0, "worker_crashed")
+        }),
+        Trial::test("a_loop_meets_the_deadline", || {
+            check(b"loop", 0.5, "deadline")
+        }),
         Trial::test("over_allocation_is_worker_crashed", || {
             check(b"allocate", 60.0, "worker_crashed")
         }),
-        Trial::test("text_is_a_typed_error", || check(b"plain text", 30.0, "not_a_picture")),
+        Trial::test("text_is_a_typed_error", || {
+            check(b"plain text", 30.0, "not_a_picture")
+        }),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
 }

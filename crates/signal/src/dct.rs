@@ -77,14 +77,22 @@ fn line(values: &mut [f64], planner: &mut FftPlanner<f64>) {
     }
     let mut buffer: Vec<Complex<f64>> = (0..n)
         .map(|i| {
-            let source = if i < n.div_ceil(2) { 2 * i } else { 2 * (n - 1 - i) + 1 };
+            let source = if i < n.div_ceil(2) {
+                2 * i
+            } else {
+                2 * (n - 1 - i) + 1
+            };
             Complex::new(values[source], 0.0)
         })
         .collect();
     planner.plan_fft_forward(n).process(&mut buffer);
     for (k, value) in values.iter_mut().enumerate() {
         let twiddle = Complex::from_polar(1.0, -PI * k as f64 / (2 * n) as f64);
-        let scale = if k == 0 { 1.0 / n as f64 } else { 2.0 / n as f64 };
+        let scale = if k == 0 {
+            1.0 / n as f64
+        } else {
+            2.0 / n as f64
+        };
         *value = scale.sqrt() * (buffer[k] * twiddle).re;
     }
 }

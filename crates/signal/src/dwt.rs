@@ -36,7 +36,9 @@ impl Wavelet {
         match self {
             Self::Haar => (vec![S, S], vec![-S, S]),
             Self::Bior13 => (
-                [-1.0, 1.0, 8.0, 8.0, 1.0, -1.0].map(|v| v * S / 8.0).to_vec(),
+                [-1.0, 1.0, 8.0, 8.0, 1.0, -1.0]
+                    .map(|v| v * S / 8.0)
+                    .to_vec(),
                 vec![0.0, 0.0, -S, S, 0.0, 0.0],
             ),
         }
@@ -49,7 +51,11 @@ fn line(values: &[f64], filter: &[f64]) -> Vec<f64> {
     let (n, taps) = (values.len() as isize, filter.len() as isize);
     let sample = |i: isize| {
         let folded = i.rem_euclid(2 * n);
-        values[(if folded < n { folded } else { 2 * n - 1 - folded }) as usize]
+        values[(if folded < n {
+            folded
+        } else {
+            2 * n - 1 - folded
+        }) as usize]
     };
     (0..(n + taps - 1) / 2)
         .map(|k| {

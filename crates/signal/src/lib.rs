@@ -53,7 +53,9 @@ impl Plane {
     pub fn luma(picture: &RgbImage) -> Self {
         let values = picture
             .pixels()
-            .map(|p| 0.299 * f32::from(p.0[0]) + 0.587 * f32::from(p.0[1]) + 0.114 * f32::from(p.0[2]))
+            .map(|p| {
+                0.299 * f32::from(p.0[0]) + 0.587 * f32::from(p.0[1]) + 0.114 * f32::from(p.0[2])
+            })
             .collect();
         Self {
             width: picture.width() as usize,

@@ -27,7 +27,9 @@ mod tests {
         let plane = Plane {
             width: 6,
             height: 4,
-            values: (0..24).map(|i| ((i % 6) / 2 + 3 * (i / 12)) as f32).collect(),
+            values: (0..24)
+                .map(|i| ((i % 6) / 2 + 3 * (i / 12)) as f32)
+                .collect(),
         };
         assert!(relationships(&plane).values.iter().all(|v| *v == 0.0));
     }

@@ -55,7 +55,13 @@ pub fn filter(plane: &Plane, index: usize) -> Plane {
         .iter()
         .enumerate()
         .filter(|(_, v)| **v != 0)
-        .map(|(i, v)| (i as isize % 5 - 2, i as isize / 5 - 2, f32::from(*v) / divisor))
+        .map(|(i, v)| {
+            (
+                i as isize % 5 - 2,
+                i as isize / 5 - 2,
+                f32::from(*v) / divisor,
+            )
+        })
         .collect();
     let mut out = Plane::new(plane.width, plane.height);
     for y in 0..height {

@@ -157,13 +157,7 @@ impl Plan {
 pub fn centre(picture: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     if width >= side && height >= side {
-        return delivery::crop(
-            picture,
-            (width - side) / 2,
-            (height - side) / 2,
-            side,
-            side,
-        );
+        return delivery::crop(picture, (width - side) / 2, (height - side) / 2, side, side);
     }
     let source = |i: u32, size: u32| {
         let offset = i64::from(i) + (i64::from(size) - i64::from(side)) / 2;
@@ -187,7 +181,9 @@ fn add_noise(picture: &mut RgbImage, sigma: f32, seed: u64) {
     for v in picture.iter_mut() {
         // Sum of four uniform numbers: near enough to normal, deviation 1/sqrt 3.
         let sum: f32 = (0..4).map(|_| rng.random::<f32>() - 0.5).sum();
-        *v = (f32::from(*v) + sigma * sum * 1.732).round().clamp(0.0, 255.0) as u8;
+        *v = (f32::from(*v) + sigma * sum * 1.732)
+            .round()
+            .clamp(0.0, 255.0) as u8;
     }
 }
 

@@ -67,9 +67,9 @@ pub fn open(path: &Path) -> Result<RgbImage, TrainError> {
     realscope_media::decode(&bytes, &Limits::default(), &Options::default())
         .map(|d| d.pixels)
         .map_err(|e| TrainError::Picture {
-        path: path.to_owned(),
-        reason: e.to_string(),
-    })
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })
 }
 
 impl Sampler {
@@ -130,9 +130,8 @@ impl Sampler {
     /// Those of [`open`] and of the encoders.
     pub fn batch(&self, step: usize) -> Result<Batch, TrainError> {
         let r = &self.recipe;
-        let mut rng = ChaCha8Rng::seed_from_u64(
-            r.seed ^ (step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        );
+        let mut rng =
+            ChaCha8Rng::seed_from_u64(r.seed ^ (step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut batch = Batch {
             pixels: Vec::new(),
             labels: Vec::new(),

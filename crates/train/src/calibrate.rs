@@ -88,15 +88,17 @@ pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card 
         output: OutputKind::Logit,
         weights_sha256: sha256(onnx),
         encoder_sha256: None,
-        licence: "MIT OR Apache-2.0; fine-tuned from EfficientNet-Lite0 ImageNet weights (Apache-2.0)"
-            .into(),
+        licence:
+            "MIT OR Apache-2.0; fine-tuned from EfficientNet-Lite0 ImageNet weights (Apache-2.0)"
+                .into(),
         training_data: "pictures of public repositories with known source, and reconstructions of \
                         the authentic ones by the TAEF2 autoencoder; the pictures are not \
                         distributed"
             .into(),
-        citation: "EfficientNet: Tan and Le, ICML 2019, arXiv 1905.11946; aligned pairs: Dual Data \
+        citation:
+            "EfficientNet: Tan and Le, ICML 2019, arXiv 1905.11946; aligned pairs: Dual Data \
                    Alignment, NeurIPS 2025, arXiv 2505.14359"
-            .into(),
+                .into(),
         known_failures: vec![],
         map_false_alarm_rate: None,
         calibration: None,
@@ -220,7 +222,8 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         matched_auc_high: 1.0,
         tiers: Vec::new(),
     };
-    let probability = |s: &Scored| calibration.probability(Logit(s.logit)).0 as f32;
+    let sigmoid = calibration.clone();
+    let probability = |s: &Scored| sigmoid.probability(Logit(s.logit)).0 as f32;
     for tier in [Tier::Clean, Tier::Web, Tier::Hard] {
         let list = |label: u8| {
             let mut list: Vec<f32> = scored
@@ -244,9 +247,10 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         .map(|s| (s.logit as f32, s.item.label, s.item.group.as_str()))
         .collect();
     let plain: Vec<(f32, u8)> = matched.iter().map(|(s, l, _)| (*s, *l)).collect();
-    if let (Some(auc), Some((low, high))) =
-        (metrics::auc(&plain), metrics::auc_interval(&matched, 1000, 7))
-    {
+    if let (Some(auc), Some((low, high))) = (
+        metrics::auc(&plain),
+        metrics::auc_interval(&matched, 1000, 7),
+    ) {
         (
             calibration.matched_auc,
             calibration.matched_auc_low,
@@ -255,12 +259,19 @@ pub fn fit(scored: &[Scored]) -> Calibration {
     }
     calibration.decision_threshold = decision(&calibration.tiers);
     let pooled = |pick: fn(&TierCalibration) -> &Vec<f32>| {
-        let mut list: Vec<f32> = calibration.tiers.iter().flat_map(|t| pick(t).clone()).collect();
+        let mut list: Vec<f32> = calibration
+            .tiers
+            .iter()
+            .flat_map(|t| pick(t).clone())
+            .collect();
         list.sort_by(f32::total_cmp);
         list
     };
-    let point =
-        calibration::operating_point(&pooled(|t| &t.negatives), &pooled(|t| &t.positives), FPR_BAR);
+    let point = calibration::operating_point(
+        &pooled(|t| &t.negatives),
+        &pooled(|t| &t.positives),
+        FPR_BAR,
+    );
     if let Operating::Point(p) = point
         && calibration.matched_auc_low > MATCHED_BAR
         && p.recall >= RECALL_BAR

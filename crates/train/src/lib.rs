@@ -11,6 +11,7 @@ pub mod batch;
 pub mod calibrate;
 pub mod manifest;
 pub mod metrics;
+pub mod probe;
 pub mod recipe;
 pub mod run;
 

@@ -34,11 +34,7 @@ pub fn auc(scores: &[(f32, u8)]) -> Option<f64> {
 ///
 /// A class with a single group varies by its pictures alone. `None` with a single class.
 #[must_use]
-pub fn auc_interval(
-    rows: &[(f32, u8, &str)],
-    resamples: usize,
-    seed: u64,
-) -> Option<(f64, f64)> {
+pub fn auc_interval(rows: &[(f32, u8, &str)], resamples: usize, seed: u64) -> Option<(f64, f64)> {
     let mut groups: [BTreeMap<&str, Vec<f32>>; 2] = [BTreeMap::new(), BTreeMap::new()];
     for (score, label, group) in rows {
         groups[usize::from(*label == 1)]
@@ -85,7 +81,13 @@ mod tests {
     #[test]
     fn interval_holds_the_value_and_shrinks_with_perfect_scores() {
         let rows: Vec<(f32, u8, &str)> = (0..40)
-            .map(|i| (i as f32, u8::from(i >= 20), if i % 2 == 0 { "a" } else { "b" }))
+            .map(|i| {
+                (
+                    i as f32,
+                    u8::from(i >= 20),
+                    if i % 2 == 0 { "a" } else { "b" },
+                )
+            })
             .collect();
         assert_eq!(auc_interval(&rows, 100, 1), Some((1.0, 1.0)));
     }

@@ -55,6 +55,9 @@ pub struct Recipe {
     pub freeze_depthwise: bool,
     /// Seed of every random choice.
     pub seed: u64,
+    /// Fit of the classifier on frozen features ahead of the steps.
+    #[serde(default)]
+    pub probe: Option<Probe>,
     /// Optimisation.
     pub optim: Optim,
     /// Data and split.
@@ -63,11 +66,23 @@ pub struct Recipe {
     pub augment: Augment,
 }
 
+/// Fit of the classifier on frozen features.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Batches whose features are fitted.
+    pub batches: usize,
+    /// Ridge relative to the number of pictures.
+    pub ridge: f64,
+    /// Iterations of gradient descent.
+    pub iterations: usize,
+}
+
 /// AdamW with linear warm-up, cosine decay and an average of the weights.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optim {
-    /// Number of steps.
+    /// Number of steps; 0 with a probe ships the probe alone.
     pub steps: usize,
     /// Pictures in a step.
     pub batch: usize,
@@ -75,14 +90,7 @@ pub struct Optim {
     pub learning_rate: f64,
     /// Lowest learning rate, reached at the end.
     pub final_learning_rate: f64,
-    /// First steps, in which only the classifier is trained: a random one would otherwise pull the
-    /// loaded features apart before it is of any use.
-    #[serde(default)]
-    pub classifier_steps: usize,
-    /// Learning rate of those steps.
-    #[serde(default)]
-    pub classifier_learning_rate: f64,
-    /// Steps of warm-up after them.
+    /// Steps of warm-up.
     pub warmup: usize,
     /// Decoupled weight decay.
     pub weight_decay: f32,
@@ -163,8 +171,8 @@ impl Recipe {
     fn check(&self) -> Result<(), TrainError> {
         let fail = |why: &str| Err(TrainError::Recipe(why.to_owned()));
         let o = &self.optim;
-        if o.steps == 0 || o.batch < 2 || o.every == 0 {
-            return fail("`steps`, `batch` (>= 2) and `every` must be positive");
+        if (o.steps == 0 && self.probe.is_none()) || o.batch < 2 || o.every == 0 {
+            return fail("`steps` (without a probe), `batch` (>= 2) and `every` must be positive");
         }
         if self.input < 32 || !self.input.is_multiple_of(2) {
             return fail("`input` must be even and at least 32");

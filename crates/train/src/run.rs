@@ -32,8 +32,8 @@ pub trait Detector<B: Backend>: Parameters<B> {
     fn fresh(device: &B::Device) -> Self;
     /// Logits `[n, 1]` of normalised pictures.
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2>;
-    /// Ids of the classifier's parameters.
-    fn classifier_ids(&self) -> Vec<burn::module::ParamId>;
+    /// Features `[n, width]` that the classifier reads.
+    fn features(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2>;
     /// Folds batch normalisations ahead of fine-tuning with frozen statistics.
     fn fold(&mut self);
     /// Whether a tensor belongs to the classifier that a new task replaces.
@@ -47,8 +47,8 @@ impl<B: Backend> Detector<B> for EfficientNetLite<B> {
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2> {
         self.forward(x, input)
     }
-    fn classifier_ids(&self) -> Vec<burn::module::ParamId> {
-        EfficientNetLite::classifier_ids(self)
+    fn features(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2> {
+        EfficientNetLite::features(self, x, input)
     }
     fn fold(&mut self) {
         EfficientNetLite::fold(self);
@@ -65,8 +65,8 @@ impl<B: Backend> Detector<B> for Npr<B> {
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2> {
         self.forward(x, input)
     }
-    fn classifier_ids(&self) -> Vec<burn::module::ParamId> {
-        Npr::classifier_ids(self)
+    fn features(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2> {
+        Npr::features(self, x, input)
     }
     fn fold(&mut self) {
         Npr::fold(self);
@@ -131,9 +131,7 @@ pub fn train<B: AutodiffBackend>(
     log: &mut dyn FnMut(Event<'_>),
 ) -> Result<Finished, TrainError> {
     match recipe.network {
-        Network::EfficientnetLite0 => {
-            run::<B, EfficientNetLite<B>>(recipe, root, out, device, log)
-        }
+        Network::EfficientnetLite0 => run::<B, EfficientNetLite<B>>(recipe, root, out, device, log),
         Network::Npr => run::<B, Npr<B>>(recipe, root, out, device, log),
     }
 }
@@ -192,7 +190,10 @@ where
                 reason: e.to_string(),
             })?;
         optimizer = optimizer.load_record(record);
-        log(Event::Note(&format!("continuing after step {}", state.step)));
+        log(Event::Note(&format!(
+            "continuing after step {}",
+            state.step
+        )));
     } else {
         if let Some(init) = &recipe.init {
             let mut dict = StateDict::read(init)?;
@@ -210,6 +211,19 @@ where
                 model.fold();
             }
         }
+        if let Some(probe) = &recipe.probe {
+            let fitted = fit_classifier::<B, N>(&model, recipe, probe, &sampler, device)?;
+            let mut dict = model.state_dict();
+            for key in dict.clone().keys().filter(|k| N::is_classifier(k)) {
+                if key.ends_with("weight") {
+                    dict.insert(key, vec![1, fitted.weight.len()], fitted.weight.clone());
+                } else {
+                    dict.insert(key, vec![1], vec![fitted.bias]);
+                }
+            }
+            model.load(&dict, device)?;
+            log(Event::Note("the classifier is fitted"));
+        }
         average = model.state_dict();
     }
 
@@ -221,6 +235,23 @@ where
     };
     let first = state.step;
     let mut last = None;
+    if recipe.optim.steps == 0 {
+        let scores = validate::<B, N>(&model, recipe, root, &split.validation, device)?;
+        let validation = Validation {
+            step: 0,
+            loss: 0.0,
+            auc: summarise(&scores, &split.validation),
+            seconds: begun.elapsed().as_secs_f64(),
+        };
+        files.append_log(&validation)?;
+        files.write_scores(&scores, &split.validation)?;
+        log(Event::Note(&format!("validation {:?}", validation.auc)));
+        let bytes = average
+            .to_safetensors()
+            .map_err(|e| files.fault(&files.average, &e))?;
+        std::fs::write(&files.average, bytes).map_err(io_error(&files.average))?;
+        last = Some(validation);
+    }
     std::thread::scope(|scope| {
         let (send, receive) = mpsc::sync_channel(2);
         let sampler = &sampler;
@@ -268,12 +299,7 @@ where
             if !value.is_finite() {
                 return Err(TrainError::Diverged { step: state.step });
             }
-            let mut gradients = loss.backward();
-            let gradients = if state.step < recipe.optim.classifier_steps {
-                GradientsParams::from_params(&mut gradients, &model, &model.classifier_ids())
-            } else {
-                GradientsParams::from_grads(gradients, &model)
-            };
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
             model = optimizer.step(learning_rate(recipe, state.step), model, gradients);
             state.step += 1;
             state.loss_sum += value;
@@ -326,16 +352,50 @@ where
     })
 }
 
+/// Fits the classifier on the features of randomly delivered training pictures.
+fn fit_classifier<B, N>(
+    model: &N,
+    recipe: &Recipe,
+    probe: &crate::recipe::Probe,
+    sampler: &Sampler,
+    device: &B::Device,
+) -> Result<crate::probe::Linear, TrainError>
+where
+    B: AutodiffBackend,
+    N: Detector<B> + AutodiffModule<B>,
+    N::InnerModule: Detector<B::InnerBackend>,
+{
+    let frozen = model.valid();
+    let side = recipe.input as usize;
+    let (mut rows, mut labels, mut width) = (Vec::new(), Vec::new(), 0);
+    for step in 0..probe.batches {
+        // Other pictures and deliveries than those of the steps that follow.
+        let batch = sampler.batch(usize::MAX - step)?;
+        let n = batch.labels.len();
+        let input = Tensor::<B::InnerBackend, 4>::from_data(
+            TensorData::new(batch.pixels, [n, 3, side, side]),
+            device,
+        );
+        let features = frozen.features(&mut Eager::new(BatchNormMode::Running), input);
+        width = features.dims()[1];
+        rows.extend(features.into_data().iter::<f32>());
+        labels.extend(batch.labels);
+    }
+    Ok(crate::probe::fit(
+        &rows,
+        width,
+        &labels,
+        probe.ridge,
+        probe.iterations,
+    ))
+}
+
 fn learning_rate(recipe: &Recipe, step: usize) -> f64 {
     let o = &recipe.optim;
-    let Some(step) = step.checked_sub(o.classifier_steps) else {
-        return o.classifier_learning_rate;
-    };
     if step < o.warmup {
         return o.learning_rate * (step + 1) as f64 / o.warmup as f64;
     }
-    let all = o.steps.saturating_sub(o.classifier_steps + o.warmup).max(1);
-    let progress = (step - o.warmup) as f64 / all as f64;
+    let progress = (step - o.warmup) as f64 / o.steps.saturating_sub(o.warmup).max(1) as f64;
     let cosine = (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0;
     o.final_learning_rate + (o.learning_rate - o.final_learning_rate) * cosine
 }
@@ -470,7 +530,10 @@ impl Files {
         state: &State,
         optimizer: impl FnOnce() -> Result<Vec<u8>, TrainError>,
     ) -> Result<(), TrainError> {
-        let encode = |dict: &StateDict| dict.to_safetensors().map_err(|e| self.fault(&self.model, &e));
+        let encode = |dict: &StateDict| {
+            dict.to_safetensors()
+                .map_err(|e| self.fault(&self.model, &e))
+        };
         let state = serde_json::to_vec(state).map_err(|e| self.fault(&self.state, &e))?;
         let files = [
             (&self.model, encode(model)?),

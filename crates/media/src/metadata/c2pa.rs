@@ -119,7 +119,12 @@ fn summarise(reader: &c2pa::Reader) -> C2pa {
         if !label.starts_with("c2pa.actions") {
             continue;
         }
-        for action in assertion["data"]["actions"].as_array().into_iter().flatten().take(64) {
+        for action in assertion["data"]["actions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .take(64)
+        {
             if let Some(name) = action["action"].as_str() {
                 out.actions.push(cut(name));
             }

@@ -51,9 +51,7 @@ pub(crate) fn find(
         add(match key.as_str() {
             "parameters" if fooocus => fooocus_json(value, &place)
                 .or_else(|| webui(value, &place).map(|m| renamed(m, "Fooocus"))),
-            "parameters" => {
-                webui(value, &place).or_else(|| fooocus_json(value, &place))
-            }
+            "parameters" => webui(value, &place).or_else(|| fooocus_json(value, &place)),
             "prompt" => comfy_prompt(value, &place),
             "workflow" => comfy_workflow(value, &place),
             "invokeai_metadata" | "invokeai_graph" | "sd-metadata" => json_object(value)
@@ -103,9 +101,10 @@ pub(crate) fn find(
             add(program(tool, "XMP CreatorTool"));
         }
         if let Some(system) = &xmp.ai_system_used {
-            add(Some(program(system, "XMP AISystemUsed").unwrap_or_else(|| {
-                mark(&cut(system), "XMP AISystemUsed")
-            })));
+            add(Some(
+                program(system, "XMP AISystemUsed")
+                    .unwrap_or_else(|| mark(&cut(system), "XMP AISystemUsed")),
+            ));
         }
         if let Some(credit) = &xmp.credit {
             add(google_credit(credit, "XMP Credit"));
@@ -186,7 +185,8 @@ fn fooocus_json(text: &str, place: &str) -> Option<GeneratorMark> {
 /// ComfyUI's prompt: an object of nodes, each with `class_type` and `inputs`.
 fn comfy_prompt(text: &str, place: &str) -> Option<GeneratorMark> {
     let object = json_object(text)?;
-    let node = |v: &Value| v.get("class_type").is_some_and(Value::is_string) && v.get("inputs").is_some();
+    let node =
+        |v: &Value| v.get("class_type").is_some_and(Value::is_string) && v.get("inputs").is_some();
     if object.is_empty() || !object.values().all(node) {
         return None;
     }
@@ -248,7 +248,10 @@ fn program(value: &str, place: &str) -> Option<GeneratorMark> {
         ("adobe_firefly", "Adobe Firefly"),
         ("adobe firefly", "Adobe Firefly"),
         ("firefly", "Adobe Firefly"),
-        ("google c2pa core generator library", "Google AI (Gemini, Imagen)"),
+        (
+            "google c2pa core generator library",
+            "Google AI (Gemini, Imagen)",
+        ),
         ("gemini", "Google AI (Gemini, Imagen)"),
         ("imagen", "Google AI (Gemini, Imagen)"),
         ("novelai", "NovelAI"),
@@ -257,9 +260,9 @@ fn program(value: &str, place: &str) -> Option<GeneratorMark> {
     ];
     let lower = value.trim().to_lowercase();
     let (_, tool) = PROGRAMS.iter().find(|(name, _)| {
-        lower.strip_prefix(name).is_some_and(|rest| {
-            rest.is_empty() || rest.starts_with(|c: char| !c.is_alphanumeric())
-        })
+        lower
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| !c.is_alphanumeric()))
     })?;
     let mut m = mark(tool, place);
     m.model = Some(cut(value));
@@ -299,13 +302,26 @@ mod tests {
         assert_eq!(marks[0].tool, "ComfyUI");
         assert_eq!(marks[0].model.as_deref(), Some("sdxl.safetensors"));
         let workflow = r#"{"nodes":[{"type":"KSampler"}],"links":[]}"#;
-        assert_eq!(find(&chunk("workflow", workflow), &[], &Metadata::default())[0].tool, "ComfyUI");
+        assert_eq!(
+            find(&chunk("workflow", workflow), &[], &Metadata::default())[0].tool,
+            "ComfyUI"
+        );
     }
 
     #[test]
     fn a_job_id_must_be_a_uuid() {
         let good = "a cat --v 6 Job ID: 01234567-89ab-cdef-0123-456789abcdef";
-        assert_eq!(find(&chunk("Description", good), &[], &Metadata::default())[0].tool, "Midjourney");
-        assert!(find(&chunk("Description", "Job ID: 7"), &[], &Metadata::default()).is_empty());
+        assert_eq!(
+            find(&chunk("Description", good), &[], &Metadata::default())[0].tool,
+            "Midjourney"
+        );
+        assert!(
+            find(
+                &chunk("Description", "Job ID: 7"),
+                &[],
+                &Metadata::default()
+            )
+            .is_empty()
+        );
     }
 }

@@ -103,9 +103,11 @@ pub(crate) fn parse(packet: &[u8]) -> Option<XmpFacts> {
             }
             Event::Text(text) => {
                 if let Ok(text) = text.xml10_content()
-                    && let Some((ns, name)) = open.iter().rev().flatten().find(|(ns, name)| {
-                        facts.clone().slot(ns, name).is_some()
-                    })
+                    && let Some((ns, name)) = open
+                        .iter()
+                        .rev()
+                        .flatten()
+                        .find(|(ns, name)| facts.clone().slot(ns, name).is_some())
                 {
                     facts.set(ns, name, &text);
                 }
@@ -144,7 +146,10 @@ mod tests {
     #[test]
     fn attributes_elements_and_alternatives_are_read_under_any_prefix() {
         let facts = parse(PACKET.as_bytes()).unwrap();
-        assert_eq!(facts.digital_source_type.as_deref(), Some("trainedAlgorithmicMedia"));
+        assert_eq!(
+            facts.digital_source_type.as_deref(),
+            Some("trainedAlgorithmicMedia")
+        );
         assert_eq!(facts.ai_system_used.as_deref(), Some("Painter 3"));
         assert_eq!(facts.description.as_deref(), Some("A cat"));
     }
@@ -158,6 +163,9 @@ mod tests {
 
     #[test]
     fn the_words_alone_are_no_declaration() {
-        assert_eq!(parse(b"<a>trainedAlgorithmicMedia DigitalSourceType</a>"), None);
+        assert_eq!(
+            parse(b"<a>trainedAlgorithmicMedia DigitalSourceType</a>"),
+            None
+        );
     }
 }
