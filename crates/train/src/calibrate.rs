@@ -31,6 +31,9 @@ const MATCHED_BAR: f64 = 0.55;
 const FPR_BAR: f64 = 0.01;
 const RECALL_BAR: f64 = 0.10;
 
+/// Most validation pictures that are scored, spread evenly over the manifest.
+const MAX_PICTURES: usize = 330;
+
 /// One validation picture in one tier.
 #[derive(Clone, Debug)]
 pub struct Scored {
@@ -134,7 +137,8 @@ pub fn score(
 ) -> Result<Vec<Scored>, TrainError> {
     let split = manifest::read(root, &recipe.data, recipe.view)?;
     let mut out = Vec::new();
-    for item in split.validation {
+    let stride = split.validation.len().div_ceil(MAX_PICTURES).max(1);
+    for item in split.validation.into_iter().step_by(stride) {
         let path = root.join(&item.path);
         let picture = batch::open(&path)?;
         for tier in [Tier::Clean, Tier::Web, Tier::Hard] {
