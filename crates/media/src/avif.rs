@@ -309,6 +309,6 @@ fn copy_planes(frame: &Dav1dPicture, limits: &Limits) -> Result<Planes, MediaErr
         chroma,
         planes,
         full_range: header.color_range != 0,
-        matrix: header.mtrx as u32,
+        matrix: header.mtrx,
     })
 }

@@ -88,7 +88,7 @@ fn bit_depth(bytes: &[u8], format: Format, colour: ColorType) -> u8 {
     match format {
         // IHDR stands first, its depth at byte 24.
         Format::Png => bytes.get(24).copied().unwrap_or(8),
-        _ => (u16::from(colour.bits_per_pixel()) / u16::from(colour.channel_count().max(1))) as u8,
+        _ => (colour.bits_per_pixel() / u16::from(colour.channel_count().max(1))) as u8,
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Scanned {
     pub pixels: Option<RgbImage>,
 }
 
+/// Makes another delivery of a window.
+type Redeliver<'a> = dyn Fn(&Window) -> Result<RgbImage, DeliveryError> + 'a;
+
 fn probability(detector: &dyn Detector, logit: Logit) -> Option<f64> {
     detector
         .card()
@@ -321,7 +324,7 @@ impl Scanner {
             Ok(window::cut(pixels, left, top, side).pixels)
         };
         let mut out = vec![("native".to_owned(), native)];
-        let kinds: [(&str, &dyn Fn(&Window) -> Result<RgbImage, DeliveryError>); 3] =
+        let kinds: [(&str, &Redeliver<'_>); 3] =
             [("jpeg_q75", &jpeg), ("half_size", &half), ("crop", &crop)];
         for (name, deliver) in kinds {
             let views = windows

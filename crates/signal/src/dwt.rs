@@ -96,9 +96,9 @@ pub fn forward(plane: &Plane, wavelet: Wavelet) -> Bands {
             .collect();
         let height = columns[0].len();
         let mut out = Plane::new(width, height);
-        for y in 0..height {
-            for x in 0..width {
-                out.values[y * width + x] = columns[x][y] as f32;
+        for (x, column) in columns.iter().enumerate() {
+            for (y, value) in column.iter().enumerate() {
+                out.values[y * width + x] = *value as f32;
             }
         }
         out
