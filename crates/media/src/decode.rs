@@ -115,7 +115,27 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
             found: format::describe(bytes).into(),
         });
     };
-    let raw = match format {
+    // A decoder's own assertion is a fault of the file to its reader, not of the program.
+    let guarded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let raw = pixels(bytes, format, limits, options)?;
+        let metadata = metadata::read(bytes, format, raw.exif.as_deref());
+        Ok(finish(raw, format, metadata))
+    }));
+    guarded.unwrap_or_else(|_| {
+        Err(MediaError::Corrupt {
+            format: format.name().into(),
+            reason: "the decoder gave up on a broken assumption".into(),
+        })
+    })
+}
+
+fn pixels(
+    bytes: &[u8],
+    format: Format,
+    limits: &Limits,
+    options: &Options,
+) -> Result<Raw, MediaError> {
+    Ok(match format {
         Format::Jpeg => jpeg::decode(bytes, limits, options)?,
         Format::Png | Format::Webp | Format::Gif | Format::Bmp | Format::Tiff => {
             raster::decode(bytes, format, limits)?
@@ -132,9 +152,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
                 format: "video".into(),
             });
         }
-    };
-    let metadata = metadata::read(bytes, format, raw.exif.as_deref());
-    Ok(finish(raw, format, metadata))
+    })
 }
 
 fn finish(raw: Raw, format: Format, metadata: Metadata) -> Decoded {

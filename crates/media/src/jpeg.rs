@@ -275,25 +275,26 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result
             "The CMYK colours were converted without a profile.",
         ));
     }
-    let decoded = run(bytes, settings(true, ColorSpace::RGB));
-    let pixels = match decoded {
-        Ok(pixels) if !missing_data(bytes, &facts) => pixels,
-        outcome => {
-            let problem = match outcome {
-                Err(e) => e,
-                Ok(_) => MediaError::Truncated {
-                    format: "JPEG".into(),
-                    reason: "entropy-coded data are missing".into(),
-                },
-            };
-            if !options.allow_truncated || !matches!(problem, MediaError::Truncated { .. }) {
+    // Where only the end marker is missing, the picture is whole once it is put there; where data
+    // are missing, the strict decoder still says so.
+    let closed;
+    let whole = if facts.end_marker {
+        bytes
+    } else {
+        closed = [bytes, &[0xff, 0xd9]].concat();
+        &closed
+    };
+    let pixels = match run(whole, settings(true, ColorSpace::RGB)) {
+        Ok(pixels) => pixels,
+        Err(problem) => {
+            if !options.allow_truncated || facts.end_marker {
                 return Err(problem);
             }
             notes.push(Note::new(
                 "truncated",
                 format!("Scanned what there is of a truncated picture ({problem})."),
             ));
-            run(bytes, settings(false, ColorSpace::RGB))?
+            run(whole, settings(false, ColorSpace::RGB))?
         }
     };
     if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
@@ -324,15 +325,6 @@ fn run(bytes: &[u8], options: DecoderOptions) -> Result<Vec<u8>, MediaError> {
     JpegDecoder::new_with_options(ZCursor::new(bytes), options)
         .decode()
         .map_err(|e| error(&e))
-}
-
-/// Whether a baseline picture without end marker lacks data, by asking the decoder again with a
-/// tail of one-bits: a decoder that was short of data reads the tail and comes to other pixels or
-/// an error only where something was missing.
-fn missing_data(_bytes: &[u8], facts: &JpegFacts) -> bool {
-    // Filled in by the strict decoder's own report; kept apart so that the rule has one place.
-    let _ = facts;
-    false
 }
 
 /// Hints from the tables: a resaved picture often carries tables whose chroma and luma qualities

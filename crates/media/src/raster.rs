@@ -40,6 +40,19 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
         _ => ImageFormat::Tiff,
     };
     let failed = |e: ImageError| error(format, &e);
+    if format == Format::Png
+        && let Some(head) = bytes.get(16..24)
+    {
+        let word = |at: usize| {
+            u64::from(u32::from_be_bytes([
+                head[at],
+                head[at + 1],
+                head[at + 2],
+                head[at + 3],
+            ]))
+        };
+        limits.check(word(0), word(4), 3)?;
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     let mut bounds = image::Limits::no_limits();
     bounds.max_alloc = Some(limits.max_alloc);
