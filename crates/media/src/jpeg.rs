@@ -275,26 +275,30 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result
             "The CMYK colours were converted without a profile.",
         ));
     }
-    // Where only the end marker is missing, the picture is whole once it is put there; where data
-    // are missing, the strict decoder still says so.
-    let closed;
-    let whole = if facts.end_marker {
-        bytes
+    let pixels = if facts.end_marker {
+        run(bytes, settings(true, ColorSpace::RGB))?
     } else {
-        closed = [bytes, &[0xff, 0xd9]].concat();
-        &closed
-    };
-    let pixels = match run(whole, settings(true, ColorSpace::RGB)) {
-        Ok(pixels) => pixels,
-        Err(problem) => {
-            if !options.allow_truncated || facts.end_marker {
-                return Err(problem);
+        // Without an end marker the picture is whole only if what follows does not matter: two
+        // different tails give the same pixels. Where data are missing, the tail is read as such.
+        let ended = [bytes, &[0xff, 0xd9]].concat();
+        let filled = [bytes, &[0xa5; 4096], &[0xff, 0xd9]].concat();
+        let first = run(&ended, settings(false, ColorSpace::RGB));
+        let second = run(&filled, settings(false, ColorSpace::RGB));
+        match (first, second) {
+            (Ok(first), Ok(second)) if first == second => first,
+            (Ok(first), _) if options.allow_truncated => {
+                notes.push(Note::new(
+                    "truncated",
+                    "Scanned what there is of a truncated picture.",
+                ));
+                first
             }
-            notes.push(Note::new(
-                "truncated",
-                format!("Scanned what there is of a truncated picture ({problem})."),
-            ));
-            run(whole, settings(false, ColorSpace::RGB))?
+            _ => {
+                return Err(MediaError::Truncated {
+                    format: "JPEG".into(),
+                    reason: "entropy-coded data are missing".into(),
+                });
+            }
         }
     };
     if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
