@@ -4,7 +4,7 @@
 //! a file declares about its origin (EXIF, XMP, IPTC, PNG text, C2PA).
 //! Refuses: guessing. What cannot be decoded is a typed [`MediaError`]; nothing is filled in.
 //!
-//! Open first: [`decode`], then [`metadata`].
+//! Open first: [`mod@decode`], then [`metadata`].
 
 pub mod decode;
 pub mod delivery;
