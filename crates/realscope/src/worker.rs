@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use realscope_media::{Decoded, Facts, Limits, MediaError, Options};
@@ -254,22 +254,25 @@ impl Lane {
                 late
             })
         };
+        let begun = Instant::now();
         let outcome = exchange(&mut worker, bytes, limits, options);
+        // The watch may wake after a quick answer; the clock decides, not the race.
+        let overdue = begun.elapsed() > deadline;
         if let Ok(mut finished) = done.0.lock() {
             *finished = true;
         }
         done.1.notify_all();
-        let late = watch.join().unwrap_or(false);
+        let late = watch.join().unwrap_or(false) || overdue;
+        if late {
+            return Err(DecodeError::Deadline {
+                seconds: format!("{:.3}", deadline.as_secs_f64()),
+            });
+        }
         match outcome {
             Ok(result) => {
-                if !late {
-                    self.worker = Some(worker);
-                }
+                self.worker = Some(worker);
                 Ok(result?)
             }
-            Err(_) if late => Err(DecodeError::Deadline {
-                seconds: format!("{:.3}", deadline.as_secs_f64()),
-            }),
             Err(e) => {
                 let status = worker
                     .child

@@ -12,6 +12,7 @@ pub mod noise;
 pub mod npr;
 pub mod patches;
 pub mod resampling;
+pub mod rich;
 pub mod srm;
 
 use image::RgbImage;

@@ -85,14 +85,33 @@ impl Plan {
         view: View,
         input: u32,
     ) -> Result<RgbImage, DeliveryError> {
-        let mut p = match view {
+        let p = match view {
             View::Crop => self.window(picture, input)?,
             View::Whole => self.whole(picture, input)?,
         };
+        let mut p = centre(&self.effects(p, view == View::Crop)?, input);
+        if self.flip {
+            imageops::flip_horizontal_in_place(&mut p);
+        }
+        Ok(p)
+    }
+
+    /// A window of at most `side` pixels of the original, delivered; neither padded nor cut to a
+    /// fixed size afterwards.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] of the encoder.
+    pub fn deliver(&self, picture: &RgbImage, side: u32) -> Result<RgbImage, DeliveryError> {
+        let window = self.window(picture, (f64::from(side) * self.scale) as u32)?;
+        self.effects(window, true)
+    }
+
+    /// Everything that happens on the way, in the order of the fields.
+    fn effects(&self, mut p: RgbImage, rescale: bool) -> Result<RgbImage, DeliveryError> {
         if let Some((quality, subsampling)) = self.first_jpeg {
             p = delivery::through_jpeg(&p, quality, subsampling)?;
         }
-        if view == View::Crop && self.scale != 1.0 {
+        if rescale && self.scale != 1.0 {
             let side = ((f64::from(p.width()) * self.scale).round() as u32).max(16);
             let height = ((f64::from(p.height()) * self.scale).round() as u32).max(16);
             p = delivery::resize(&p, side, height, self.filter)?;
@@ -111,10 +130,6 @@ impl Plan {
         }
         if let Some((quality, subsampling)) = self.jpeg {
             p = delivery::through_jpeg(&p, quality, subsampling)?;
-        }
-        let mut p = centre(&p, input);
-        if self.flip {
-            imageops::flip_horizontal_in_place(&mut p);
         }
         Ok(p)
     }

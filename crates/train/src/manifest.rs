@@ -16,6 +16,8 @@ struct Row {
     group: String,
     match_set: String,
     original_jpeg_quality: String,
+    #[serde(default)]
+    fold: String,
 }
 
 /// One picture.
@@ -29,6 +31,8 @@ pub struct Item {
     pub group: String,
     /// Set in which both classes share source and style; empty for none.
     pub match_set: String,
+    /// Cross-validation fold; whole sources share one. Empty where the manifest has none.
+    pub fold: String,
     /// Quality of the file's first JPEG encoding, where known.
     pub jpeg_quality: Option<u8>,
 }
@@ -86,6 +90,7 @@ pub fn read(root: &Path, data: &Data, view: View) -> Result<Split, TrainError> {
             label: row.label,
             group: row.group,
             match_set: row.match_set,
+            fold: row.fold,
             jpeg_quality: row.original_jpeg_quality.parse().ok(),
         };
         if validates {
