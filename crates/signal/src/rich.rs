@@ -537,7 +537,7 @@ pub fn describe(picture: &RgbImage) -> Option<Vec<f32>> {
         .map(|v| f64::from(*v).powi(4))
         .sum::<f64>()
         / square.values.len() as f64;
-    out.push((fourth / second_moment.powi(2)).ln() as f32);
+    out.push((fourth / second_moment.powi(2) + 0.1).ln() as f32);
     let clipped = |test: fn(u8) -> bool| {
         let n = picture.as_raw().iter().filter(|v| test(**v)).count();
         (n as f32 / picture.as_raw().len() as f32).sqrt()

@@ -1,0 +1,16 @@
+//! Brier score: mean squared difference of probability and label (Brier 1950).
+
+use super::View;
+
+/// The score; `None` without rows or when scores are no probabilities.
+#[must_use]
+pub fn brier(v: &View<'_>) -> Option<f64> {
+    if v.total() == 0.0 || !v.scores.are_probabilities() {
+        return None;
+    }
+    let sum: f64 = v
+        .rows()
+        .map(|(p, positive, t)| t * (p - f64::from(u8::from(positive))).powi(2))
+        .sum();
+    Some(sum / v.total())
+}

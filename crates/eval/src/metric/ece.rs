@@ -1,0 +1,96 @@
+//! Expected calibration error (Naeini et al., AAAI 2015): mean distance of mean probability and
+//! share of positives over bins, weighted by their size.
+
+use super::View;
+
+/// Number of bins.
+pub const BINS: usize = 15;
+
+/// One bin of a reliability diagram.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bin {
+    /// Rows, with multiplicity.
+    pub n: f64,
+    /// Sum of probabilities.
+    pub probability: f64,
+    /// Positives.
+    pub positives: f64,
+}
+
+/// Bins of equal width over `[0, 1]`, closed above: `(i/15, (i+1)/15]`, the first closed on both
+/// sides. `None` without rows or when scores are no probabilities.
+#[must_use]
+pub fn equal_width(v: &View<'_>) -> Option<[Bin; BINS]> {
+    if v.total() == 0.0 || !v.scores.are_probabilities() {
+        return None;
+    }
+    let mut bins = [Bin::default(); BINS];
+    for (p, positive, t) in v.rows() {
+        // Edges as NumPy's linspace computes them, so that a score on an edge falls as it does there.
+        let index = (1..BINS)
+            .take_while(|i| p > *i as f64 * (1.0 / BINS as f64))
+            .count();
+        add(&mut bins[index], p, positive, t);
+    }
+    Some(bins)
+}
+
+/// Bins of equal mass by rank from low to high; the first `n mod 15` hold one row more. Equal
+/// scores keep the order of the data.
+#[must_use]
+pub fn equal_mass(v: &View<'_>) -> Option<[Bin; BINS]> {
+    if v.total() == 0.0 || !v.scores.are_probabilities() {
+        return None;
+    }
+    let n = v.total() as u64;
+    let (size, larger) = (n / BINS as u64, n % BINS as u64);
+    let mut bins = [Bin::default(); BINS];
+    let (mut bin, mut room) = (0, size + u64::from(larger > 0));
+    let ascending = ascending(v);
+    for (p, positive, t) in ascending {
+        let mut left = t as u64;
+        while left > 0 {
+            if room == 0 {
+                bin += 1;
+                room = size + u64::from((bin as u64) < larger);
+                continue;
+            }
+            let part = left.min(room);
+            add(&mut bins[bin], p, positive, part as f64);
+            left -= part;
+            room -= part;
+        }
+    }
+    Some(bins)
+}
+
+/// Rows from low to high; equal scores in the order of the data, which the descending sort keeps.
+fn ascending(v: &View<'_>) -> Vec<(f64, bool, f64)> {
+    let mut rows: Vec<(f64, bool, f64)> = v.rows().rev().collect();
+    let mut start = 0;
+    while start < rows.len() {
+        let same = rows[start..]
+            .iter()
+            .take_while(|r| r.0 == rows[start].0)
+            .count();
+        rows[start..start + same].reverse();
+        start += same;
+    }
+    rows
+}
+
+fn add(bin: &mut Bin, p: f64, positive: bool, times: f64) {
+    bin.n += times;
+    bin.probability += times * p;
+    bin.positives += times * f64::from(u8::from(positive));
+}
+
+/// The error over bins.
+#[must_use]
+pub fn error(bins: &[Bin]) -> f64 {
+    let n: f64 = bins.iter().map(|b| b.n).sum();
+    bins.iter()
+        .map(|b| (b.probability - b.positives).abs())
+        .sum::<f64>()
+        / n
+}
