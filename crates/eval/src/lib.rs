@@ -7,4 +7,8 @@
 //! Open first: [`metric`] for the definitions, [`summary`] for what is reported.
 
 pub mod compat;
+pub mod import;
+pub mod manifest;
 pub mod metric;
+pub mod summary;
+pub mod table;

@@ -1,9 +1,11 @@
 //! ForgeryNet (He et al., CVPR 2021), as the public re-implementation in OmniFD evaluates it; in
 //! percent.
 //!
-//! Departures: the "IoU" of the spatial task is pixel agreement, not intersection over union, and
+//! Departures: the area of the temporal average precision begins at the recall of the first
+//! proposal, so that a first hit adds nothing; the "IoU" of the spatial task is pixel agreement, not intersection over union, and
 //! everything spatial is pooled over the pixels of the set.
 
+use crate::metric::temporal::{self, Video};
 use crate::metric::{Scores, auc, multiclass};
 
 /// Classification over 2, 3 or 16 classes, class 0 = real.
@@ -30,6 +32,24 @@ pub fn classification(scores: &[Vec<f64>], labels: &[usize]) -> Option<Classific
         m_acc: 100.0 * multiclass::balanced_accuracy(&predicted, labels)?,
         auc: auc::auc(&fake.all()).map(|a| 100.0 * a),
     })
+}
+
+/// Temporal average precision at an overlap, in percent; `None` without a label.
+#[must_use]
+pub fn temporal_ap(videos: &[Video], overlap: f64) -> Option<f64> {
+    let curve = temporal::precision_recall(videos, overlap)?;
+    let first = curve.first().map_or(0.0, |p| p.0);
+    Some(100.0 * temporal::area(&curve, first))
+}
+
+/// Mean of [`temporal_ap`] over ten overlaps; `None` without a label.
+#[must_use]
+pub fn temporal_map(videos: &[Video]) -> Option<f64> {
+    let values: Option<Vec<f64>> = temporal::overlaps()
+        .iter()
+        .map(|t| temporal_ap(videos, *t))
+        .collect();
+    values.map(|v| v.iter().sum::<f64>() / v.len() as f64)
 }
 
 /// A map of logits or a mask, row-major.

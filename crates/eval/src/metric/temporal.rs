@@ -29,9 +29,10 @@ pub fn iou(a: [f64; 2], b: [f64; 2]) -> f64 {
     if union > 0.0 { shared / union } else { 0.0 }
 }
 
-/// Average precision at an overlap (strictly above it); `None` without a label.
+/// Recall and interpolated precision after each proposal of the set, by falling score, at an overlap
+/// (strictly above it); `None` without a label.
 #[must_use]
-pub fn average_precision(videos: &[Video], overlap: f64) -> Option<f64> {
+pub fn precision_recall(videos: &[Video], overlap: f64) -> Option<Vec<(f64, f64)>> {
     let labels: usize = videos.iter().map(|v| v.labels.len()).sum();
     if labels == 0 {
         return None;
@@ -64,12 +65,24 @@ pub fn average_precision(videos: &[Video], overlap: f64) -> Option<f64> {
         best = best.max(*precision);
         *precision = best;
     }
-    let (mut area, mut last) = (0.0, 0.0);
+    Some(curve)
+}
+
+/// Area under [`precision_recall`] from recall `from` on.
+#[must_use]
+pub fn area(curve: &[(f64, f64)], from: f64) -> f64 {
+    let (mut area, mut last) = (0.0, from);
     for (recall, precision) in curve {
         area += (recall - last) * precision;
-        last = recall;
+        last = *recall;
     }
-    Some(area)
+    area
+}
+
+/// Average precision at an overlap; `None` without a label.
+#[must_use]
+pub fn average_precision(videos: &[Video], overlap: f64) -> Option<f64> {
+    precision_recall(videos, overlap).map(|curve| area(&curve, 0.0))
 }
 
 /// Overlaps over which means are taken: 0.50 to 0.95 in steps of 0.05.
