@@ -6,9 +6,15 @@
 //!
 //! Open first: [`metric`] for the definitions, [`summary`] for what is reported.
 
+pub mod check;
 pub mod compat;
+pub mod compare;
 pub mod import;
 pub mod manifest;
 pub mod metric;
+pub mod perturb;
+pub mod protocol;
+pub mod report;
+pub mod run;
 pub mod summary;
 pub mod table;
