@@ -25,6 +25,12 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = TextFormat::Text)]
         format: TextFormat,
     },
+    /// Evaluate detectors; compute measures of any predictions.
+    #[command(subcommand)]
+    Eval(EvalCommand),
+    /// Import, check and split data sets.
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Train a detector from a recipe.
     Train(TrainArgs),
     /// Show the settings in force.
@@ -114,6 +120,139 @@ pub struct TrainArgs {
     /// Folder for checkpoints, log and weights; an interrupted run there is continued.
     #[arg(short, long)]
     pub out: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub enum EvalCommand {
+    /// Run detectors over a data set; continues an interrupted run.
+    Run(EvalRunArgs),
+    /// Measures of a file of predictions (Parquet or CSV: path, label, group, score).
+    Metrics(EvalMetricsArgs),
+    /// Runs or files side by side, with significance.
+    Compare {
+        /// Run folders or files of predictions.
+        #[arg(required = true, num_args = 2..)]
+        files: Vec<PathBuf>,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+        format: TextFormat,
+    },
+    /// All runs below a folder, best on matched sets first.
+    Leaderboard {
+        /// Folder.
+        folder: PathBuf,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+        format: TextFormat,
+    },
+    /// List protocols and sets of perturbations.
+    Protocols,
+}
+
+#[derive(clap::Args)]
+pub struct EvalRunArgs {
+    /// Detectors.
+    #[arg(long = "detector", default_value = "default", value_delimiter = ',')]
+    pub detectors: Vec<String>,
+    /// Manifest (Parquet, CSV or tab-separated).
+    #[arg(long)]
+    pub manifest: PathBuf,
+    /// Protocol.
+    #[arg(long, default_value = "delivery")]
+    pub protocol: String,
+    /// Sets of perturbations, each an arm of its own.
+    #[arg(long, value_delimiter = ',')]
+    pub perturb: Vec<String>,
+    /// Side of the central window that both classes are cut to; 0 for whole pictures.
+    #[arg(long, default_value_t = 256)]
+    pub window: u32,
+    /// Seed of random perturbations.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Inference engine.
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineChoice>,
+    /// Items at once (default: the number of processors).
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// No progress on stderr.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Folder of the run.
+    #[arg(short, long)]
+    pub out: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct EvalMetricsArgs {
+    /// Predictions, or the folder of a run.
+    pub file: PathBuf,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+    /// Leave faulty rows out and count them, instead of refusing the file.
+    #[arg(long)]
+    pub quarantine: bool,
+    /// A picture counts as generated from this score (for a run: each detector's own threshold).
+    #[arg(long)]
+    pub threshold: Option<f64>,
+    /// Bootstrap resamples.
+    #[arg(long, default_value_t = 1000)]
+    pub resamples: usize,
+    /// Items under which counts stand instead of a rate.
+    #[arg(long, default_value_t = 30)]
+    pub min_items: usize,
+    /// Seed of the resamples.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Compute what the published code of a benchmark computes instead.
+    #[arg(long, value_enum)]
+    pub compat: Option<Compat>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compat {
+    /// DeepfakeBench's frame and video measures, quirks included.
+    Deepfakebench,
+}
+
+#[derive(Subcommand)]
+pub enum DataCommand {
+    /// Read a data set in a published layout into a manifest.
+    Import {
+        /// Layout; `list` shows all.
+        layout: String,
+        /// Folder or list file of the data set.
+        path: Option<PathBuf>,
+        /// Manifest to write (`.parquet` or `.csv`).
+        #[arg(short, long)]
+        out: Option<PathBuf>,
+        /// Replace a prefix of listed paths: FROM=TO.
+        #[arg(long, value_name = "FROM=TO")]
+        remap: Vec<String>,
+    },
+    /// Look for duplicates, leaks between splits and confounds between the classes.
+    Check {
+        /// Manifest.
+        manifest: PathBuf,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+        format: TextFormat,
+    },
+    /// Assign splits by group, never by file.
+    Split {
+        /// Manifest.
+        manifest: PathBuf,
+        /// Manifest to write.
+        #[arg(short, long)]
+        out: PathBuf,
+        /// Shares of the splits.
+        #[arg(long, default_value = "train=0.7,val=0.15,test=0.15", value_delimiter = ',')]
+        shares: Vec<String>,
+        /// Seed.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
 }
 
 #[derive(Subcommand)]

@@ -2,6 +2,8 @@
 
 mod args;
 mod config;
+mod data;
+mod eval;
 mod models;
 mod scan;
 mod train;
@@ -18,6 +20,8 @@ fn main() -> ExitCode {
         Command::Scan(scan) => scan::run(*scan),
         Command::Models(models) => models::run(models),
         Command::Doctor { format } => models::doctor(format),
+        Command::Eval(command) => eval::run(command),
+        Command::Data(command) => data::run(command),
         Command::Train(train) => train::run(&train),
         Command::Config { action } => config::run(action),
         Command::Completions { shell } => {

@@ -636,7 +636,7 @@ mod tests {
 
     #[test]
     fn every_perturbation_runs_repeats_and_has_its_own_name() {
-        let picture = RgbImage::from_fn(96, 80, |x, y| {
+        let picture = RgbImage::from_fn(160, 144, |x, y| {
             image::Rgb([(x * 3) as u8, (y * 5) as u8, (x + y) as u8])
         });
         let all = set("all").expect("known");

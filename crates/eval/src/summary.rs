@@ -406,13 +406,27 @@ pub fn part(table: &Table, detector: &str, arm: &str, settings: &Settings) -> Pa
     }
 }
 
-/// Measures of a whole table.
+/// Measures of a whole table. `thresholds` holds those of detectors that have their own; others take
+/// that of the settings.
 #[must_use]
-pub fn summarise(table: &Table, settings: &Settings) -> Summary {
+pub fn summarise(
+    table: &Table,
+    settings: &Settings,
+    thresholds: &BTreeMap<String, f64>,
+) -> Summary {
     let mut parts: Vec<Part> = table
         .parts()
         .iter()
-        .map(|(detector, arm)| part(table, detector, arm, settings))
+        .map(|(detector, arm)| {
+            let own = Settings {
+                threshold: thresholds
+                    .get(detector)
+                    .copied()
+                    .unwrap_or(settings.threshold),
+                ..*settings
+            };
+            part(table, detector, arm, &own)
+        })
         .collect();
     let first = parts.first().cloned().unwrap_or_else(|| part(table, "", "", settings));
     if parts.len() == 1 {

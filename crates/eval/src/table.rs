@@ -207,7 +207,7 @@ impl Builder {
             return Ok(());
         }
         let parsed = label(raw.label);
-        let key = hash((raw.path, 0));
+        let key = Table::key_of(raw.path);
         let unique = hash((raw.path, raw.optional[0], raw.optional[1]));
         let fault = if raw.path.is_empty() {
             Some(Fault::Path)
@@ -315,6 +315,12 @@ impl Table {
             read_csv(path, &mut builder)?;
         }
         builder.finish()
+    }
+
+    /// Key of a path, see [`Table::key`].
+    #[must_use]
+    pub fn key_of(path: &str) -> u64 {
+        hash(path)
     }
 
     /// Number of rows.

@@ -1,0 +1,109 @@
+//! `realscope data`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use realscope_eval::manifest::Manifest;
+use realscope_eval::{check, import};
+
+use crate::Failure;
+use crate::args::{DataCommand, TextFormat};
+
+fn data_failure(e: impl ToString) -> Failure {
+    Failure::new(3, e.to_string())
+}
+
+/// `realscope data ...`.
+pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
+    match command {
+        DataCommand::Import {
+            layout,
+            path,
+            out,
+            remap,
+        } => {
+            if layout == "list" {
+                for l in import::LAYOUTS {
+                    println!("{:<16}{}", l.name, l.summary);
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
+            let (Some(path), Some(out)) = (path, out) else {
+                return Err(Failure::new(2, "name the data set's path and --out"));
+            };
+            let remap = remap
+                .iter()
+                .map(|r| {
+                    r.split_once('=')
+                        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                        .ok_or_else(|| Failure::new(2, format!("--remap {r}: not FROM=TO")))
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let manifest = import::import(&layout, &path, &import::Options { remap })
+                .map_err(data_failure)?;
+            manifest.write(&out).map_err(data_failure)?;
+            let [real, fake] = manifest.counts();
+            println!(
+                "{real} authentic, {fake} generated or manipulated, {} quarantined",
+                manifest.quarantined.len()
+            );
+            for q in &manifest.quarantined {
+                eprintln!("quarantined: {}: {}", q.path, q.reason);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        DataCommand::Check { manifest, format } => {
+            let set = Manifest::read(&manifest).map_err(data_failure)?;
+            let base = manifest.parent().unwrap_or(Path::new("."));
+            let bar = indicatif::ProgressBar::new(set.items.len() as u64);
+            let findings = check::check(&set, base, &|| bar.inc(1));
+            bar.finish_and_clear();
+            match format {
+                TextFormat::Json => println!(
+                    "{}",
+                    serde_json::to_string_pretty(&findings).map_err(data_failure)?
+                ),
+                TextFormat::Text => {
+                    let [real, fake] = findings.items;
+                    println!("{real} authentic, {fake} generated or manipulated");
+                    for c in &findings.confounds {
+                        let auc = c.auc.map_or("-".into(), |a| format!("{a:.3}"));
+                        println!("AUC of {:<32}{auc}", c.baseline);
+                    }
+                    println!("{} duplicates", findings.twins.len());
+                    for w in findings.warnings() {
+                        println!("warning: {w}");
+                    }
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        DataCommand::Split {
+            manifest,
+            out,
+            shares,
+            seed,
+        } => {
+            let mut set = Manifest::read(&manifest).map_err(data_failure)?;
+            let shares = shares
+                .iter()
+                .map(|s| {
+                    s.split_once('=')
+                        .and_then(|(n, v)| Some((n.to_owned(), v.parse::<f64>().ok()?)))
+                        .filter(|(_, v)| *v > 0.0)
+                        .ok_or_else(|| Failure::new(2, format!("--shares {s}: not NAME=SHARE")))
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            check::split(&mut set, &shares, seed).map_err(data_failure)?;
+            set.write(&out).map_err(data_failure)?;
+            for (name, _) in &shares {
+                let of = |label: u8| {
+                    let side = set.items.iter().filter(|i| &i.split == name);
+                    side.filter(|i| i.label == label).count()
+                };
+                println!("{name}: {} authentic, {} generated", of(0), of(1));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
