@@ -247,7 +247,11 @@ pub enum DataCommand {
         #[arg(short, long)]
         out: PathBuf,
         /// Shares of the splits.
-        #[arg(long, default_value = "train=0.7,val=0.15,test=0.15", value_delimiter = ',')]
+        #[arg(
+            long,
+            default_value = "train=0.7,val=0.15,test=0.15",
+            value_delimiter = ','
+        )]
         shares: Vec<String>,
         /// Seed.
         #[arg(long, default_value_t = 0)]

@@ -39,8 +39,8 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
                         .ok_or_else(|| Failure::new(2, format!("--remap {r}: not FROM=TO")))
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            let manifest = import::import(&layout, &path, &import::Options { remap })
-                .map_err(data_failure)?;
+            let manifest =
+                import::import(&layout, &path, &import::Options { remap }).map_err(data_failure)?;
             manifest.write(&out).map_err(data_failure)?;
             let [real, fake] = manifest.counts();
             println!(

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use realscope::worker::Launch;
 use realscope::{Config, Scanner};
-use realscope_eval::compat::deepfakebench;
 use realscope_eval::compare;
+use realscope_eval::compat::deepfakebench;
 use realscope_eval::manifest::Manifest;
 use realscope_eval::perturb;
 use realscope_eval::protocol::{self, Arm};
@@ -125,10 +125,19 @@ fn deepfakebench_metrics(file: &Path, format: TextFormat) -> Result<ExitCode, Fa
         let row = row.map_err(data_failure)?;
         let cell = |at: usize| row.get(at).unwrap_or_default();
         let fault = |what: &str| {
-            data_failure(format!("{}: row {} ({}): {what}", file.display(), i + 1, cell(path)))
+            data_failure(format!(
+                "{}: row {} ({}): {what}",
+                file.display(),
+                i + 1,
+                cell(path)
+            ))
         };
         names.push(cell(path).to_owned());
-        labels.push(cell(label).parse::<u32>().map_err(|_| fault("unknown label"))?);
+        labels.push(
+            cell(label)
+                .parse::<u32>()
+                .map_err(|_| fault("unknown label"))?,
+        );
         let value: f32 = cell(score)
             .parse()
             .map_err(|_| fault("the score is no number"))?;
@@ -148,7 +157,12 @@ fn deepfakebench_metrics(file: &Path, format: TextFormat) -> Result<ExitCode, Fa
     print(format, &value, || {
         format!(
             "DeepfakeBench's definitions, {} frames: acc {:.4}, AUC {:.4}, EER {:.4}, AP {:.4}, video AUC {:.4}\n",
-            names.len(), m.acc, m.auc, m.eer, m.ap, m.video_auc
+            names.len(),
+            m.acc,
+            m.auc,
+            m.eer,
+            m.ap,
+            m.video_auc
         )
     })?;
     Ok(ExitCode::SUCCESS)
@@ -307,7 +321,10 @@ fn side_by_side(files: &[PathBuf], format: TextFormat) -> Result<ExitCode, Failu
                 c.detector,
                 c.arm,
                 c.measures.n,
-                c.measures.auc.value.map_or("-".into(), |v| format!("{v:.3}")),
+                c.measures
+                    .auc
+                    .value
+                    .map_or("-".into(), |v| format!("{v:.3}")),
                 c.measures
                     .balanced_accuracy
                     .value

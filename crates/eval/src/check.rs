@@ -144,9 +144,15 @@ fn look(path: &Path) -> Result<Seen, String> {
         quality: [
             jpeg.map_or(101.0, |j| f32::from(j.quality)),
             jpeg.map_or(0.0, |j| f32::from(u8::from(j.progressive))),
-            jpeg.map_or(0.0, |j| f32::from(u8::from(!j.double_compression_hints.is_empty()))),
+            jpeg.map_or(0.0, |j| {
+                f32::from(u8::from(!j.double_compression_hints.is_empty()))
+            }),
         ],
-        thumbnail: small.as_raw().iter().map(|v| f32::from(*v) / 255.0).collect(),
+        thumbnail: small
+            .as_raw()
+            .iter()
+            .map(|v| f32::from(*v) / 255.0)
+            .collect(),
     })
 }
 

@@ -144,14 +144,10 @@ fn difference(
     common: &[u64],
     settings: &Settings,
 ) -> Option<Difference> {
-    let pick = |s: &Side<'_>| -> Vec<f64> {
-        common.iter().map(|k| s.table.score[s.rows[k]]).collect()
-    };
+    let pick =
+        |s: &Side<'_>| -> Vec<f64> { common.iter().map(|k| s.table.score[s.rows[k]]).collect() };
     let (x, y) = (pick(a), pick(b));
-    let labels: Vec<bool> = common
-        .iter()
-        .map(|k| a.table.positive[a.rows[k]])
-        .collect();
+    let labels: Vec<bool> = common.iter().map(|k| a.table.positive[a.rows[k]]).collect();
     if common
         .iter()
         .zip(&labels)

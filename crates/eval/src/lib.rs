@@ -7,8 +7,8 @@
 //! Open first: [`metric`] for the definitions, [`summary`] for what is reported.
 
 pub mod check;
-pub mod compat;
 pub mod compare;
+pub mod compat;
 pub mod import;
 pub mod manifest;
 pub mod metric;

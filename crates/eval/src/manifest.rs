@@ -377,8 +377,7 @@ fn check(path: &Path, items: &[Item]) -> Result<(), ManifestError> {
         if !seen.insert((&item.path, &item.first_frame)) {
             return Err(fault(row, format!("`{}` comes twice", item.path)));
         }
-        if !item.video.is_empty()
-            && *videos.entry(&item.video).or_insert(item.label) != item.label
+        if !item.video.is_empty() && *videos.entry(&item.video).or_insert(item.label) != item.label
         {
             return Err(fault(
                 row,

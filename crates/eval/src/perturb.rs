@@ -250,7 +250,15 @@ pub fn set(name: &str) -> Option<Vec<Perturbation>> {
             ladder(
                 "sharpen",
                 [0.4, 0.8, 1.5]
-                    .map(|a| (format!("a{a}"), Op::Sharpen { sigma: 1.0, amount: a }))
+                    .map(|a| {
+                        (
+                            format!("a{a}"),
+                            Op::Sharpen {
+                                sigma: 1.0,
+                                amount: a,
+                            },
+                        )
+                    })
                     .to_vec(),
             ),
             ladder(
@@ -273,12 +281,7 @@ pub fn set(name: &str) -> Option<Vec<Perturbation>> {
         ),
         "screenshot" => ladder("screenshot", vec![("1".into(), Op::Screenshot)]),
         "social" => {
-            let share = |side, quality| {
-                vec![
-                    Op::ShortSide { side },
-                    Op::Jpeg { quality },
-                ]
-            };
+            let share = |side, quality| vec![Op::ShortSide { side }, Op::Jpeg { quality }];
             let chain = |steps: &[(u32, u8)]| Op::Chain {
                 steps: steps.iter().flat_map(|(s, q)| share(*s, *q)).collect(),
             };
@@ -312,16 +315,28 @@ pub fn set(name: &str) -> Option<Vec<Perturbation>> {
         .concat(),
         "aigcdetect" => [
             ladder("aigcdetect-jpeg", vec![("q95".into(), jpeg(95))]),
-            ladder("aigcdetect-blur", vec![("s1".into(), Op::Blur { sigma: 1.0 })]),
-            ladder("aigcdetect-resize", vec![("x0.5".into(), scale(0.5, "bilinear"))]),
+            ladder(
+                "aigcdetect-blur",
+                vec![("s1".into(), Op::Blur { sigma: 1.0 })],
+            ),
+            ladder(
+                "aigcdetect-resize",
+                vec![("x0.5".into(), scale(0.5, "bilinear"))],
+            ),
         ]
         .concat(),
         "genvideo" => [
             ladder("genvideo-jpeg", vec![("q35".into(), jpeg(35))]),
             ladder("genvideo-flip", vec![("h".into(), Op::FlipH)]),
             // A kernel of 7 pixels means a deviation of 0.3 ((7 - 1) / 2 - 1) + 0.8.
-            ladder("genvideo-blur", vec![("k7".into(), Op::Blur { sigma: 1.4 })]),
-            ladder("genvideo-colour", vec![("0.5".into(), colour(1.5, 1.0, 1.0))]),
+            ladder(
+                "genvideo-blur",
+                vec![("k7".into(), Op::Blur { sigma: 1.4 })],
+            ),
+            ladder(
+                "genvideo-colour",
+                vec![("0.5".into(), colour(1.5, 1.0, 1.0))],
+            ),
             ladder("genvideo-imgwater", vec![("1".into(), Op::Logo)]),
             ladder("genvideo-textwater", vec![("1".into(), Op::Text)]),
         ]
@@ -388,7 +403,12 @@ fn rng(seed: u64, path: &str) -> ChaCha8Rng {
 ///
 /// # Errors
 /// [`DeliveryError`] of a resizer or encoder.
-pub fn apply(picture: &RgbImage, op: &Op, seed: u64, path: &str) -> Result<RgbImage, DeliveryError> {
+pub fn apply(
+    picture: &RgbImage,
+    op: &Op,
+    seed: u64,
+    path: &str,
+) -> Result<RgbImage, DeliveryError> {
     let (width, height) = picture.dimensions();
     let sized = |v: u32, factor: f64| ((f64::from(v) * factor).round() as u32).max(1);
     Ok(match op {
@@ -646,7 +666,12 @@ mod tests {
         assert_eq!(names.len(), all.len());
         for p in &all {
             let a = apply(&picture, &p.op, 7, "a.png").expect("runs");
-            assert_eq!(a, apply(&picture, &p.op, 7, "a.png").expect("runs"), "{}", p.name);
+            assert_eq!(
+                a,
+                apply(&picture, &p.op, 7, "a.png").expect("runs"),
+                "{}",
+                p.name
+            );
             // A short side of 480 or more leaves a small picture's size alone; all else changes it.
             assert!(a != picture || p.name.starts_with("social"), "{}", p.name);
         }
@@ -664,7 +689,11 @@ mod tests {
         let noisy = apply(&flat, &Op::Noise { sigma: 8.0 }, 1, "x").expect("runs");
         let n = noisy.as_raw().len() as f64;
         let mean = noisy.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-        let var = noisy.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
+        let var = noisy
+            .iter()
+            .map(|v| (f64::from(*v) - mean).powi(2))
+            .sum::<f64>()
+            / n;
         assert!((var.sqrt() - 8.0).abs() < 0.15 && (mean - 128.0).abs() < 0.2);
     }
 }

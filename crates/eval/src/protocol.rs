@@ -104,7 +104,13 @@ pub fn central(picture: &RgbImage, side: u32) -> RgbImage {
         return picture.clone();
     }
     let (w, h) = (width.min(side), height.min(side));
-    delivery::crop(picture, (width - w) / 2 / 8 * 8, (height - h) / 2 / 8 * 8, w, h)
+    delivery::crop(
+        picture,
+        (width - w) / 2 / 8 * 8,
+        (height - h) / 2 / 8 * 8,
+        w,
+        h,
+    )
 }
 
 fn png(picture: &RgbImage) -> Result<Vec<u8>, DeliveryError> {

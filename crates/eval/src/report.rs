@@ -38,9 +38,10 @@ fn cell(m: &Measure) -> String {
     match (m.value, m.ci95) {
         (Some(v), Some([l, h])) => format!(
             "<td data-v=\"{v}\">{v:.3} <small>[{l:.3}, {h:.3}]</small>{}</td>",
-            m.ci95_note
-                .as_ref()
-                .map_or(String::new(), |n| format!(" <span class=q title=\"{}\">?</span>", escape(n)))
+            m.ci95_note.as_ref().map_or(String::new(), |n| format!(
+                " <span class=q title=\"{}\">?</span>",
+                escape(n)
+            ))
         ),
         (Some(v), None) => format!("<td data-v=\"{v}\">{v:.3}</td>"),
         (None, _) => format!(
@@ -72,7 +73,10 @@ impl Chart {
 
     fn point(&self, x: f64, y: f64) -> (f64, f64) {
         let share = |v: f64, [a, b]: [f64; 2]| ((v - a) / (b - a)).clamp(0.0, 1.0);
-        (40.0 + 260.0 * share(x, self.x), 240.0 - 220.0 * share(y, self.y))
+        (
+            40.0 + 260.0 * share(x, self.x),
+            240.0 - 220.0 * share(y, self.y),
+        )
     }
 
     fn line(&mut self, points: &[(f64, f64)], colour: usize, name: &str) {
@@ -100,7 +104,11 @@ impl Chart {
         }
         for (v, t) in ticks[1] {
             let (_, y) = self.point(self.x[0], *v);
-            let _ = write!(marks, "<text x=36 y={:.1} text-anchor=end>{t}</text>", y + 3.0);
+            let _ = write!(
+                marks,
+                "<text x=36 y={:.1} text-anchor=end>{t}</text>",
+                y + 3.0
+            );
         }
         format!(
             "<figure><svg viewBox=\"0 0 310 280\" width=320 role=img aria-label=\"{0}\" font-size=9 fill=currentColor><rect x=40 y=20 width=260 height=220 fill=none stroke=\"#999\"/>{marks}<text x=170 y=272 text-anchor=middle>{1}</text><text x=12 y=130 text-anchor=middle transform=\"rotate(-90 12 130)\">{2}</text>{3}</svg><figcaption>{0}</figcaption></figure>",
@@ -112,7 +120,13 @@ impl Chart {
     }
 }
 
-const UNIT: &[(f64, &str)] = &[(0.0, "0"), (0.25, ".25"), (0.5, ".5"), (0.75, ".75"), (1.0, "1")];
+const UNIT: &[(f64, &str)] = &[
+    (0.0, "0"),
+    (0.25, ".25"),
+    (0.5, ".5"),
+    (0.75, ".75"),
+    (1.0, "1"),
+];
 
 fn roc(sides: &[(String, Scores)]) -> String {
     let mut chart = Chart::new([0.0, 1.0], [0.0, 1.0]);
@@ -187,10 +201,7 @@ fn det(sides: &[(String, Scores)]) -> String {
         }
         let mut points = Vec::new();
         v.curve(|p| {
-            points.push((
-                probit(p.fp / v.negatives),
-                probit(1.0 - p.tp / v.positives),
-            ));
+            points.push((probit(p.fp / v.negatives), probit(1.0 - p.tp / v.positives)));
         });
         chart.line(&points, i, name);
     }
@@ -340,7 +351,10 @@ fn severity(s: &Summary, families: &BTreeMap<String, (String, u32)>) -> String {
     let mut by_family: BTreeMap<String, Vec<(String, Vec<(f64, f64)>)>> = BTreeMap::new();
     for ((family, detector), mut points) in curves {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        by_family.entry(family).or_default().push((detector, points));
+        by_family
+            .entry(family)
+            .or_default()
+            .push((detector, points));
     }
     let mut out = String::new();
     for (family, lines) in by_family {
@@ -392,7 +406,9 @@ fn measures_table(s: &Summary, parts: &[Part]) -> String {
         )
     };
     if parts.iter().any(|p| p.matched.is_some()) {
-        out.push_str("<h2>Matched sets</h2><p>Both classes share source and style; the honest test.</p>");
+        out.push_str(
+            "<h2>Matched sets</h2><p>Both classes share source and style; the honest test.</p>",
+        );
         out.push_str(head);
         for p in parts {
             if let Some(m) = &p.matched {
@@ -482,7 +498,10 @@ pub fn html(
     out.push_str("</div>");
     let curves = severity(s, families);
     if !curves.is_empty() {
-        let _ = write!(out, "<h2>Perturbations</h2><div class=charts>{curves}</div>");
+        let _ = write!(
+            out,
+            "<h2>Perturbations</h2><div class=charts>{curves}</div>"
+        );
     }
     for p in &plain {
         if p.by_group.is_empty() {
@@ -502,7 +521,11 @@ pub fn html(
                 out,
                 "<tr><td>{}<td>{}<td>{}<td>{}<td>{share}</tr>",
                 escape(&g.group),
-                if g.label == 1 { "generated" } else { "authentic" },
+                if g.label == 1 {
+                    "generated"
+                } else {
+                    "authentic"
+                },
                 g.n,
                 g.right
             );

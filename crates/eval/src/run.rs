@@ -242,7 +242,9 @@ impl Plan<'_> {
                     let mut lane = realscope::worker::Lane::new(self.launch.clone());
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((item, arm)) = todo.get(i) else { break };
+                        let Some((item, arm)) = todo.get(i) else {
+                            break;
+                        };
                         let unit = Unit {
                             unit: unit_name(item, arm),
                             rows: self.predict(&mut lane, item, arm),
@@ -290,8 +292,7 @@ impl Plan<'_> {
                 Ok(())
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let text =
-                    serde_json::to_vec_pretty(&fresh).map_err(|e| file_error(&path, e))?;
+                let text = serde_json::to_vec_pretty(&fresh).map_err(|e| file_error(&path, e))?;
                 std::fs::write(&path, text).map_err(|e| file_error(&path, e))
             }
             Err(e) => Err(file_error(&path, e)),
@@ -347,7 +348,10 @@ impl Plan<'_> {
                 p.score = record
                     .probability
                     .or(p.raw.map(|z| 1.0 / (1.0 + (-z).exp())));
-                p.verdict = record.verdict.map(|v| v.word().to_owned()).unwrap_or_default();
+                p.verdict = record
+                    .verdict
+                    .map(|v| v.word().to_owned())
+                    .unwrap_or_default();
                 p.stable = record.stable;
                 p.sha256 = record.sha256.unwrap_or_default();
                 p.ms = record.timing_ms.get("total").copied().unwrap_or(0.0);
@@ -367,7 +371,12 @@ impl Plan<'_> {
 }
 
 fn unit_name(item: &Item, arm: &Arm) -> String {
-    format!("{}\u{1f}{}\u{1f}{}", item.path, item.first_frame, arm.name())
+    format!(
+        "{}\u{1f}{}\u{1f}{}",
+        item.path,
+        item.first_frame,
+        arm.name()
+    )
 }
 
 fn row(item: &Item, arm: &Arm, scanner: &Scanner, error: &str) -> Prediction {
@@ -401,7 +410,10 @@ fn resume(log: &Path) -> Result<HashSet<String>, RunError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
         Err(e) => return Err(file_error(log, e)),
     };
-    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let whole = bytes
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
     if whole < bytes.len() {
         let file = File::options()
             .write(true)
@@ -456,41 +468,44 @@ fn export(log: &Path, target: &Path) -> Result<usize, RunError> {
         ArrowWriter::try_new(file, schema.clone(), None).map_err(|e| file_error(&fresh, e))?;
     let mut rows: Vec<Prediction> = Vec::new();
     let mut errors = 0;
-    let flush = |rows: &mut Vec<Prediction>,
-                     writer: &mut ArrowWriter<File>|
-     -> Result<(), RunError> {
-        let text = |get: fn(&Prediction) -> &str| -> ArrayRef {
-            Arc::new(rows.iter().map(|r| Some(get(r))).collect::<StringArray>())
+    let flush =
+        |rows: &mut Vec<Prediction>, writer: &mut ArrowWriter<File>| -> Result<(), RunError> {
+            let text = |get: fn(&Prediction) -> &str| -> ArrayRef {
+                Arc::new(rows.iter().map(|r| Some(get(r))).collect::<StringArray>())
+            };
+            let number = |get: fn(&Prediction) -> Option<f64>| -> ArrayRef {
+                Arc::new(rows.iter().map(get).collect::<Float64Array>())
+            };
+            let columns: Vec<ArrayRef> = vec![
+                text(|r| &r.path),
+                text(|r| &r.group),
+                text(|r| &r.generator),
+                text(|r| &r.source),
+                text(|r| &r.match_set),
+                text(|r| &r.video),
+                text(|r| &r.arm),
+                text(|r| &r.detector),
+                text(|r| &r.verdict),
+                text(|r| &r.tier),
+                text(|r| &r.error),
+                text(|r| &r.sha256),
+                text(|r| &r.weights_sha256),
+                Arc::new(rows.iter().map(|r| Some(r.label)).collect::<UInt8Array>()),
+                number(|r| r.score),
+                number(|r| r.raw),
+                number(|r| Some(r.ms)),
+                Arc::new(
+                    rows.iter()
+                        .map(|r| r.stable.map(u8::from))
+                        .collect::<UInt8Array>(),
+                ),
+            ];
+            let batch =
+                RecordBatch::try_new(schema.clone(), columns).map_err(|e| file_error(target, e))?;
+            writer.write(&batch).map_err(|e| file_error(target, e))?;
+            rows.clear();
+            Ok(())
         };
-        let number = |get: fn(&Prediction) -> Option<f64>| -> ArrayRef {
-            Arc::new(rows.iter().map(get).collect::<Float64Array>())
-        };
-        let columns: Vec<ArrayRef> = vec![
-            text(|r| &r.path),
-            text(|r| &r.group),
-            text(|r| &r.generator),
-            text(|r| &r.source),
-            text(|r| &r.match_set),
-            text(|r| &r.video),
-            text(|r| &r.arm),
-            text(|r| &r.detector),
-            text(|r| &r.verdict),
-            text(|r| &r.tier),
-            text(|r| &r.error),
-            text(|r| &r.sha256),
-            text(|r| &r.weights_sha256),
-            Arc::new(rows.iter().map(|r| Some(r.label)).collect::<UInt8Array>()),
-            number(|r| r.score),
-            number(|r| r.raw),
-            number(|r| Some(r.ms)),
-            Arc::new(rows.iter().map(|r| r.stable.map(u8::from)).collect::<UInt8Array>()),
-        ];
-        let batch =
-            RecordBatch::try_new(schema.clone(), columns).map_err(|e| file_error(target, e))?;
-        writer.write(&batch).map_err(|e| file_error(target, e))?;
-        rows.clear();
-        Ok(())
-    };
     let reader = BufReader::new(File::open(log).map_err(|e| file_error(log, e))?);
     for line in reader.lines() {
         let line = line.map_err(|e| file_error(log, e))?;

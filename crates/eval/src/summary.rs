@@ -211,10 +211,7 @@ pub fn measures(scores: &Scores, settings: &Settings) -> Measures {
         brier: measure(11, probability_reason, 0),
         nll: measure(12, probability_reason, 0),
         oracle_accuracy: plain(accuracy::oracle_accuracy(&v), class_reason),
-        recall: plain(
-            (n_pos > 0).then(|| at.tp / v.positives),
-            "no positive item",
-        ),
+        recall: plain((n_pos > 0).then(|| at.tp / v.positives), "no positive item"),
         specificity: plain(
             (n_neg > 0).then(|| 1.0 - at.fp / v.negatives),
             "no negative item",
@@ -330,9 +327,7 @@ fn by_group(table: &Table, rows: &[usize], settings: &Settings) -> Vec<GroupRow>
     let mut groups: BTreeMap<(bool, &str), [usize; 2]> = BTreeMap::new();
     for i in rows {
         let positive = table.positive[*i];
-        let counts = groups
-            .entry((positive, table.group.of(*i)))
-            .or_default();
+        let counts = groups.entry((positive, table.group.of(*i))).or_default();
         counts[0] += usize::from((table.score[*i] >= settings.threshold) == positive);
         counts[1] += 1;
     }
@@ -428,7 +423,10 @@ pub fn summarise(
             part(table, detector, arm, &own)
         })
         .collect();
-    let first = parts.first().cloned().unwrap_or_else(|| part(table, "", "", settings));
+    let first = parts
+        .first()
+        .cloned()
+        .unwrap_or_else(|| part(table, "", "", settings));
     if parts.len() == 1 {
         parts.clear();
     }
@@ -532,7 +530,11 @@ pub fn text(s: &Summary) -> String {
                     (Some(r), Some([l, h])) => format!("{r:.3} [{l:.3}, {h:.3}]"),
                     _ => "-".into(),
                 };
-                let kind = if g.label == 1 { "generated" } else { "authentic" };
+                let kind = if g.label == 1 {
+                    "generated"
+                } else {
+                    "authentic"
+                };
                 let _ = writeln!(
                     out,
                     "    {:<44}{kind:<10}{:>4} of {:<5}{rate}",

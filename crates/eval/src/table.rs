@@ -294,7 +294,9 @@ impl Table {
         {
             use std::io::Read as _;
             let mut file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
-            let read = file.read(&mut magic).map_err(|e| unreadable(e.to_string()))?;
+            let read = file
+                .read(&mut magic)
+                .map_err(|e| unreadable(e.to_string()))?;
             if read == 0 {
                 return Err(TableError::Empty {
                     path: path.to_owned(),
@@ -375,8 +377,12 @@ fn read_csv(path: &Path, builder: &mut Builder) -> Result<(), TableError> {
             column,
         })
     };
-    let (at_path, at_label, at_group, at_score) =
-        (need("path")?, need("label")?, need("group")?, need("score")?);
+    let (at_path, at_label, at_group, at_score) = (
+        need("path")?,
+        need("label")?,
+        need("group")?,
+        need("score")?,
+    );
     let optional = OPTIONAL.map(find);
     let at_error = find("error");
     let mut record = csv::StringRecord::new();
@@ -435,7 +441,12 @@ fn read_parquet(path: &Path, builder: &mut Builder) -> Result<(), TableError> {
                 column,
             })
         };
-        let needed = [need("path")?, need("label")?, need("group")?, need("score")?];
+        let needed = [
+            need("path")?,
+            need("label")?,
+            need("group")?,
+            need("score")?,
+        ];
         let optional = OPTIONAL.map(find);
         let at_error = find("error");
         for row in 0..batch.num_rows() {

@@ -2,7 +2,7 @@
 
 use realscope_eval::compat::{deepfakebench, dgm4, forgerynet, genvidbench, owdfa};
 use realscope_eval::metric::temporal::{self, Proposal, Video};
-use realscope_eval::metric::{accuracy, clustering, f1, Scores};
+use realscope_eval::metric::{Scores, accuracy, clustering, f1};
 use serde_json::Value;
 
 fn cases(name: &str) -> Vec<Value> {
@@ -22,7 +22,9 @@ fn indices(v: &Value) -> Vec<usize> {
 }
 
 fn close(what: &str, found: f64, expected: &Value, tolerance: f64) {
-    let expected = expected.as_f64().unwrap_or_else(|| panic!("{what}: {expected}"));
+    let expected = expected
+        .as_f64()
+        .unwrap_or_else(|| panic!("{what}: {expected}"));
     assert!(
         (found - expected).abs() <= tolerance,
         "{what}: {found} instead of {expected}"
@@ -68,10 +70,20 @@ fn deepfakebench_frames_and_videos() {
 #[test]
 fn genvidbench_classes() {
     for c in cases("metrics-genvidbench") {
-        let scores: Vec<Vec<f64>> = c["scores"].as_array().expect("rows").iter().map(numbers).collect();
+        let scores: Vec<Vec<f64>> = c["scores"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(numbers)
+            .collect();
         let m = genvidbench::metrics(&scores, &indices(&c["labels"])).expect("rows");
         for (key, value) in [("top1", m.top1), ("top5", m.top5), ("mean1", m.mean1)] {
-            close(&format!("{} {key}", c["case"]), value, &c["expected"][key], 1e-9);
+            close(
+                &format!("{} {key}", c["case"]),
+                value,
+                &c["expected"][key],
+                1e-9,
+            );
         }
     }
 }
@@ -88,7 +100,12 @@ fn owdfa_clusters() {
             ("nmi", clustering::nmi(&p, &t)),
             ("ari", clustering::ari(&p, &t)),
         ] {
-            close(&format!("{title} {key}"), value.expect("rows"), &e[key], 1e-9);
+            close(
+                &format!("{title} {key}"),
+                value.expect("rows"),
+                &e[key],
+                1e-9,
+            );
         }
         if c["val_stat"].is_object() {
             let tags: Vec<u8> = numbers(&c["tags"]).iter().map(|t| *t as u8).collect();
@@ -142,7 +159,12 @@ fn dgm4_detection_and_grounding() {
                         })
                         .collect(),
                 };
-                close("iou", dgm4::iou(item.predicted, item.truth), &i["iou"], 1e-6);
+                close(
+                    "iou",
+                    dgm4::iou(item.predicted, item.truth),
+                    &i["iou"],
+                    1e-6,
+                );
                 item
             })
             .collect();
@@ -195,7 +217,12 @@ fn forgerynet_tasks() {
         let e = &c["expected"];
         let what = format!("{} {}", c["task"], c["case"]);
         if c["scores"].is_array() {
-            let scores: Vec<Vec<f64>> = c["scores"].as_array().expect("rows").iter().map(numbers).collect();
+            let scores: Vec<Vec<f64>> = c["scores"]
+                .as_array()
+                .expect("rows")
+                .iter()
+                .map(numbers)
+                .collect();
             let m = forgerynet::classification(&scores, &indices(&c["labels"])).expect("rows");
             close(&what, m.m_acc, &e["mAcc"], 1e-4);
             close(&what, m.auc.expect("both"), &e["AUC"], 1e-4);
@@ -233,7 +260,10 @@ fn forgerynet_tasks() {
                         .iter()
                         .map(|p| {
                             let p = numbers(p);
-                            Proposal { score: p[0], segment: [p[1], p[2]] }
+                            Proposal {
+                                score: p[0],
+                                segment: [p[1], p[2]],
+                            }
                         })
                         .collect(),
                 })

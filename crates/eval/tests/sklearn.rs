@@ -43,7 +43,10 @@ fn all_measures_agree() {
         for (name, value) in expected {
             let found = measure(name, &scores.all()).unwrap_or_else(|| panic!("{i} {name}"));
             let value = value.as_f64().expect("number");
-            assert!((found - value).abs() < 1e-9, "case {i} {name}: {found}, not {value}");
+            assert!(
+                (found - value).abs() < 1e-9,
+                "case {i} {name}: {found}, not {value}"
+            );
             *compared.entry(name.clone()).or_insert(0) += 1;
         }
         // What scikit-learn cannot give, we do not give either.

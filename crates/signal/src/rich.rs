@@ -15,8 +15,8 @@ use image::RgbImage;
 use realfft::RealFftPlanner;
 use rustfft::FftPlanner;
 
-use crate::dct;
 use crate::Plane;
+use crate::dct;
 
 /// Smallest side of a window.
 pub const MIN_SIDE: u32 = 48;
@@ -329,7 +329,16 @@ impl Spectrum {
                 }
                 let (cu, cv) = (u * step as isize, v * step as isize);
                 let mut around = 0.0;
-                for (du, dv) in [(-3, -2), (-3, 2), (3, -2), (3, 2), (-2, -3), (2, -3), (-2, 3), (2, 3)] {
+                for (du, dv) in [
+                    (-3, -2),
+                    (-3, 2),
+                    (3, -2),
+                    (3, 2),
+                    (-2, -3),
+                    (2, -3),
+                    (-2, 3),
+                    (2, 3),
+                ] {
                     around += at(cu + du, cv + dv) / 8.0;
                 }
                 out.push((at(cu, cv) - around) as f32);

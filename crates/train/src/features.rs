@@ -97,7 +97,16 @@ pub fn cache(
         .map_err(|e| TrainError::Recipe(format!("{}: {e}", index_path.display())))?;
     let fault = |e: csv::Error| TrainError::Recipe(format!("{}: {e}", index_path.display()));
     index
-        .write_record(["path", "label", "group", "match_set", "fold", "delivery", "width", "height"])
+        .write_record([
+            "path",
+            "label",
+            "group",
+            "match_set",
+            "fold",
+            "delivery",
+            "width",
+            "height",
+        ])
         .map_err(fault)?;
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::sync_channel(64);
@@ -131,7 +140,8 @@ pub fn cache(
             for (delivery, (width, height), vector) in described? {
                 let Some(vector) = vector else { continue };
                 for v in vector {
-                    data.write_all(&v.to_le_bytes()).map_err(io_error(&data_path))?;
+                    data.write_all(&v.to_le_bytes())
+                        .map_err(io_error(&data_path))?;
                 }
                 index
                     .write_record([

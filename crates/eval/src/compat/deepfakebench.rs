@@ -146,10 +146,7 @@ pub fn vertex_eer(scores: &Scores) -> Option<f64> {
         if i > 1 && i < last && !turns(i) {
             continue;
         }
-        let (fpr, fnr) = (
-            points[i].0 / v.negatives,
-            1.0 - points[i].1 / v.positives,
-        );
+        let (fpr, fnr) = (points[i].0 / v.negatives, 1.0 - points[i].1 / v.positives);
         let distance = (fnr - fpr).abs();
         if best.is_none_or(|(d, _)| distance < d) {
             best = Some((distance, fpr));

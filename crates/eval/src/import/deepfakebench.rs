@@ -98,7 +98,10 @@ fn frames(
     let masks = value.get("masks").and_then(Value::as_array);
     for (i, frame) in value["frames"].as_array().into_iter().flatten().enumerate() {
         let Some(path) = frame.as_str() else {
-            import.quarantine(format!("{set}/{label}/{split}/{name}"), "a frame is no text");
+            import.quarantine(
+                format!("{set}/{label}/{split}/{name}"),
+                "a frame is no text",
+            );
             continue;
         };
         let uniform = path.replace('\\', "/");

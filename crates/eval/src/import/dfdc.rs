@@ -29,7 +29,11 @@ pub(super) fn dfdc(import: &mut Import) -> Result<(), ManifestError> {
 
 fn training_part(import: &mut Import, list: &std::path::Path) -> Result<(), ManifestError> {
     let folder = list.parent().unwrap_or(std::path::Path::new("."));
-    let part = text(folder).rsplit('/').next().unwrap_or_default().to_owned();
+    let part = text(folder)
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let bytes = std::fs::read(list).map_err(|e| ManifestError::file(list, e))?;
     let videos: BTreeMap<String, Value> = match serde_json::from_slice(&bytes) {
         Ok(videos) => videos,
@@ -52,7 +56,11 @@ fn training_part(import: &mut Import, list: &std::path::Path) -> Result<(), Mani
             label,
             split: "train".into(),
             group: format!("{part}/{}", source.trim_end_matches(".mp4")),
-            generator: if label == 1 { "DFDC".into() } else { String::new() },
+            generator: if label == 1 {
+                "DFDC".into()
+            } else {
+                String::new()
+            },
             source: part.clone(),
             video: format!("{part}/{}", name.trim_end_matches(".mp4")),
             ..Item::default()
@@ -85,7 +93,11 @@ fn test_labels(import: &mut Import, list: &std::path::Path) -> Result<(), Manife
             label,
             split: "test".into(),
             group: format!("test/{stem}"),
-            generator: if label == 1 { "DFDC".into() } else { String::new() },
+            generator: if label == 1 {
+                "DFDC".into()
+            } else {
+                String::new()
+            },
             source: "test".into(),
             video: format!("test/{stem}"),
             ..Item::default()

@@ -45,11 +45,7 @@ pub(super) fn read(import: &mut Import) -> Result<(), ManifestError> {
             if import.seen.contains(&path) {
                 continue;
             }
-            let source = image
-                .split('/')
-                .nth(1)
-                .unwrap_or_default()
-                .to_owned();
+            let source = image.split('/').nth(1).unwrap_or_default().to_owned();
             import.add(Item {
                 path,
                 label: u8::from(!face.is_empty()),

@@ -88,12 +88,20 @@ pub(super) fn ffpp(import: &mut Import) -> Result<(), ManifestError> {
             label,
             split: splits.get(&name).copied().unwrap_or_default().into(),
             group: method.clone(),
-            generator: if label == 1 { method.clone() } else { String::new() },
+            generator: if label == 1 {
+                method.clone()
+            } else {
+                String::new()
+            },
             source: "FaceForensics++".into(),
             // Several methods share the id of a pair.
             video: format!("{method}/{tier}/{name}"),
             mask,
-            tier: if tier == "c0" { "raw".into() } else { tier.clone() },
+            tier: if tier == "c0" {
+                "raw".into()
+            } else {
+                tier.clone()
+            },
             ..Item::default()
         });
     }
@@ -116,7 +124,10 @@ pub(super) fn celebdf(import: &mut Import) -> Result<(), ManifestError> {
     let mut testing: BTreeSet<String> = BTreeSet::new();
     let mut listed_labels: BTreeMap<String, u8> = BTreeMap::new();
     for file in import.files(&import.root.clone())? {
-        if file.file_name().is_some_and(|n| n == "List_of_testing_videos.txt") {
+        if file
+            .file_name()
+            .is_some_and(|n| n == "List_of_testing_videos.txt")
+        {
             let lines =
                 std::fs::read_to_string(&file).map_err(|e| ManifestError::file(&file, e))?;
             for line in lines.lines().filter(|l| !l.trim().is_empty()) {
@@ -155,9 +166,18 @@ pub(super) fn celebdf(import: &mut Import) -> Result<(), ManifestError> {
         import.add(Item {
             path: text(&file),
             label,
-            split: if testing.contains(&key) { "test" } else { "train" }.into(),
+            split: if testing.contains(&key) {
+                "test"
+            } else {
+                "train"
+            }
+            .into(),
             group: folder.clone(),
-            generator: if label == 1 { folder.clone() } else { String::new() },
+            generator: if label == 1 {
+                folder.clone()
+            } else {
+                String::new()
+            },
             source: "Celeb-DF".into(),
             video: format!("{folder}/{name}"),
             ..Item::default()
@@ -176,7 +196,11 @@ pub(super) fn df40(import: &mut Import) -> Result<(), ManifestError> {
         if let Some(first) = parts.first()
             && first.starts_with("DF40")
         {
-            split = if first == "DF40_train" { "train" } else { "test" };
+            split = if first == "DF40_train" {
+                "train"
+            } else {
+                "test"
+            };
             parts.remove(0);
         }
         let (Some(method), Some(domain)) = (parts.first(), parts.get(1)) else {
@@ -203,7 +227,11 @@ pub(super) fn df40(import: &mut Import) -> Result<(), ManifestError> {
             label,
             split: split.into(),
             video: format!("{group}/{name}"),
-            generator: if label == 1 { method.clone() } else { String::new() },
+            generator: if label == 1 {
+                method.clone()
+            } else {
+                String::new()
+            },
             group,
             source: domain.into(),
             ..Item::default()

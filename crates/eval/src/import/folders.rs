@@ -23,10 +23,7 @@ fn split(part: &str) -> Option<&'static str> {
 
 /// Adds every picture below the root whose path names a class; `name` turns the parts above the
 /// class folder, without splits, into the group.
-fn by_class(
-    import: &mut Import,
-    name: impl Fn(&[String]) -> String,
-) -> Result<(), ManifestError> {
+fn by_class(import: &mut Import, name: impl Fn(&[String]) -> String) -> Result<(), ManifestError> {
     for file in import.files(&import.root.clone())? {
         let parts = import.parts(&file);
         let folders = &parts[..parts.len().saturating_sub(1)];
@@ -64,7 +61,11 @@ fn by_class(
             label,
             split: split.into(),
             group,
-            generator: if label == 1 { set.clone() } else { String::new() },
+            generator: if label == 1 {
+                set.clone()
+            } else {
+                String::new()
+            },
             source: set,
             ..Item::default()
         });
@@ -80,9 +81,7 @@ pub(super) fn plain(import: &mut Import) -> Result<(), ManifestError> {
 /// ForenSynths, AIGCDetectBenchmark, UFD: the first folder is the generator, a class of objects may
 /// follow.
 pub(super) fn forensynths(import: &mut Import) -> Result<(), ManifestError> {
-    by_class(import, |above| {
-        above.first().cloned().unwrap_or_default()
-    })
+    by_class(import, |above| above.first().cloned().unwrap_or_default())
 }
 
 /// Generator's usual name of a GenImage folder.
@@ -128,10 +127,7 @@ pub(super) fn genimage(import: &mut Import) -> Result<(), ManifestError> {
                 && extension[1..].chars().all(|c| c.is_ascii_digit()));
         if part {
             let known = text(&file);
-            import
-                .manifest
-                .quarantined
-                .retain(|q| q.path != known);
+            import.manifest.quarantined.retain(|q| q.path != known);
             import.quarantine(
                 known,
                 "part of a split archive: join with `zip -s0 IN.zip --out ALL.zip`, then unpack",

@@ -47,10 +47,16 @@ pub(super) fn forgerynet(import: &mut Import) -> Result<(), ManifestError> {
             };
             let labels: Option<Vec<u32>> = labels.iter().map(|l| l.parse().ok()).collect();
             let Some(labels) = labels.filter(|l| !l.is_empty() && l[0] <= 1 || mask != "") else {
-                import.quarantine(format!("{}:{}", text(&list), n + 1), format!("line `{line}`"));
+                import.quarantine(
+                    format!("{}:{}", text(&list), n + 1),
+                    format!("line `{line}`"),
+                );
                 continue;
             };
-            let method = labels.get(2).copied().unwrap_or(labels.first().copied().unwrap_or(1));
+            let method = labels
+                .get(2)
+                .copied()
+                .unwrap_or(labels.first().copied().unwrap_or(1));
             let label = labels.first().map_or(1, |l| u8::from(*l > 0));
             let located = import.locate(path);
             let located = [
@@ -99,7 +105,8 @@ pub(super) fn forgerynet(import: &mut Import) -> Result<(), ManifestError> {
 /// GenVideo: folders `Real` and `Fake/GENERATOR`, or CSV lists with `content_path` and `label`.
 pub(super) fn genvideo(import: &mut Import) -> Result<(), ManifestError> {
     for list in text_lists(import, "csv")? {
-        let mut reader = csv::Reader::from_path(&list).map_err(|e| ManifestError::file(&list, e))?;
+        let mut reader =
+            csv::Reader::from_path(&list).map_err(|e| ManifestError::file(&list, e))?;
         let header = reader
             .headers()
             .map_err(|e| ManifestError::file(&list, e))?
@@ -116,7 +123,10 @@ pub(super) fn genvideo(import: &mut Import) -> Result<(), ManifestError> {
                 "0" => 0,
                 "1" => 1,
                 other => {
-                    import.quarantine(format!("{}:{}", text(&list), n + 1), format!("label `{other}`"));
+                    import.quarantine(
+                        format!("{}:{}", text(&list), n + 1),
+                        format!("label `{other}`"),
+                    );
                     continue;
                 }
             };
@@ -143,7 +153,11 @@ pub(super) fn genvideo(import: &mut Import) -> Result<(), ManifestError> {
             }
             let label = u8::from(parts[at].eq_ignore_ascii_case("fake"));
             let generator = parts.get(at + 1).cloned().unwrap_or_default();
-            let split = if parts.iter().any(|p| p.contains("Val")) { "test" } else { "" };
+            let split = if parts.iter().any(|p| p.contains("Val")) {
+                "test"
+            } else {
+                ""
+            };
             add_video(import, &file, label, split, &generator);
         }
     }
@@ -178,7 +192,11 @@ fn add_video(import: &mut Import, file: &Path, label: u8, split: &str, generator
         label,
         split: split.into(),
         video: format!("{group}/{stem}"),
-        generator: if label == 1 { group.clone() } else { String::new() },
+        generator: if label == 1 {
+            group.clone()
+        } else {
+            String::new()
+        },
         group,
         source: "GenVideo".into(),
         ..Item::default()
@@ -198,7 +216,10 @@ pub(super) fn genvidbench(import: &mut Import) -> Result<(), ManifestError> {
                 .rsplit_once(char::is_whitespace)
                 .and_then(|(p, l)| Some((p.trim(), l.parse::<u32>().ok()?)));
             let Some((path, label)) = parsed else {
-                import.quarantine(format!("{}:{}", text(&list), n + 1), format!("line `{line}`"));
+                import.quarantine(
+                    format!("{}:{}", text(&list), n + 1),
+                    format!("line `{line}`"),
+                );
                 continue;
             };
             let located = import.locate(path);
@@ -224,7 +245,8 @@ pub(super) fn genvidbench(import: &mut Import) -> Result<(), ManifestError> {
 /// OW-DFA: the class `Real...` of `face_type` is authentic; rows with tag 0 are dropped by the set.
 pub(super) fn owdfa(import: &mut Import) -> Result<(), ManifestError> {
     for list in text_lists(import, "csv")? {
-        let mut reader = csv::Reader::from_path(&list).map_err(|e| ManifestError::file(&list, e))?;
+        let mut reader =
+            csv::Reader::from_path(&list).map_err(|e| ManifestError::file(&list, e))?;
         let header = reader
             .headers()
             .map_err(|e| ManifestError::file(&list, e))?
@@ -256,7 +278,11 @@ pub(super) fn owdfa(import: &mut Import) -> Result<(), ManifestError> {
                 } else {
                     format!("real/{source}")
                 },
-                generator: if label == 1 { cell(method).to_owned() } else { String::new() },
+                generator: if label == 1 {
+                    cell(method).to_owned()
+                } else {
+                    String::new()
+                },
                 source,
                 ..Item::default()
             });

@@ -5,8 +5,8 @@
 //! short) instead of stopping. Facts on the layouts are those of the data sets' papers, read-mes
 //! and issue threads.
 
-mod dfdc;
 mod deepfakebench;
+mod dfdc;
 mod dgm4;
 mod faceforensics;
 mod folders;
@@ -285,7 +285,8 @@ pub(crate) fn unfit(path: &Path) -> Option<String> {
     };
     let mut tail = Vec::new();
     let length = file.seek(SeekFrom::End(0)).ok()?;
-    file.seek(SeekFrom::Start(length.saturating_sub(4096))).ok()?;
+    file.seek(SeekFrom::Start(length.saturating_sub(4096)))
+        .ok()?;
     file.read_to_end(&mut tail).ok()?;
     let holds = |mark: &[u8]| tail.windows(mark.len()).any(|w| w == mark);
     match format {

@@ -62,7 +62,8 @@ pub fn delong(positive: &[bool], a: &[f64], b: &[f64]) -> Option<DeLong> {
         let (x, y) = (pick(true), pick(false));
         let joint: Vec<f64> = x.iter().chain(&y).copied().collect();
         let (all, own_x, own_y) = (midranks(&joint), midranks(&x), midranks(&y));
-        auc[k] = all[..m].iter().sum::<f64>() / (m * n) as f64 - (m as f64 + 1.0) / (2.0 * n as f64);
+        auc[k] =
+            all[..m].iter().sum::<f64>() / (m * n) as f64 - (m as f64 + 1.0) / (2.0 * n as f64);
         placements[k][0] = (0..m).map(|i| (all[i] - own_x[i]) / n as f64).collect();
         placements[k][1] = (0..n)
             .map(|i| 1.0 - (all[m + i] - own_y[i]) / m as f64)

@@ -128,7 +128,9 @@ impl View<'_> {
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = (f64, bool, f64)> + '_ {
         let s = self.scores;
         (0..s.score.len()).map(move |i| {
-            let times = self.times.map_or(1.0, |t| f64::from(t[s.group[i] as usize]));
+            let times = self
+                .times
+                .map_or(1.0, |t| f64::from(t[s.group[i] as usize]));
             (s.score[i], s.positive[i], times)
         })
     }

@@ -57,8 +57,7 @@ pub fn test(
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(*i);
             let swaps: Vec<bool> = (0..groups).map(|_| rng.random_bool(0.5)).collect();
-            difference(&|g| swaps[g as usize])
-                .is_some_and(|d| d.abs() >= observed.abs() - 1e-12)
+            difference(&|g| swaps[g as usize]).is_some_and(|d| d.abs() >= observed.abs() - 1e-12)
         })
         .count();
     Some(Permutation {
