@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use realscope_train::{calibrate, recipe::Recipe, run};
+use realscope_train::{calibrate, recipe::Recipe, run, semantic};
 
 use crate::Failure;
 use crate::args::TrainArgs;
@@ -18,6 +18,22 @@ type Backend = burn::backend::Autodiff<realscope_nn::Cpu>;
 /// Trains a recipe.
 pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     let fail = |e: realscope_train::TrainError| Failure::new(2, e.to_string());
+    let text = std::fs::read_to_string(&args.recipe)
+        .map_err(|e| Failure::new(2, format!("{}: {e}", args.recipe.display())))?;
+    if semantic::Recipe::is_one(&text) {
+        let recipe = semantic::Recipe::read(&args.recipe).map_err(fail)?;
+        let bar = indicatif::ProgressBar::new_spinner();
+        let card = semantic::train(&recipe, &args.data, &args.id, &args.out, &mut |line| {
+            if bar.is_hidden() {
+                eprintln!("{line}");
+            } else {
+                bar.println(line);
+            }
+        })
+        .map_err(fail)?;
+        report(&card, args);
+        return Ok(ExitCode::SUCCESS);
+    }
     let recipe = Recipe::read(&args.recipe).map_err(fail)?;
     let weights = if args.calibrate_only {
         args.out.join("weights.safetensors")
@@ -33,6 +49,11 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
         &args.out,
     )
     .map_err(fail)?;
+    report(&card, args);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(card: &realscope_detectors::Card, args: &TrainArgs) {
     if let Some(c) = &card.calibration {
         println!(
             "matched validation AUC {:.3} (95% interval {:.3} to {:.3}), decision threshold {:.2}, generated from {}",
@@ -45,7 +66,6 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
         );
     }
     println!("{}", args.out.join(format!("{}.onnx", args.id)).display());
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Trains with a progress bar and returns the averaged weights.

@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 use realscope_nn::engine::{self, Engine, EngineKind};
+use realscope_nn::quantize;
 use sha2::{Digest, Sha256};
 
 use crate::card::{Card, OutputKind};
@@ -41,7 +42,7 @@ pub struct OnnxDetector {
 }
 
 impl OnnxDetector {
-    /// Loads weights that must have the card's hash.
+    /// Loads weights, packed or plain, that must have the card's hash.
     ///
     /// # Errors
     /// [`DetectorError::Corrupt`] on another hash, [`DetectorError::Engine`] when they do not load.
@@ -56,8 +57,12 @@ impl OnnxDetector {
                 ),
             });
         }
+        let network = quantize::unpack(onnx).map_err(|e| DetectorError::Corrupt {
+            id: card.id.clone(),
+            reason: e.to_string(),
+        })?;
         Ok(Self {
-            engine: engine::load(kind, onnx)?,
+            engine: engine::load(kind, &network)?,
             card,
         })
     }

@@ -15,6 +15,7 @@ pub mod exec;
 pub mod npr;
 pub mod onnx;
 pub mod params;
+pub mod quantize;
 pub mod resnet;
 pub mod taesd;
 pub mod vit;

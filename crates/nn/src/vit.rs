@@ -264,8 +264,14 @@ pub struct ClipOutput<V2, V3> {
 }
 
 impl<B: Backend> ClipVision<B> {
-    /// All outputs for pictures `[n, 3, image, image]` in CLIP normalisation.
-    pub fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> ClipOutput<X::V<2>, X::V<3>> {
+    /// Class token and mean patch token of each block for pictures `[n, 3, image, image]` in CLIP
+    /// normalisation, `[n, 2 * depth * hidden]`, block by block.
+    pub fn block_features<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<2> {
+        self.tower(x, input).1
+    }
+
+    /// Tokens after the last block, and the features of all blocks.
+    fn tower<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> (X::V<3>, X::V<2>) {
         let h = embed(
             x,
             &self.patch,
@@ -293,7 +299,14 @@ impl<B: Backend> ClipVision<B> {
             let mean = x.mean_dim(patches, 1);
             features.push(x.reshape(mean, [n, hidden]));
         }
-        let block_features = x.cat(features, 1);
+        let features = x.cat(features, 1);
+        (h, features)
+    }
+
+    /// All outputs for pictures `[n, 3, image, image]` in CLIP normalisation.
+    pub fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> ClipOutput<X::V<2>, X::V<3>> {
+        let (h, block_features) = self.tower(x, input);
+        let [n, _, hidden] = x.dims(&h);
         let class = x.narrow(h.clone(), 1, 0, 1);
         let class = x.reshape(class, [n, hidden]);
         let pooled = x.layer_norm(&self.post, CLIP_EPS, class);

@@ -106,6 +106,23 @@ impl Plan {
         self.effects(window, true)
     }
 
+    /// The whole picture, some of its borders cut off, delivered at its own aspect ratio.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] of the encoder.
+    pub fn deliver_whole(&self, picture: &RgbImage) -> Result<RgbImage, DeliveryError> {
+        let (width, height) = picture.dimensions();
+        let keep = |v: u32, share: f64| ((f64::from(v) * (0.85 + 0.15 * share)) as u32).max(1);
+        let (w, h) = (keep(width, self.x), keep(height, self.y));
+        let left = (self.y * f64::from(width - w)) as u32;
+        let top = (self.x * f64::from(height - h)) as u32;
+        let mut p = self.effects(delivery::crop(picture, left, top, w, h), true)?;
+        if self.flip {
+            imageops::flip_horizontal_in_place(&mut p);
+        }
+        Ok(p)
+    }
+
     /// Everything that happens on the way, in the order of the fields.
     fn effects(&self, mut p: RgbImage, rescale: bool) -> Result<RgbImage, DeliveryError> {
         if let Some((quality, subsampling)) = self.first_jpeg {

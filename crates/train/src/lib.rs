@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod probe;
 pub mod recipe;
 pub mod run;
+pub mod semantic;
 
 use std::path::PathBuf;
 

@@ -4,6 +4,8 @@
 //! momentum from zero: no learning rate to tune, the same result on every run. The standardisation
 //! is folded into the weights, so the network keeps its layout.
 
+use rayon::prelude::*;
+
 /// Weights `[features]` and bias of a linear layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linear {
@@ -17,19 +19,38 @@ pub struct Linear {
 /// rows.
 #[must_use]
 pub fn fit(rows: &[f32], width: usize, labels: &[f32], ridge: f64, iterations: usize) -> Linear {
-    let n = labels.len();
-    let mut mean = vec![0.0_f64; width];
-    let mut var = vec![0.0_f64; width];
-    for row in rows.chunks_exact(width) {
-        for (m, v) in mean.iter_mut().zip(row) {
-            *m += f64::from(*v) / n as f64;
-        }
-    }
-    for row in rows.chunks_exact(width) {
-        for ((s, m), v) in var.iter_mut().zip(&mean).zip(row) {
-            *s += (f64::from(*v) - m).powi(2) / n as f64;
-        }
-    }
+    let weights = vec![1.0; labels.len()];
+    fit_weighted(rows.to_vec(), width, labels, &weights, ridge, iterations)
+}
+
+/// Rows that one thread works on at a time.
+const CHUNK: usize = 256;
+
+/// Fits as [`fit`] does, each row counting by its weight. Takes the rows, since it standardises them
+/// in place.
+#[must_use]
+pub fn fit_weighted(
+    mut rows: Vec<f32>,
+    width: usize,
+    labels: &[f32],
+    weights: &[f32],
+    ridge: f64,
+    iterations: usize,
+) -> Linear {
+    let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
+    let share: Vec<f32> = weights
+        .iter()
+        .map(|w| (f64::from(*w) / total) as f32)
+        .collect();
+    let moment = |power: &(dyn Fn(f32, usize) -> f64 + Sync)| -> Vec<f64> {
+        sum_rows(&rows, width, &|row, i, out| {
+            for (j, (o, v)) in out.iter_mut().zip(row).enumerate() {
+                *o += f64::from(share[i]) * power(*v, j);
+            }
+        })
+    };
+    let mean = moment(&|v, _| f64::from(v));
+    let var = moment(&|v, j| (f64::from(v) - mean[j]).powi(2));
     // Features that hardly vary carry nothing but noise once they are scaled up.
     let scale: Vec<f32> = var
         .iter()
@@ -41,39 +62,33 @@ pub fn fit(rows: &[f32], width: usize, labels: &[f32], ridge: f64, iterations: u
             }
         })
         .collect();
-    let standard: Vec<f32> = rows
-        .chunks_exact(width)
-        .flat_map(|row| {
-            row.iter()
-                .zip(mean.iter().zip(&scale))
-                .map(|(v, (m, s))| (v - *m as f32) * s)
-        })
-        .collect();
+    rows.par_chunks_mut(width).for_each(|row| {
+        for ((v, m), s) in row.iter_mut().zip(&mean).zip(&scale) {
+            *v = (*v - *m as f32) * s;
+        }
+    });
+    let standard = rows;
     // The Hessian of the mean loss is at most a quarter of the covariance's largest eigenvalue.
-    let step = 1.0 / (0.25 * largest_eigenvalue(&standard, width) + ridge + 0.25);
+    let step = 1.0 / (0.25 * largest_eigenvalue(&standard, width, &share) + ridge + 0.25);
     let (mut w, mut b) = (vec![0.0_f64; width], 0.0_f64);
     let (mut w_ahead, mut b_ahead) = (w.clone(), b);
     for k in 0..iterations {
-        let mut gradient: Vec<f64> = w_ahead.iter().map(|v| ridge * v).collect();
-        let mut gradient_b = 0.0;
-        for (row, y) in standard.chunks_exact(width).zip(labels) {
-            let z = b_ahead
-                + row
-                    .iter()
-                    .zip(&w_ahead)
-                    .map(|(x, w)| f64::from(*x) * w)
-                    .sum::<f64>();
-            let e = (1.0 / (1.0 + (-z).exp()) - f64::from(*y)) / n as f64;
-            gradient_b += e;
-            for (g, x) in gradient.iter_mut().zip(row) {
+        let ahead: Vec<f32> = w_ahead.iter().map(|v| *v as f32).collect();
+        // One more cell holds the gradient of the bias.
+        let mut gradient = sum_rows(&standard, width, &|row, i, out| {
+            let z = b_ahead + f64::from(dot(row, &ahead));
+            let e = (1.0 / (1.0 + (-z).exp()) - f64::from(labels[i])) * f64::from(share[i]);
+            for (g, x) in out.iter_mut().zip(row) {
                 *g += e * f64::from(*x);
             }
-        }
+            out[width] += e;
+        });
+        let gradient_b = gradient.pop().unwrap_or(0.0);
         let momentum = k as f64 / (k as f64 + 3.0);
         let next: Vec<f64> = w_ahead
             .iter()
             .zip(&gradient)
-            .map(|(w, g)| w - step * g)
+            .map(|(w, g)| w - step * (g + ridge * w))
             .collect();
         let next_b = b_ahead - step * gradient_b;
         w_ahead = next
@@ -96,24 +111,68 @@ pub fn fit(rows: &[f32], width: usize, labels: &[f32], ridge: f64, iterations: u
     }
 }
 
-/// Largest eigenvalue of the covariance of standardised rows, by power iteration.
-fn largest_eigenvalue(rows: &[f32], width: usize) -> f64 {
-    let n = (rows.len() / width).max(1) as f64;
-    let mut v = vec![1.0 / (width as f64).sqrt(); width];
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    // Eight running sums let the compiler use vector registers.
+    let mut sums = [0.0_f32; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a8
+        .remainder()
+        .iter()
+        .zip(b8.remainder())
+        .map(|(x, y)| x * y)
+        .sum();
+    for (x, y) in a8.zip(b8) {
+        for (s, (x, y)) in sums.iter_mut().zip(x.iter().zip(y)) {
+            *s += x * y;
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Sum over all rows of what `add` puts into `width + 1` cells; in a fixed order, whatever the number
+/// of threads.
+fn sum_rows(
+    rows: &[f32],
+    width: usize,
+    add: &(dyn Fn(&[f32], usize, &mut [f64]) + Sync),
+) -> Vec<f64> {
+    let parts: Vec<Vec<f64>> = rows
+        .par_chunks(CHUNK * width)
+        .enumerate()
+        .map(|(c, chunk)| {
+            let mut out = vec![0.0; width + 1];
+            for (r, row) in chunk.chunks_exact(width).enumerate() {
+                add(row, c * CHUNK + r, &mut out);
+            }
+            out
+        })
+        .collect();
+    let mut sum = vec![0.0; width + 1];
+    for part in parts {
+        for (s, p) in sum.iter_mut().zip(part) {
+            *s += p;
+        }
+    }
+    sum
+}
+
+/// Largest eigenvalue of the weighted covariance of standardised rows, by power iteration.
+fn largest_eigenvalue(rows: &[f32], width: usize, share: &[f32]) -> f64 {
+    let mut v = vec![1.0 / (width as f32).sqrt(); width];
     let mut value = 1.0;
     for _ in 0..12 {
-        let mut next = vec![0.0; width];
-        for row in rows.chunks_exact(width) {
-            let dot: f64 = row.iter().zip(&v).map(|(x, v)| f64::from(*x) * v).sum();
-            for (o, x) in next.iter_mut().zip(row) {
-                *o += dot * f64::from(*x) / n;
+        let mut next = sum_rows(rows, width, &|row, i, out| {
+            let d = f64::from(dot(row, &v)) * f64::from(share[i]);
+            for (o, x) in out.iter_mut().zip(row) {
+                *o += d * f64::from(*x);
             }
-        }
+        });
+        next.truncate(width);
         value = next.iter().map(|x| x * x).sum::<f64>().sqrt();
         if value <= f64::MIN_POSITIVE {
             return 0.0;
         }
-        v = next.into_iter().map(|x| x / value).collect();
+        v = next.into_iter().map(|x| (x / value) as f32).collect();
     }
     // Power iteration comes from below.
     1.1 * value

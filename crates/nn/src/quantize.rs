@@ -1,0 +1,491 @@
+//! Smaller and faster forms of an exported network.
+//!
+//! *Packed*: the file that ships. Large matrices have 4 bits a weight and one scale for each 64 rows of a
+//! column; other large tensors are half floats. A packed file is an ONNX message whose tensors have types
+//! of their own, so no engine mistakes it for a network.
+//!
+//! *Int8*: what an engine runs. Matrices have 8 bits a weight and one scale a column; activations are
+//! quantised as they come (ONNX `DynamicQuantizeLinear`, `MatMulInteger`). [`unpack`] makes it from the
+//! packed form at load time, [`dynamic_int8`] from a float network.
+
+use std::collections::{BTreeMap, HashMap};
+
+use half::f16;
+use prost::Message;
+
+use crate::onnx::proto::{Attribute, Graph, Model, Node, TensorProto};
+use crate::weights::{StateDict, WeightsError};
+
+const FLOAT: i32 = 1;
+const UINT8: i32 = 2;
+const INT8: i32 = 3;
+/// A tensor of half floats that unpacks to floats.
+const PACKED_HALF: i32 = 1010;
+/// A matrix of 4-bit weights.
+const PACKED_Q4: i32 = 1004;
+/// Rows that share a scale.
+const GROUP: usize = 64;
+/// Matrices with fewer weights keep their floats.
+const LARGE: usize = 65_536;
+
+fn unreadable(reason: impl ToString) -> WeightsError {
+    WeightsError::Unreadable {
+        path: "network".into(),
+        reason: reason.to_string(),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<(Model, Graph), WeightsError> {
+    let mut model = Model::decode(bytes).map_err(unreadable)?;
+    let graph = model
+        .graph
+        .take()
+        .ok_or_else(|| unreadable("the file holds no graph"))?;
+    Ok((model, graph))
+}
+
+fn floats(raw: &[u8]) -> Vec<f32> {
+    raw.chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect()
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Sizes of a matrix tensor.
+fn matrix(t: &TensorProto) -> Option<[usize; 2]> {
+    match t.dims.as_slice() {
+        [rows, columns] => Some([
+            usize::try_from(*rows).ok()?,
+            usize::try_from(*columns).ok()?,
+        ]),
+        _ => None,
+    }
+}
+
+/// Names of the constants that are nothing but the right side of a matrix product.
+fn products(graph: &Graph) -> BTreeMap<String, [usize; 2]> {
+    let mut found: BTreeMap<String, [usize; 2]> = graph
+        .initializer
+        .iter()
+        .filter_map(|t| Some((t.name.clone(), matrix(t)?)))
+        .filter(|(_, [r, c])| r * c >= LARGE && r.is_multiple_of(GROUP))
+        .collect();
+    for node in &graph.node {
+        for (i, input) in node.input.iter().enumerate() {
+            if node.op_type != "MatMul" || i != 1 {
+                found.remove(input);
+            }
+        }
+    }
+    found
+}
+
+/// Packs a float network.
+///
+/// # Errors
+/// [`WeightsError::Unreadable`] when the bytes are no ONNX message.
+pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
+    let (mut model, mut graph) = decode(onnx)?;
+    let products = products(&graph);
+    for t in &mut graph.initializer {
+        if t.data_type != FLOAT {
+            continue;
+        }
+        if let Some([rows, columns]) = products.get(&t.name) {
+            t.raw_data = pack_matrix(&floats(&t.raw_data), *rows, *columns);
+            t.data_type = PACKED_Q4;
+        } else if t.raw_data.len() >= 4 * LARGE {
+            t.raw_data = floats(&t.raw_data)
+                .iter()
+                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+                .collect();
+            t.data_type = PACKED_HALF;
+        }
+    }
+    model.graph = Some(graph);
+    Ok(model.encode_to_vec())
+}
+
+/// Scales `[rows / GROUP, columns]` as half floats, then 4 bits a weight, row-major, the first weight of
+/// a byte in its low half; a value `q` is stored as `q + 8`.
+fn pack_matrix(weights: &[f32], rows: usize, columns: usize) -> Vec<u8> {
+    let groups = rows / GROUP;
+    let mut scales = vec![0.0_f32; groups * columns];
+    for g in 0..groups {
+        for c in 0..columns {
+            let column: Vec<f32> = (0..GROUP)
+                .map(|r| weights[(g * GROUP + r) * columns + c])
+                .collect();
+            scales[g * columns + c] = best_scale(&column);
+        }
+    }
+    let mut out: Vec<u8> = scales
+        .iter()
+        .flat_map(|s| f16::from_f32(*s).to_le_bytes())
+        .collect();
+    let quantised: Vec<u8> = weights
+        .iter()
+        .enumerate()
+        .map(|(i, w)| {
+            let (row, column) = (i / columns, i % columns);
+            let scale = f16::from_f32(scales[row / GROUP * columns + column]).to_f32();
+            nibble(*w, scale)
+        })
+        .collect();
+    out.extend(
+        quantised
+            .chunks(2)
+            .map(|pair| pair[0] | pair.get(1).unwrap_or(&0) << 4),
+    );
+    out
+}
+
+fn nibble(w: f32, scale: f32) -> u8 {
+    let q = if scale > 0.0 { w / scale } else { 0.0 };
+    (q.round().clamp(-8.0, 7.0) + 8.0) as u8
+}
+
+/// The scale of least squared error among some that clip the largest weights.
+fn best_scale(column: &[f32]) -> f32 {
+    let most = column.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    let mut best = (f32::INFINITY, most / 7.0);
+    for i in 0..10 {
+        let scale = f16::from_f32(most * (1.0 - 0.04 * i as f32) / 7.0).to_f32();
+        if scale <= 0.0 {
+            continue;
+        }
+        let error: f32 = column
+            .iter()
+            .map(|w| (w - scale * (f32::from(nibble(*w, scale)) - 8.0)).powi(2))
+            .sum();
+        if error < best.0 {
+            best = (error, scale);
+        }
+    }
+    best.1
+}
+
+fn unpack_matrix(raw: &[u8], rows: usize, columns: usize) -> Result<Vec<f32>, WeightsError> {
+    let n = rows * columns;
+    let heads = 2 * (rows / GROUP) * columns;
+    if !rows.is_multiple_of(GROUP) || raw.len() != heads + n.div_ceil(2) {
+        return Err(unreadable(
+            "a packed matrix has another length than its sizes",
+        ));
+    }
+    let scales: Vec<f32> = raw[..heads]
+        .chunks_exact(2)
+        .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+        .collect();
+    let mut out = Vec::with_capacity(n);
+    for (i, byte) in raw[heads..].iter().enumerate() {
+        for (half, q) in [byte & 15, byte >> 4].into_iter().enumerate() {
+            let at = 2 * i + half;
+            if at < n {
+                let scale = scales[at / columns / GROUP * columns + at % columns];
+                out.push(scale * (f32::from(q) - 8.0));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The int8 network of a packed one; a network that is not packed comes back as it is.
+///
+/// # Errors
+/// [`WeightsError::Unreadable`] on damaged bytes.
+pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, WeightsError> {
+    let (mut model, mut graph) = decode(packed)?;
+    let mut matrices = Vec::new();
+    for t in &mut graph.initializer {
+        match t.data_type {
+            PACKED_HALF => {
+                let values: Vec<f32> = t
+                    .raw_data
+                    .chunks_exact(2)
+                    .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+                    .collect();
+                t.raw_data = bytes(&values);
+                t.data_type = FLOAT;
+            }
+            PACKED_Q4 => {
+                let [rows, columns] =
+                    matrix(t).ok_or_else(|| unreadable("a packed tensor is no matrix"))?;
+                t.raw_data = bytes(&unpack_matrix(&t.raw_data, rows, columns)?);
+                t.data_type = FLOAT;
+                matrices.push(t.name.clone());
+            }
+            _ => {}
+        }
+    }
+    if !matrices.is_empty() {
+        to_int8(&mut graph);
+    }
+    model.graph = Some(graph);
+    Ok(model.encode_to_vec())
+}
+
+/// A float network with its large matrix products in 8 bits.
+///
+/// # Errors
+/// [`WeightsError::Unreadable`] when the bytes are no ONNX message.
+pub fn dynamic_int8(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
+    let (mut model, mut graph) = decode(onnx)?;
+    to_int8(&mut graph);
+    model.graph = Some(graph);
+    Ok(model.encode_to_vec())
+}
+
+fn node(op: &str, name: String, input: &[&str], output: &[&str]) -> Node {
+    Node {
+        input: input.iter().map(|s| (*s).to_owned()).collect(),
+        output: output.iter().map(|s| (*s).to_owned()).collect(),
+        name,
+        op_type: op.into(),
+        attribute: vec![],
+    }
+}
+
+fn to_int8(graph: &mut Graph) {
+    let products = products(graph);
+    let mut fresh = Vec::new();
+    graph.initializer.retain(|t| match products.get(&t.name) {
+        Some([rows, columns]) if t.data_type == FLOAT => {
+            fresh.extend(int8_matrix(t, *rows, *columns));
+            false
+        }
+        _ => true,
+    });
+    graph.initializer.extend(fresh);
+    // Three products may read the same value, which is then quantised once.
+    let mut quantised: HashMap<String, String> = HashMap::new();
+    let mut nodes = Vec::with_capacity(2 * graph.node.len());
+    for n in std::mem::take(&mut graph.node) {
+        let Some(weight) = n
+            .input
+            .get(1)
+            .filter(|w| products.contains_key(*w))
+            .cloned()
+        else {
+            nodes.push(n);
+            continue;
+        };
+        let (x, y) = (n.input[0].clone(), n.output[0].clone());
+        let base = quantised.entry(x.clone()).or_insert_with(|| {
+            let base = format!("{x}_u8");
+            let outputs = [
+                base.clone(),
+                format!("{base}_scale"),
+                format!("{base}_zero"),
+            ];
+            let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
+            nodes.push(node(
+                "DynamicQuantizeLinear",
+                format!("quantise_{x}"),
+                &[&x],
+                &names,
+            ));
+            base
+        });
+        let [scale, zero] = [format!("{base}_scale"), format!("{base}_zero")];
+        let (q, s) = (format!("{weight}_i8"), format!("{weight}_scale"));
+        let [sum, real, both] = ["sum", "real", "scale"].map(|p| format!("{y}_{p}"));
+        nodes.push(node(
+            "MatMulInteger",
+            format!("product_{y}"),
+            &[base, &q, &zero],
+            &[&sum],
+        ));
+        let mut cast = node("Cast", format!("cast_{y}"), &[&sum], &[&real]);
+        cast.attribute.push(Attribute {
+            name: "to".into(),
+            i: i64::from(FLOAT),
+            kind: 2,
+            ..Default::default()
+        });
+        nodes.push(cast);
+        nodes.push(node("Mul", format!("scales_{y}"), &[&scale, &s], &[&both]));
+        nodes.push(node("Mul", format!("scale_{y}"), &[&real, &both], &[&y]));
+    }
+    graph.node = nodes;
+}
+
+/// Symmetric 8-bit weights and one scale a column.
+fn int8_matrix(t: &TensorProto, rows: usize, columns: usize) -> [TensorProto; 2] {
+    let values = floats(&t.raw_data);
+    let mut scales = vec![0.0_f32; columns];
+    for row in values.chunks_exact(columns) {
+        for (s, v) in scales.iter_mut().zip(row) {
+            *s = s.max(v.abs() / 127.0);
+        }
+    }
+    let raw = values
+        .chunks_exact(columns)
+        .flat_map(|row| {
+            row.iter().zip(&scales).map(|(v, s)| {
+                let q = if *s > 0.0 { (v / s).round() } else { 0.0 };
+                (q.clamp(-127.0, 127.0) as i8).cast_unsigned()
+            })
+        })
+        .collect();
+    [
+        TensorProto {
+            dims: vec![rows as i64, columns as i64],
+            data_type: INT8,
+            name: format!("{}_i8", t.name),
+            raw_data: raw,
+        },
+        TensorProto {
+            dims: vec![columns as i64],
+            data_type: FLOAT,
+            name: format!("{}_scale", t.name),
+            raw_data: bytes(&scales),
+        },
+    ]
+}
+
+/// CLIP's image tower from an ONNX file whose matrices a common tool quantised to 8 bits: keys of the
+/// published layout, weights as `[out, in]`.
+///
+/// # Errors
+/// [`WeightsError::Unreadable`] when the file is no such network.
+pub fn clip_from_int8_onnx(onnx: &[u8]) -> Result<StateDict, WeightsError> {
+    let (_, graph) = decode(onnx)?;
+    let tensors: HashMap<&str, &TensorProto> = graph
+        .initializer
+        .iter()
+        .map(|t| (t.name.as_str(), t))
+        .collect();
+    let mut dict = StateDict::default();
+    for t in &graph.initializer {
+        if t.data_type == FLOAT && (t.name.starts_with("vision_model.")) {
+            let shape = t.dims.iter().map(|d| *d as usize).collect();
+            dict.insert(&t.name, shape, floats(&t.raw_data));
+        }
+    }
+    for n in graph.node.iter().filter(|n| n.op_type == "MatMulInteger") {
+        let Some(key) = n.name.strip_suffix("/MatMul_quant") else {
+            continue;
+        };
+        let key = key.trim_start_matches('/').replace('/', ".");
+        let name = n.input.get(1).map(String::as_str).unwrap_or_default();
+        let fault = || unreadable(format!("`{key}` has no 8-bit matrix with a scale a column"));
+        let stem = name.strip_suffix("_quantized").ok_or_else(fault)?;
+        let (Some(q), Some(s)) = (
+            tensors.get(name),
+            tensors.get(format!("{stem}_scale").as_str()),
+        ) else {
+            return Err(fault());
+        };
+        let [rows, columns] = matrix(q).ok_or_else(fault)?;
+        let scales = floats(&s.raw_data);
+        if scales.len() != columns || q.raw_data.len() != rows * columns {
+            return Err(fault());
+        }
+        let zero = |c: usize| -> f32 {
+            let name = format!("{stem}_zero_point");
+            tensors
+                .get(name.as_str())
+                .and_then(|z| z.raw_data.get(c).or(z.raw_data.first()))
+                .map_or(0.0, |z| level(*z, q.data_type))
+        };
+        let zeros: Vec<f32> = (0..columns).map(zero).collect();
+        let mut values = vec![0.0; rows * columns];
+        for (i, b) in q.raw_data.iter().enumerate() {
+            let (row, column) = (i / columns, i % columns);
+            values[column * rows + row] = (level(*b, q.data_type) - zeros[column]) * scales[column];
+        }
+        dict.insert(&format!("{key}.weight"), vec![columns, rows], values);
+    }
+    if dict.len() < 20 {
+        return Err(unreadable("the file is no 8-bit image tower of CLIP"));
+    }
+    Ok(dict)
+}
+
+fn level(byte: u8, data_type: i32) -> f32 {
+    if data_type == UINT8 {
+        f32::from(byte)
+    } else {
+        f32::from(byte.cast_signed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::LinearConfig;
+    use burn::tensor::{Tensor, TensorData};
+
+    use super::*;
+    use crate::engine::{self, EngineKind};
+    use crate::exec::{BatchNormMode, Eager, Exec};
+    use crate::{Cpu, onnx};
+
+    /// Two layers wide enough to be packed.
+    fn network() -> (Vec<u8>, Vec<f32>, Vec<f32>) {
+        let device = Default::default();
+        let [a, b] = [256, 512].map(|width| LinearConfig::new(256, width).init::<Cpu>(&device));
+        let mut graph = onnx::Graph::new("t", false);
+        let input = graph.input("x", [1, 1, 4, 256]);
+        let run = |x: &mut onnx::Graph, v| -> onnx::Edge<4> {
+            let h = Exec::<Cpu>::linear(x, &a, v);
+            let h = Exec::<Cpu>::relu(x, h);
+            Exec::<Cpu>::linear(x, &b, h)
+        };
+        let y = run(&mut graph, input);
+        graph.output("y", &y);
+        let pixels: Vec<f32> = (0..1024)
+            .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
+            .collect();
+        let x =
+            Tensor::<Cpu, 4>::from_data(TensorData::new(pixels.clone(), [1, 1, 4, 256]), &device);
+        let mut eager = Eager::new(BatchNormMode::Running);
+        let h = Exec::<Cpu>::linear(&mut eager, &a, x);
+        let h = Exec::<Cpu>::relu(&mut eager, h);
+        let y = Exec::<Cpu>::linear(&mut eager, &b, h);
+        (
+            graph.encode(),
+            pixels,
+            y.into_data().iter::<f32>().collect(),
+        )
+    }
+
+    fn relative(onnx: &[u8], pixels: &[f32], expected: &[f32]) -> f32 {
+        let engine = engine::load(EngineKind::Rten, onnx).expect("loads");
+        let found = engine.first(pixels, [1, 1, 4, 256]).expect("runs").values;
+        let norm = |v: &[f32]| v.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let difference: Vec<f32> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+        norm(&difference) / norm(expected)
+    }
+
+    #[test]
+    fn eight_bits_are_near_and_four_bits_not_far() {
+        let (onnx, pixels, expected) = network();
+        assert!(relative(&onnx, &pixels, &expected) < 1e-5);
+        let int8 = dynamic_int8(&onnx).expect("quantised");
+        assert!(relative(&int8, &pixels, &expected) < 0.03);
+        let packed = pack(&onnx).expect("packed");
+        assert!(
+            packed.len() < onnx.len() / 6,
+            "{} of {}",
+            packed.len(),
+            onnx.len()
+        );
+        assert!(relative(&unpack(&packed).expect("unpacked"), &pixels, &expected) < 0.2);
+        // What is not packed stays as it is.
+        assert!(relative(&unpack(&onnx).expect("same"), &pixels, &expected) < 1e-5);
+    }
+
+    #[test]
+    fn damaged_files_are_errors() {
+        let (onnx, _, _) = network();
+        let packed = pack(&onnx).expect("packed");
+        for end in [1, 10, packed.len() / 2, packed.len() - 1] {
+            assert!(unpack(&packed[..end]).is_err(), "{end}");
+        }
+        assert!(clip_from_int8_onnx(&onnx).is_err());
+    }
+}

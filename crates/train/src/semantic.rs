@@ -1,0 +1,556 @@
+//! The semantic expert: a linear head on the blocks of a frozen CLIP image tower.
+//!
+//! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091), which found that the first
+//! blocks carry most of what tells generated pictures: class token and mean patch token of the first
+//! blocks, a single linear layer. The tower ships packed to 4 bits a weight and runs in 8
+//! ([`realscope_nn::quantize`]); the head is fitted on what that very form computes.
+//!
+//! Folds are those of the manifest, whole sources each. Ridge and calibration come from scores on
+//! held-out folds; the head that ships is fitted on all of them.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use image::RgbImage;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use realscope_detectors::calibration::Tier;
+use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
+use realscope_detectors::onnx::{normalise, sha256};
+use realscope_detectors::window;
+use realscope_media::delivery::{self, DeliveryError, Subsampling};
+use realscope_nn::engine::{self, EngineKind};
+use realscope_nn::onnx::Graph;
+use realscope_nn::vit::{ClipVision, VitConfig};
+use realscope_nn::{Cpu, Parameters, StateDict, quantize};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::augment::Plan;
+use crate::batch::{self, picture_error};
+use crate::calibrate::{self, Scored};
+use crate::features::Delivery;
+use crate::manifest::{self, Item};
+use crate::probe::{self, Linear};
+use crate::recipe::{Augment, Data};
+use crate::{TrainError, io_error, metrics};
+
+/// Mean and deviation per channel that CLIP was trained with.
+const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+const SIDE: u32 = 224;
+/// Longest edge of a stored whole picture; larger ones are brought to it, so that all arms start alike.
+const STORED: u32 = 272;
+
+/// A recipe of this kind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name of what is trained.
+    pub name: String,
+    /// CLIP ViT-B/16: safetensors or PyTorch in the published layout, or an 8-bit ONNX file.
+    pub encoder: PathBuf,
+    /// First blocks that are used.
+    pub blocks: usize,
+    /// Random deliveries of each picture that are fitted.
+    pub deliveries: u32,
+    /// Ridges that are tried on held-out folds.
+    pub ridges: Vec<f64>,
+    /// Steps of each fit.
+    pub iterations: usize,
+    /// Seed of random deliveries.
+    pub seed: u64,
+    /// Data.
+    pub data: Data,
+    /// Random delivery, the same for both classes.
+    pub augment: Augment,
+}
+
+impl Recipe {
+    /// Reads a recipe.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] or [`TrainError::Recipe`].
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let text = std::fs::read_to_string(path).map_err(io_error(path))?;
+        let recipe: Self = toml::from_str(&text).map_err(|e| TrainError::Recipe(e.to_string()))?;
+        if !(1..=12).contains(&recipe.blocks) || recipe.deliveries == 0 || recipe.ridges.is_empty()
+        {
+            return Err(TrainError::Recipe(
+                "`blocks` must be 1 to 12, `deliveries` and `ridges` not empty".into(),
+            ));
+        }
+        Ok(recipe)
+    }
+
+    /// Whether a recipe file is of this kind.
+    #[must_use]
+    pub fn is_one(text: &str) -> bool {
+        toml::from_str::<toml::Table>(text).is_ok_and(|t| t.contains_key("encoder"))
+    }
+
+    fn config(&self) -> VitConfig {
+        VitConfig {
+            depth: self.blocks,
+            ..VitConfig::clip_b16()
+        }
+    }
+
+    /// Length of a feature vector.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        2 * self.blocks * self.config().hidden
+    }
+
+    /// Everything that the cached features depend on.
+    fn identity(&self, encoder: &[u8]) -> String {
+        let text = format!(
+            "{}/{}/{}/{}",
+            sha256(encoder),
+            self.deliveries,
+            self.seed,
+            serde_json::to_string(&self.augment).unwrap_or_default()
+        );
+        sha256(text.as_bytes())
+    }
+}
+
+/// The tower's first blocks with the keys of the published layout.
+fn tower(recipe: &Recipe, root: &Path) -> Result<ClipVision<Cpu>, TrainError> {
+    let path = root.join(&recipe.encoder);
+    let bytes = std::fs::read(&path).map_err(io_error(&path))?;
+    let dict = if path.extension().is_some_and(|e| e == "onnx") {
+        quantize::clip_from_int8_onnx(&bytes)?
+    } else {
+        ClipVision::<Cpu>::canonical(StateDict::read(&path)?)
+    };
+    let blocks = recipe.blocks;
+    let mut dict = dict.renamed(|key| {
+        let layer = key
+            .strip_prefix("vision_model.encoder.layers.")
+            .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+        layer.is_none_or(|l| l < blocks).then(|| key.to_owned())
+    });
+    // The projection of an 8-bit file has another name; neither is used by the blocks.
+    let config = recipe.config();
+    dict = dict.renamed(|k| (!k.contains("visual_projection")).then(|| k.to_owned()));
+    dict.insert(
+        "visual_projection.weight",
+        vec![config.outputs, config.hidden],
+        vec![0.0; config.outputs * config.hidden],
+    );
+    let device = Default::default();
+    let mut tower = config.init_clip::<Cpu>(&device);
+    tower.load(&dict, &device)?;
+    Ok(tower)
+}
+
+/// Packed network that yields the features, or with a head the logit.
+fn network(
+    recipe: &Recipe,
+    tower: &ClipVision<Cpu>,
+    head: Option<&Linear>,
+) -> Result<Vec<u8>, TrainError> {
+    use burn::tensor::{Tensor, TensorData};
+    use realscope_nn::exec::Exec;
+    let side = SIDE as usize;
+    let mut graph = Graph::new(&recipe.name, false);
+    let input = graph.input("x", [1, 3, side, side]);
+    let features = tower.block_features(&mut graph, input);
+    match head {
+        None => graph.output("features", &features),
+        Some(head) => {
+            let device = Default::default();
+            let width = head.weight.len();
+            let weight = TensorData::new(head.weight.clone(), [width, 1]);
+            let weight =
+                Exec::<Cpu>::tensor(&mut graph, Tensor::<Cpu, 2>::from_data(weight, &device));
+            let bias = TensorData::new(vec![head.bias], [1, 1]);
+            let bias = Exec::<Cpu>::tensor(&mut graph, Tensor::<Cpu, 2>::from_data(bias, &device));
+            let product = Exec::<Cpu>::matmul(&mut graph, features, weight);
+            let logit = Exec::<Cpu>::add(&mut graph, product, bias);
+            graph.output("logit", &logit);
+        }
+    }
+    Ok(quantize::pack(&graph.encode())?)
+}
+
+/// The whole picture that belongs to an item: a stored crop's sibling where there is one.
+fn whole(root: &Path, item: &Item) -> PathBuf {
+    let sibling = item.path.replace(".crop.jpg", ".whole.jpg");
+    let path = root.join(&sibling);
+    if sibling != item.path && path.is_file() {
+        path
+    } else {
+        root.join(&item.path)
+    }
+}
+
+/// A whole picture in a tier of its own scale: JPEG q95; three quarters at q60; half at q40.
+fn deliver(picture: &RgbImage, tier: Tier) -> Result<RgbImage, DeliveryError> {
+    let scaled = |by: f64| {
+        let side = |v: u32| ((f64::from(v) * by).round() as u32).max(8);
+        delivery::resize(
+            picture,
+            side(picture.width()),
+            side(picture.height()),
+            delivery::Filter::Lanczos3,
+        )
+    };
+    match tier {
+        Tier::Clean => delivery::through_jpeg(picture, 95, Subsampling::S444),
+        Tier::Web => delivery::through_jpeg(&scaled(0.75)?, 60, Subsampling::S420),
+        Tier::Hard => delivery::through_jpeg(&scaled(0.5)?, 40, Subsampling::S420),
+    }
+}
+
+fn input() -> Input {
+    Input {
+        size: SIDE,
+        view: View::ShorterSide,
+        max_windows: 1,
+        filter: Filter::Bicubic,
+        mean: MEAN,
+        std: STD,
+    }
+}
+
+/// Normalised pixels of every delivery of an item.
+fn views(
+    recipe: &Recipe,
+    root: &Path,
+    item: &Item,
+    deliveries: &[Delivery],
+) -> Result<Vec<Vec<f32>>, TrainError> {
+    let path = whole(root, item);
+    let picture = batch::open(&path)?;
+    let fault = |e: DeliveryError| picture_error(&path, &e);
+    let picture =
+        delivery::limit_edge(&picture, STORED, delivery::Filter::Lanczos3).map_err(fault)?;
+    deliveries
+        .iter()
+        .map(|d| {
+            let delivered = match d {
+                Delivery::Native => picture.clone(),
+                Delivery::Arm(tier) => deliver(&picture, *tier).map_err(fault)?,
+                Delivery::Random(n) => {
+                    let digest = Sha256::digest(format!("{}/{n}/{}", recipe.seed, item.path));
+                    let mut key = [0; 32];
+                    key.copy_from_slice(&digest);
+                    let plan = Plan::draw(&recipe.augment, &mut ChaCha8Rng::from_seed(key));
+                    plan.deliver_whole(&picture).map_err(fault)?
+                }
+            };
+            let window = window::all(&delivered, &input()).map_err(fault)?;
+            let mut pixels = Vec::with_capacity(3 * (SIDE * SIDE) as usize);
+            normalise(&window[0].pixels, MEAN, STD, &mut pixels);
+            Ok(pixels)
+        })
+        .collect()
+}
+
+/// Features of all items in all deliveries, half floats, item by item.
+struct Cache {
+    values: Vec<f16>,
+    width: usize,
+    deliveries: usize,
+}
+
+impl Cache {
+    fn row(&self, item: usize, delivery: usize) -> &[f16] {
+        let at = (item * self.deliveries + delivery) * self.width;
+        &self.values[at..at + self.width]
+    }
+}
+
+/// Items whose features are computed between two writes.
+const BLOCK: usize = 64;
+
+/// Computes what the cache file lacks; an interrupted run goes on behind the last whole block.
+fn cache(
+    recipe: &Recipe,
+    root: &Path,
+    items: &[Item],
+    deliveries: &[Delivery],
+    packed: &[u8],
+    folder: &Path,
+    log: &mut dyn FnMut(&str),
+) -> Result<Cache, TrainError> {
+    std::fs::create_dir_all(folder).map_err(io_error(folder))?;
+    let stem = &recipe.identity(packed)[..16];
+    let path = folder.join(format!("features-{stem}.f16"));
+    let per_item = deliveries.len() * recipe.width();
+    let done = std::fs::metadata(&path).map_or(0, |m| m.len() as usize) / (2 * per_item);
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(io_error(&path))?;
+    file.set_len((done * per_item * 2) as u64)
+        .map_err(io_error(&path))?;
+    let mut file = BufWriter::new(file);
+    {
+        use std::io::Seek as _;
+        file.seek(std::io::SeekFrom::End(0))
+            .map_err(io_error(&path))?;
+    }
+    let int8 = quantize::unpack(packed)?;
+    let engine = engine::load(EngineKind::Rten, &int8).map_err(|e| picture_error(&path, &e))?;
+    let begun = std::time::Instant::now();
+    let side = SIDE as usize;
+    for start in (done..items.len()).step_by(BLOCK) {
+        let block = &items[start..items.len().min(start + BLOCK)];
+        let prepared: Vec<Vec<Vec<f32>>> = block
+            .par_iter()
+            .map(|item| views(recipe, root, item, deliveries))
+            .collect::<Result<_, TrainError>>()?;
+        for pixels in prepared {
+            let joint: Vec<f32> = pixels.concat();
+            let rows = engine
+                .first(&joint, [deliveries.len(), 3, side, side])
+                .map_err(|e| picture_error(&path, &e))?;
+            let raw: Vec<u8> = rows
+                .values
+                .iter()
+                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+                .collect();
+            file.write_all(&raw).map_err(io_error(&path))?;
+        }
+        file.flush().map_err(io_error(&path))?;
+        let at = start + block.len();
+        let rate = (at - done) as f64 / begun.elapsed().as_secs_f64();
+        log(&format!(
+            "features of {at} of {} pictures, {:.0} s to go",
+            items.len(),
+            (items.len() - at) as f64 / rate
+        ));
+    }
+    drop(file);
+    let bytes = std::fs::read(&path).map_err(io_error(&path))?;
+    Ok(Cache {
+        values: bytes
+            .chunks_exact(2)
+            .map(|b| f16::from_le_bytes([b[0], b[1]]))
+            .collect(),
+        width: recipe.width(),
+        deliveries: deliveries.len(),
+    })
+}
+
+/// Classes count alike; within a class, groups by a power of their size.
+fn weights(items: &[Item], power: f64) -> Vec<f32> {
+    let mut sizes: BTreeMap<(u8, &str), f64> = BTreeMap::new();
+    for i in items {
+        *sizes.entry((i.label, &i.group)).or_default() += 1.0;
+    }
+    let mut totals = [0.0; 2];
+    for ((label, _), n) in &sizes {
+        totals[usize::from(*label)] += n.powf(power);
+    }
+    items
+        .iter()
+        .map(|i| {
+            let n = sizes[&(i.label, i.group.as_str())];
+            (n.powf(power) / n / totals[usize::from(i.label)]) as f32
+        })
+        .collect()
+}
+
+fn fit(recipe: &Recipe, cache: &Cache, items: &[Item], used: &[usize], ridge: f64) -> Linear {
+    let chosen: Vec<Item> = used.iter().map(|i| items[*i].clone()).collect();
+    let by_item = weights(&chosen, recipe.data.group_power);
+    let n = recipe.deliveries as usize;
+    let mut rows = Vec::with_capacity(used.len() * n * cache.width);
+    let (mut labels, mut weight) = (Vec::new(), Vec::new());
+    for (i, w) in used.iter().zip(by_item) {
+        for d in 0..n {
+            rows.extend(cache.row(*i, d).iter().map(|v| v.to_f32()));
+            labels.push(f32::from(items[*i].label));
+            weight.push(w);
+        }
+    }
+    probe::fit_weighted(
+        rows,
+        cache.width,
+        &labels,
+        &weight,
+        ridge,
+        recipe.iterations,
+    )
+}
+
+fn logit(head: &Linear, row: &[f16]) -> f64 {
+    let sum: f64 = row
+        .iter()
+        .zip(&head.weight)
+        .map(|(v, w)| f64::from(v.to_f32()) * f64::from(*w))
+        .sum();
+    sum + f64::from(head.bias)
+}
+
+const TIERS: [Tier; 3] = [Tier::Clean, Tier::Web, Tier::Hard];
+
+/// Scores of every item in every tier by heads that never saw its fold.
+fn out_of_fold(recipe: &Recipe, cache: &Cache, items: &[Item], ridge: f64) -> Vec<Scored> {
+    let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
+    folds.sort_unstable();
+    folds.dedup();
+    let mut out = Vec::new();
+    for fold in folds {
+        let used: Vec<usize> = (0..items.len())
+            .filter(|i| items[*i].fold != fold)
+            .collect();
+        let head = fit(recipe, cache, items, &used, ridge);
+        for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
+            for (t, tier) in TIERS.into_iter().enumerate() {
+                out.push(Scored {
+                    item: item.clone(),
+                    tier,
+                    logit: logit(&head, cache.row(i, recipe.deliveries as usize + t)),
+                });
+            }
+        }
+    }
+    out
+}
+
+/// AUC of all pictures and of each match set in a tier.
+fn summary(scored: &[Scored], tier: Tier) -> (Option<f64>, String) {
+    let mut sets: BTreeMap<&str, Vec<(f32, u8)>> = BTreeMap::new();
+    for s in scored.iter().filter(|s| s.tier == tier) {
+        let row = (s.logit as f32, s.item.label);
+        sets.entry("all").or_default().push(row);
+        if !s.item.match_set.is_empty() {
+            sets.entry(&s.item.match_set).or_default().push(row);
+            sets.entry("matched").or_default().push(row);
+        }
+    }
+    let text = sets
+        .iter()
+        .map(|(set, rows)| match metrics::auc(rows) {
+            Some(a) => format!("{set} {a:.3}"),
+            None => format!("{set} -"),
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    (sets.get("all").and_then(|r| metrics::auc(r)), text)
+}
+
+/// Trains, calibrates and writes `ID.onnx` (packed) and `ID.toml` into `out`; features are cached there.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train(
+    recipe: &Recipe,
+    root: &Path,
+    id: &str,
+    out: &Path,
+    log: &mut dyn FnMut(&str),
+) -> Result<Card, TrainError> {
+    let split = manifest::read(root, &recipe.data, crate::recipe::View::Crop)?;
+    let mut items: Vec<Item> = split.train.into_iter().chain(split.validation).collect();
+    items.sort_by(|a, b| a.path.cmp(&b.path));
+    if items.iter().any(|i| i.fold.is_empty()) {
+        return Err(TrainError::Recipe("the manifest has no folds".into()));
+    }
+    let tower = tower(recipe, root)?;
+    let mut deliveries: Vec<Delivery> = (0..recipe.deliveries).map(Delivery::Random).collect();
+    deliveries.extend(TIERS.map(Delivery::Arm));
+    let packed = network(recipe, &tower, None)?;
+    log(&format!(
+        "tower of {} blocks: {} bytes packed",
+        recipe.blocks,
+        packed.len()
+    ));
+    let cache = cache(recipe, root, &items, &deliveries, &packed, out, log)?;
+    let mut best: Option<(f64, f64, Vec<Scored>)> = None;
+    for ridge in &recipe.ridges {
+        let scored = out_of_fold(recipe, &cache, &items, *ridge);
+        let mut mean = 0.0;
+        for tier in TIERS {
+            let (all, text) = summary(&scored, tier);
+            log(&format!(
+                "ridge {ridge}, held-out folds, {}: {text}",
+                tier.name()
+            ));
+            mean += all.unwrap_or(0.5) / 3.0;
+        }
+        if best.as_ref().is_none_or(|(m, _, _)| mean > *m) {
+            best = Some((mean, *ridge, scored));
+        }
+    }
+    let Some((_, ridge, scored)) = best else {
+        return Err(TrainError::Recipe("no ridge".into()));
+    };
+    write_scores(out, &scored)?;
+    let every: Vec<usize> = (0..items.len()).collect();
+    let head = fit(recipe, &cache, &items, &every, ridge);
+    let onnx = network(recipe, &tower, Some(&head))?;
+    let mut card = card(recipe, id, &onnx);
+    card.calibration = Some(calibrate::fit(&scored));
+    let text = toml::to_string(&card).map_err(|e| TrainError::Recipe(e.to_string()))?;
+    for (name, bytes) in [
+        (format!("{id}.onnx"), onnx.as_slice()),
+        (format!("{id}.toml"), text.as_bytes()),
+    ] {
+        let path = out.join(name);
+        std::fs::write(&path, bytes).map_err(io_error(&path))?;
+    }
+    Ok(card)
+}
+
+/// Held-out scores as `eval metrics` reads them.
+fn write_scores(out: &Path, scored: &[Scored]) -> Result<(), TrainError> {
+    let path = out.join("validation.csv");
+    let fault = |e: csv::Error| TrainError::Recipe(format!("{}: {e}", path.display()));
+    let mut writer = csv::Writer::from_path(&path).map_err(fault)?;
+    writer
+        .write_record(["path", "label", "group", "match_set", "arm", "score"])
+        .map_err(fault)?;
+    for s in scored {
+        writer
+            .write_record([
+                &s.item.path,
+                &s.item.label.to_string(),
+                &s.item.group,
+                &s.item.match_set,
+                s.tier.name(),
+                &(1.0 / (1.0 + (-s.logit).exp())).to_string(),
+            ])
+            .map_err(fault)?;
+    }
+    writer.flush().map_err(io_error(&path))
+}
+
+fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
+    Card {
+        id: id.into(),
+        summary: format!(
+            "Linear head on the first {} blocks of CLIP ViT-B/16, whole picture resized",
+            recipe.blocks
+        ),
+        status: Status::Preview,
+        task: Task::GeneratedImage,
+        input: input(),
+        output: OutputKind::Logit,
+        weights_sha256: sha256(packed),
+        encoder_sha256: None,
+        licence:
+            "MIT OR Apache-2.0; the frozen image tower is OpenAI's CLIP ViT-B/16 (MIT), 4 bits a \
+                  weight"
+                .into(),
+        training_data:
+            "pictures of public repositories with known source; they are not distributed".into(),
+        citation:
+            "CLIP: Radford et al., ICML 2021, arXiv 2103.00020; heads on blocks: Koutlis and \
+                   Papadopoulos, ECCV 2024, arXiv 2402.19091"
+                .into(),
+        known_failures: vec![],
+        map_false_alarm_rate: None,
+        calibration: None,
+    }
+}
