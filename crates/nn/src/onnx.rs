@@ -120,6 +120,9 @@ pub mod proto {
         /// 1 float, 7 int64, 10 float16.
         #[prost(int32, tag = "2")]
         pub data_type: i32,
+        /// Values of a float tensor that some writers use instead of `raw_data`.
+        #[prost(float, repeated, tag = "4")]
+        pub float_data: Vec<f32>,
         /// Name.
         #[prost(string, tag = "8")]
         pub name: String,
@@ -353,6 +356,7 @@ impl Graph {
             data_type,
             name: name.clone(),
             raw_data: raw,
+            ..Default::default()
         });
         if let Some(key) = key {
             self.constants.insert(key, name.clone());

@@ -50,6 +50,15 @@ fn floats(raw: &[u8]) -> Vec<f32> {
         .collect()
 }
 
+/// Values of a float tensor, however they are stored.
+fn values(t: &TensorProto) -> Vec<f32> {
+    if t.raw_data.is_empty() {
+        t.float_data.clone()
+    } else {
+        floats(&t.raw_data)
+    }
+}
+
 fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
@@ -337,12 +346,14 @@ fn int8_matrix(t: &TensorProto, rows: usize, columns: usize) -> [TensorProto; 2]
             data_type: INT8,
             name: format!("{}_i8", t.name),
             raw_data: raw,
+            ..Default::default()
         },
         TensorProto {
             dims: vec![columns as i64],
             data_type: FLOAT,
             name: format!("{}_scale", t.name),
             raw_data: bytes(&scales),
+            ..Default::default()
         },
     ]
 }
@@ -363,7 +374,7 @@ pub fn clip_from_int8_onnx(onnx: &[u8]) -> Result<StateDict, WeightsError> {
     for t in &graph.initializer {
         if t.data_type == FLOAT && (t.name.starts_with("vision_model.")) {
             let shape = t.dims.iter().map(|d| *d as usize).collect();
-            dict.insert(&t.name, shape, floats(&t.raw_data));
+            dict.insert(&t.name, shape, values(t));
         }
     }
     for n in graph.node.iter().filter(|n| n.op_type == "MatMulInteger") {
@@ -381,7 +392,7 @@ pub fn clip_from_int8_onnx(onnx: &[u8]) -> Result<StateDict, WeightsError> {
             return Err(fault());
         };
         let [rows, columns] = matrix(q).ok_or_else(fault)?;
-        let scales = floats(&s.raw_data);
+        let scales = values(s);
         if scales.len() != columns || q.raw_data.len() != rows * columns {
             return Err(fault());
         }
@@ -393,12 +404,12 @@ pub fn clip_from_int8_onnx(onnx: &[u8]) -> Result<StateDict, WeightsError> {
                 .map_or(0.0, |z| level(*z, q.data_type))
         };
         let zeros: Vec<f32> = (0..columns).map(zero).collect();
-        let mut values = vec![0.0; rows * columns];
+        let mut weights = vec![0.0; rows * columns];
         for (i, b) in q.raw_data.iter().enumerate() {
             let (row, column) = (i / columns, i % columns);
-            values[column * rows + row] = (level(*b, q.data_type) - zeros[column]) * scales[column];
+            weights[column * rows + row] = (level(*b, q.data_type) - zeros[column]) * scales[column];
         }
-        dict.insert(&format!("{key}.weight"), vec![columns, rows], values);
+        dict.insert(&format!("{key}.weight"), vec![columns, rows], weights);
     }
     if dict.len() < 20 {
         return Err(unreadable("the file is no 8-bit image tower of CLIP"));

@@ -15,7 +15,7 @@ use realscope_detectors::{
 use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
 use realscope_media::{Decoded, Facts, Limits, Options};
 use realscope_nn::engine::EngineKind;
-use realscope_signal::{Plane, blocking, noise, resampling};
+use realscope_signal::{Plane, blocking, noise, resampling, scope};
 use serde::Serialize;
 
 use crate::heatmap::{self, HeatMap};
@@ -197,6 +197,7 @@ impl Scanner {
             high: if high.is_finite() { high } else { 0.5 },
             threshold: operating.as_ref().and_then(|o| o.threshold),
             short_side,
+            scope: scope::problem(&pixels),
             declared: &provenance.declared,
         });
         let begun = Instant::now();
@@ -407,13 +408,13 @@ fn window_evidence(
             continue;
         }
         let value = mean(list);
-        // Left out, nothing but the prior remains, or the other input alone.
+        // Left out, the other input alone remains, or nothing but even odds.
         let without = if rest.is_empty() {
-            Logit(0.0)
+            0.0
         } else {
-            Logit(mean(rest))
+            odds(Logit(mean(rest)))
         };
-        let side = if value > 0.0 {
+        let side = if odds(Logit(value)) > 0.0 {
             "generated"
         } else {
             "authentic"
@@ -422,12 +423,13 @@ fn window_evidence(
             code: code.into(),
             kind: "pixels".into(),
             sentence: format!(
-                "Detector `{}`: {what} ({}) look {side} (mean logit {value:+.2}).",
+                "Detector `{}`: {what} ({} {}) looks {side} (mean logit {value:+.2}).",
                 detector.card().id,
-                list.len()
+                list.len(),
+                if list.len() == 1 { "view" } else { "views" }
             ),
             value: Some(value),
-            weight: odds(all) - odds(without),
+            weight: odds(all) - without,
         });
     }
     out

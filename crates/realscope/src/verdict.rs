@@ -3,6 +3,7 @@
 
 use realscope_detectors::Calibration;
 use realscope_media::Facts;
+use realscope_signal::scope::Problem;
 
 use crate::record::{Provenance, Verdict};
 
@@ -24,6 +25,8 @@ pub struct Grounds<'a> {
     pub threshold: Option<f64>,
     /// Shorter side in pixels.
     pub short_side: u32,
+    /// Why the picture is not of the kind that the detector was trained on.
+    pub scope: Option<Problem>,
     /// What the file declares.
     pub declared: &'a str,
 }
@@ -94,6 +97,10 @@ pub fn decide(g: &Grounds<'_>) -> Decision {
             "too_small",
             format!("The shorter side has under {MIN_SIDE} pixels."),
         ));
+        verdict = Verdict::Uncertain;
+    }
+    if let Some(problem) = g.scope {
+        reasons.push((problem.code(), problem.sentence().into()));
         verdict = Verdict::Uncertain;
     }
     if declared && verdict == Verdict::NoEvidence {
@@ -223,6 +230,7 @@ mod tests {
             high,
             threshold: None,
             short_side: 500,
+            scope: None,
             declared,
         }
     }
@@ -255,6 +263,18 @@ mod tests {
             decide(&grounds(&c, 0.2, 0.1, 0.7, "none")).verdict,
             Verdict::Uncertain
         );
+    }
+
+    #[test]
+    fn what_is_out_of_scope_is_uncertain_on_both_sides() {
+        let c = calibration(Some(0.6));
+        for p in [0.05, 0.97] {
+            let d = decide(&Grounds {
+                scope: Some(Problem::FlatGraphic),
+                ..grounds(&c, p, p, p, "none")
+            });
+            assert_eq!((d.verdict, d.reasons[0].0), (Verdict::Uncertain, "flat_graphic"));
+        }
     }
 
     #[test]

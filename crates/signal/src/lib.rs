@@ -13,6 +13,7 @@ pub mod npr;
 pub mod patches;
 pub mod resampling;
 pub mod rich;
+pub mod scope;
 pub mod srm;
 
 use image::RgbImage;
