@@ -1,7 +1,8 @@
 //! `default`: what a scan uses. Its weights and card lie in the binary.
 //!
-//! A pixel expert (EfficientNet-Lite0) on native-resolution windows and one resized view of the
-//! whole picture; the logits are averaged. Trained by `realscope train recipes/pixel.toml`.
+//! A linear head on the first blocks of CLIP's image tower, which see the whole picture resized. The
+//! file is packed to 4 bits a weight and expanded when it is loaded. Trained by
+//! `realscope train recipes/semantic.toml`.
 
 use realscope_nn::engine::EngineKind;
 

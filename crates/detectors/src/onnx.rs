@@ -39,6 +39,7 @@ pub fn normalise(picture: &RgbImage, mean: [f32; 3], std: [f32; 3], out: &mut Ve
 pub struct OnnxDetector {
     card: Card,
     engine: Box<dyn Engine>,
+    batch: usize,
 }
 
 impl OnnxDetector {
@@ -63,6 +64,9 @@ impl OnnxDetector {
         })?;
         Ok(Self {
             engine: engine::load(kind, &network)?,
+            // An 8-bit network scales its activations over the batch; alone, a window's score does not
+            // depend on its neighbours.
+            batch: if network == onnx { BATCH } else { 1 },
             card,
         })
     }
@@ -75,7 +79,7 @@ impl OnnxDetector {
         let input = &self.card.input;
         let side = input.size as usize;
         let mut rows = Vec::with_capacity(windows.len());
-        for chunk in windows.chunks(BATCH) {
+        for chunk in windows.chunks(self.batch) {
             let mut pixels = Vec::with_capacity(chunk.len() * 3 * side * side);
             for picture in chunk {
                 normalise(picture, input.mean, input.std, &mut pixels);

@@ -155,9 +155,17 @@ fn delivery_arms() -> Vec<Arm> {
     ]
 }
 
-/// Items of the test side: `test` or `public`, or all where a set names no split.
+/// Pictures of the test side: `test` or `public`, or all where a set names no split.
 fn is_test(item: &Item) -> bool {
-    matches!(item.split.as_str(), "" | "test" | "public")
+    matches!(item.split.as_str(), "" | "test" | "public") && is_picture(item)
+}
+
+/// Whether an item is a picture; videos are not scored yet.
+fn is_picture(item: &Item) -> bool {
+    let lower = item.path.to_ascii_lowercase();
+    ![".mp4", ".avi", ".mov", ".webm", ".mkv", ".m4v"]
+        .iter()
+        .any(|e| lower.ends_with(e))
 }
 
 /// All protocols.
@@ -188,7 +196,7 @@ pub const PROTOCOLS: &[Protocol] = &[
         version: 1,
         summary: "GenImage 8x8: validation side of each generator; train one detector a generator, compare the runs",
         arms: native_only,
-        takes: |i| matches!(i.split.as_str(), "val" | "test"),
+        takes: |i| matches!(i.split.as_str(), "val" | "test") && is_picture(i),
     },
     Protocol {
         name: "deepfakebench",

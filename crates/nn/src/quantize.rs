@@ -407,7 +407,8 @@ pub fn clip_from_int8_onnx(onnx: &[u8]) -> Result<StateDict, WeightsError> {
         let mut weights = vec![0.0; rows * columns];
         for (i, b) in q.raw_data.iter().enumerate() {
             let (row, column) = (i / columns, i % columns);
-            weights[column * rows + row] = (level(*b, q.data_type) - zeros[column]) * scales[column];
+            weights[column * rows + row] =
+                (level(*b, q.data_type) - zeros[column]) * scales[column];
         }
         dict.insert(&format!("{key}.weight"), vec![columns, rows], weights);
     }

@@ -273,7 +273,10 @@ mod tests {
                 scope: Some(Problem::FlatGraphic),
                 ..grounds(&c, p, p, p, "none")
             });
-            assert_eq!((d.verdict, d.reasons[0].0), (Verdict::Uncertain, "flat_graphic"));
+            assert_eq!(
+                (d.verdict, d.reasons[0].0),
+                (Verdict::Uncertain, "flat_graphic")
+            );
         }
     }
 

@@ -88,8 +88,9 @@ mod tests {
             image::Rgb([if x > 100 && y > 100 { 20 } else { 240 }; 3])
         });
         assert_eq!(problem(&logo), Some(Problem::FlatGraphic));
-        let texture =
-            RgbImage::from_fn(300, 300, |x, y| image::Rgb([(x * 7 + y * 13) as u8, x as u8, 9]));
+        let texture = RgbImage::from_fn(300, 300, |x, y| {
+            image::Rgb([(x * 7 + y * 13) as u8, x as u8, 9])
+        });
         assert_eq!(problem(&texture), None);
         let strip = RgbImage::from_fn(700, 100, |x, y| image::Rgb([(x * 7 + y * 13) as u8; 3]));
         assert_eq!(problem(&strip), Some(Problem::ExtremeShape));

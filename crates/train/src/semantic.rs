@@ -5,7 +5,7 @@
 //! blocks, a single linear layer. The tower ships packed to 4 bits a weight and runs in 8
 //! ([`realscope_nn::quantize`]); the head is fitted on what that very form computes.
 //!
-//! Folds are those of the manifest, whole sources each. Ridge and calibration come from scores on
+//! Folds are those of the manifest, whole sources each. Learning rate and calibration come from scores on
 //! held-out folds; the head that ships is fitted on all of them.
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ use crate::batch::{self, picture_error};
 use crate::calibrate::{self, Scored};
 use crate::features::Delivery;
 use crate::manifest::{self, Item};
-use crate::probe::{self, Linear};
+use crate::probe::{self, Early, Linear};
 use crate::recipe::{Augment, Data};
 use crate::{TrainError, io_error, metrics};
 
@@ -53,16 +53,27 @@ pub struct Recipe {
     pub name: String,
     /// CLIP ViT-B/16: safetensors or PyTorch in the published layout, or an 8-bit ONNX file.
     pub encoder: PathBuf,
-    /// First blocks that are used.
+    /// First blocks that are kept.
     pub blocks: usize,
+    /// Last of them that the head reads.
+    pub read: usize,
     /// Random deliveries of each picture that are fitted.
     pub deliveries: u32,
-    /// Ridges that are tried on held-out folds.
-    pub ridges: Vec<f64>,
-    /// Steps of each fit.
-    pub iterations: usize,
+    /// Learning rates that are tried on held-out folds.
+    pub learning_rates: Vec<f64>,
+    /// Passes over the pictures of each fit.
+    pub epochs: usize,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Share of features left out of each row and step.
+    pub dropout: f64,
+    /// Targets are moved this far towards one half.
+    pub smoothing: f64,
     /// Seed of random deliveries.
     pub seed: u64,
+    /// Failures that the card states.
+    #[serde(default)]
+    pub known_failures: Vec<String>,
     /// Data.
     pub data: Data,
     /// Random delivery, the same for both classes.
@@ -77,10 +88,16 @@ impl Recipe {
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path).map_err(io_error(path))?;
         let recipe: Self = toml::from_str(&text).map_err(|e| TrainError::Recipe(e.to_string()))?;
-        if !(1..=12).contains(&recipe.blocks) || recipe.deliveries == 0 || recipe.ridges.is_empty()
+        if !(1..=12).contains(&recipe.blocks)
+            || !(1..=recipe.blocks).contains(&recipe.read)
+            || recipe.deliveries == 0
+            || recipe.learning_rates.is_empty()
+            || !(0.0..1.0).contains(&recipe.dropout)
         {
             return Err(TrainError::Recipe(
-                "`blocks` must be 1 to 12, `deliveries` and `ridges` not empty".into(),
+                "`blocks` must be 1 to 12, `read` at most that, `deliveries` and `learning_rates` not \
+                 empty, `dropout` below 1"
+                    .into(),
             ));
         }
         Ok(recipe)
@@ -99,10 +116,16 @@ impl Recipe {
         }
     }
 
-    /// Length of a feature vector.
+    /// Length of the feature vector of all kept blocks.
     #[must_use]
     pub fn width(&self) -> usize {
         2 * self.blocks * self.config().hidden
+    }
+
+    /// Length of the part that the head reads.
+    #[must_use]
+    pub fn read_width(&self) -> usize {
+        2 * self.read * self.config().hidden
     }
 
     /// Everything that the cached features depend on.
@@ -165,6 +188,8 @@ fn network(
         Some(head) => {
             let device = Default::default();
             let width = head.weight.len();
+            let features =
+                Exec::<Cpu>::narrow(&mut graph, features, 1, recipe.width() - width, width);
             let weight = TensorData::new(head.weight.clone(), [width, 1]);
             let weight =
                 Exec::<Cpu>::tensor(&mut graph, Tensor::<Cpu, 2>::from_data(weight, &device));
@@ -256,13 +281,15 @@ fn views(
 struct Cache {
     values: Vec<f16>,
     width: usize,
+    read: usize,
     deliveries: usize,
 }
 
 impl Cache {
+    /// What the head reads of an item in a delivery.
     fn row(&self, item: usize, delivery: usize) -> &[f16] {
-        let at = (item * self.deliveries + delivery) * self.width;
-        &self.values[at..at + self.width]
+        let end = (item * self.deliveries + delivery + 1) * self.width;
+        &self.values[end - self.read..end]
     }
 }
 
@@ -337,6 +364,7 @@ fn cache(
             .map(|b| f16::from_le_bytes([b[0], b[1]]))
             .collect(),
         width: recipe.width(),
+        read: recipe.read_width(),
         deliveries: deliveries.len(),
     })
 }
@@ -360,11 +388,11 @@ fn weights(items: &[Item], power: f64) -> Vec<f32> {
         .collect()
 }
 
-fn fit(recipe: &Recipe, cache: &Cache, items: &[Item], used: &[usize], ridge: f64) -> Linear {
+fn fit(recipe: &Recipe, cache: &Cache, items: &[Item], used: &[usize], rate: f64) -> Linear {
     let chosen: Vec<Item> = used.iter().map(|i| items[*i].clone()).collect();
     let by_item = weights(&chosen, recipe.data.group_power);
     let n = recipe.deliveries as usize;
-    let mut rows = Vec::with_capacity(used.len() * n * cache.width);
+    let mut rows = Vec::with_capacity(used.len() * n * cache.read);
     let (mut labels, mut weight) = (Vec::new(), Vec::new());
     for (i, w) in used.iter().zip(by_item) {
         for d in 0..n {
@@ -373,14 +401,15 @@ fn fit(recipe: &Recipe, cache: &Cache, items: &[Item], used: &[usize], ridge: f6
             weight.push(w);
         }
     }
-    probe::fit_weighted(
-        rows,
-        cache.width,
-        &labels,
-        &weight,
-        ridge,
-        recipe.iterations,
-    )
+    let how = Early {
+        epochs: recipe.epochs,
+        learning_rate: rate,
+        weight_decay: recipe.weight_decay,
+        dropout: recipe.dropout,
+        smoothing: recipe.smoothing,
+        seed: recipe.seed,
+    };
+    probe::fit_early(rows, cache.read, &labels, &weight, &how)
 }
 
 fn logit(head: &Linear, row: &[f16]) -> f64 {
@@ -395,7 +424,7 @@ fn logit(head: &Linear, row: &[f16]) -> f64 {
 const TIERS: [Tier; 3] = [Tier::Clean, Tier::Web, Tier::Hard];
 
 /// Scores of every item in every tier by heads that never saw its fold.
-fn out_of_fold(recipe: &Recipe, cache: &Cache, items: &[Item], ridge: f64) -> Vec<Scored> {
+fn out_of_fold(recipe: &Recipe, cache: &Cache, items: &[Item], rate: f64) -> Vec<Scored> {
     let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
     folds.sort_unstable();
     folds.dedup();
@@ -404,7 +433,7 @@ fn out_of_fold(recipe: &Recipe, cache: &Cache, items: &[Item], ridge: f64) -> Ve
         let used: Vec<usize> = (0..items.len())
             .filter(|i| items[*i].fold != fold)
             .collect();
-        let head = fit(recipe, cache, items, &used, ridge);
+        let head = fit(recipe, cache, items, &used, rate);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
             for (t, tier) in TIERS.into_iter().enumerate() {
                 out.push(Scored {
@@ -468,27 +497,27 @@ pub fn train(
     ));
     let cache = cache(recipe, root, &items, &deliveries, &packed, out, log)?;
     let mut best: Option<(f64, f64, Vec<Scored>)> = None;
-    for ridge in &recipe.ridges {
-        let scored = out_of_fold(recipe, &cache, &items, *ridge);
+    for rate in &recipe.learning_rates {
+        let scored = out_of_fold(recipe, &cache, &items, *rate);
         let mut mean = 0.0;
         for tier in TIERS {
             let (all, text) = summary(&scored, tier);
             log(&format!(
-                "ridge {ridge}, held-out folds, {}: {text}",
+                "learning rate {rate}, held-out folds, {}: {text}",
                 tier.name()
             ));
             mean += all.unwrap_or(0.5) / 3.0;
         }
         if best.as_ref().is_none_or(|(m, _, _)| mean > *m) {
-            best = Some((mean, *ridge, scored));
+            best = Some((mean, *rate, scored));
         }
     }
-    let Some((_, ridge, scored)) = best else {
-        return Err(TrainError::Recipe("no ridge".into()));
+    let Some((_, rate, scored)) = best else {
+        return Err(TrainError::Recipe("no learning rate".into()));
     };
     write_scores(out, &scored)?;
     let every: Vec<usize> = (0..items.len()).collect();
-    let head = fit(recipe, &cache, &items, &every, ridge);
+    let head = fit(recipe, &cache, &items, &every, rate);
     let onnx = network(recipe, &tower, Some(&head))?;
     let mut card = card(recipe, id, &onnx);
     card.calibration = Some(calibrate::fit(&scored));
@@ -530,7 +559,8 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
     Card {
         id: id.into(),
         summary: format!(
-            "Linear head on the first {} blocks of CLIP ViT-B/16, whole picture resized",
+            "Linear head on blocks {} to {} of CLIP ViT-B/16, whole picture resized",
+            recipe.blocks - recipe.read + 1,
             recipe.blocks
         ),
         status: Status::Preview,
@@ -549,7 +579,7 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
             "CLIP: Radford et al., ICML 2021, arXiv 2103.00020; heads on blocks: Koutlis and \
                    Papadopoulos, ECCV 2024, arXiv 2402.19091"
                 .into(),
-        known_failures: vec![],
+        known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
         calibration: None,
     }
