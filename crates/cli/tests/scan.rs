@@ -193,7 +193,13 @@ fn graphics_are_out_of_scope() {
     let dir = tempfile::tempdir().expect("folder");
     let path = dir.path().join("logo.png");
     image::RgbImage::from_fn(400, 300, |x, y| {
-        image::Rgb([if (x / 100 + y / 100) % 2 == 0 { 250 } else { 30 }; 3])
+        image::Rgb(
+            [if (x / 100 + y / 100) % 2 == 0 {
+                250
+            } else {
+                30
+            }; 3],
+        )
     })
     .save(&path)
     .expect("saved");

@@ -336,6 +336,9 @@ fn worst(pictures: &Pictures<'_>, threshold: f64) -> String {
     out
 }
 
+/// A detector's curve: its name and (severity, AUC).
+type Named = (String, Vec<(f64, f64)>);
+
 /// Severity curves: AUC by position on each family of perturbations. `families` maps an arm to its
 /// family and severity.
 fn severity(s: &Summary, families: &BTreeMap<String, (String, u32)>) -> String {
@@ -348,7 +351,7 @@ fn severity(s: &Summary, families: &BTreeMap<String, (String, u32)>) -> String {
                 .push((f64::from(*step), auc));
         }
     }
-    let mut by_family: BTreeMap<String, Vec<(String, Vec<(f64, f64)>)>> = BTreeMap::new();
+    let mut by_family: BTreeMap<String, Vec<Named>> = BTreeMap::new();
     for ((family, detector), mut points) in curves {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         by_family

@@ -301,7 +301,7 @@ impl Spectrum {
             for u in 0..TILE {
                 let fold = |i: usize| i.min(TILE - i) as f64;
                 let radius = fold(u).hypot(fold(v)).round() as usize;
-                if radius >= 1 && radius <= RINGS {
+                if (1..=RINGS).contains(&radius) {
                     let (sum, count) = &mut sums[radius - 1];
                     *sum += self.power[v * TILE + u].ln();
                     *count += 1.0;

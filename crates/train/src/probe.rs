@@ -132,13 +132,12 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// Adds what one row (values, number) contributes.
+type AddRow<'a> = dyn Fn(&[f32], usize, &mut [f64]) + Sync + 'a;
+
 /// Sum over all rows of what `add` puts into `width + 1` cells; in a fixed order, whatever the number
 /// of threads.
-fn sum_rows(
-    rows: &[f32],
-    width: usize,
-    add: &(dyn Fn(&[f32], usize, &mut [f64]) + Sync),
-) -> Vec<f64> {
+fn sum_rows(rows: &[f32], width: usize, add: &AddRow<'_>) -> Vec<f64> {
     let parts: Vec<Vec<f64>> = rows
         .par_chunks(CHUNK * width)
         .enumerate()

@@ -142,11 +142,11 @@ pub fn vertex_eer(scores: &Scores) -> Option<f64> {
         second(|p| p.0) != 0.0 || second(|p| p.1) != 0.0
     };
     let mut best: Option<(f64, f64)> = None;
-    for i in 0..=last {
+    for (i, (fp, tp)) in points.iter().enumerate() {
         if i > 1 && i < last && !turns(i) {
             continue;
         }
-        let (fpr, fnr) = (points[i].0 / v.negatives, 1.0 - points[i].1 / v.positives);
+        let (fpr, fnr) = (fp / v.negatives, 1.0 - tp / v.positives);
         let distance = (fnr - fpr).abs();
         if best.is_none_or(|(d, _)| distance < d) {
             best = Some((distance, fpr));

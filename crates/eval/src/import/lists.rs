@@ -46,7 +46,9 @@ pub(super) fn forgerynet(import: &mut Import) -> Result<(), ManifestError> {
                 _ => ("", rest),
             };
             let labels: Option<Vec<u32>> = labels.iter().map(|l| l.parse().ok()).collect();
-            let Some(labels) = labels.filter(|l| !l.is_empty() && l[0] <= 1 || mask != "") else {
+            let Some(labels) =
+                labels.filter(|l| l.first().map_or(!mask.is_empty(), |first| *first <= 1))
+            else {
                 import.quarantine(
                     format!("{}:{}", text(&list), n + 1),
                     format!("line `{line}`"),
