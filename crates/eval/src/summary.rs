@@ -401,6 +401,17 @@ pub fn part(table: &Table, detector: &str, arm: &str, settings: &Settings) -> Pa
     }
 }
 
+/// Arms in the order of reports.
+const ARMS: [&str; 7] = [
+    "native",
+    "q95",
+    "web",
+    "hard",
+    "web-scaled",
+    "hard-scaled",
+    "fakes-only-q96",
+];
+
 /// Measures of a whole table. `thresholds` holds those of detectors that have their own; others take
 /// that of the settings.
 #[must_use]
@@ -409,8 +420,14 @@ pub fn summarise(
     settings: &Settings,
     thresholds: &BTreeMap<String, f64>,
 ) -> Summary {
-    let mut parts: Vec<Part> = table
-        .parts()
+    let mut order = table.parts();
+    // A run writes its units as they finish; the arms of delivery come in their own order, others after.
+    order.sort_by_key(|(_, arm)| {
+        ARMS.iter()
+            .position(|a| a == arm)
+            .unwrap_or(if arm.is_empty() { 0 } else { ARMS.len() })
+    });
+    let mut parts: Vec<Part> = order
         .iter()
         .map(|(detector, arm)| {
             let own = Settings {
