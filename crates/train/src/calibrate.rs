@@ -381,7 +381,7 @@ pub fn ship(
 mod tests {
     use super::*;
 
-    /// Ten groups of 100 authentic pictures, one of which scores as high as the generated ones.
+    /// Ten groups of 100 authentic pictures, of one of which a fifth scores above the generated ones.
     fn scored(odd: bool) -> Vec<Scored> {
         let item = |label: u8, group: usize| Item {
             path: String::new(),
@@ -395,8 +395,12 @@ mod tests {
         for group in 0..10 {
             for i in 0..100 {
                 for label in [0, 1] {
-                    let high = label == 1 || (odd && group == 3 && i < 20);
-                    let logit = if high { 3.0 } else { -3.0 } + f64::from(i) / 200.0;
+                    let base = match (label, odd && group == 3 && i < 20) {
+                        (1, _) => 3.0,
+                        (_, true) => 4.0,
+                        _ => -3.0,
+                    };
+                    let logit = base + f64::from(i) / 200.0;
                     out.push(Scored {
                         item: item(label, group + 10 * usize::from(label)),
                         tier: Tier::Clean,
