@@ -96,16 +96,6 @@ impl Plan {
         Ok(p)
     }
 
-    /// A window of at most `side` pixels of the original, delivered; neither padded nor cut to a
-    /// fixed size afterwards.
-    ///
-    /// # Errors
-    /// [`DeliveryError`] of the encoder.
-    pub fn deliver(&self, picture: &RgbImage, side: u32) -> Result<RgbImage, DeliveryError> {
-        let window = self.window(picture, (f64::from(side) * self.scale) as u32)?;
-        self.effects(window, true)
-    }
-
     /// The whole picture, some of its borders cut off, delivered at its own aspect ratio.
     ///
     /// # Errors

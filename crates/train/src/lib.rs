@@ -9,7 +9,6 @@
 pub mod augment;
 pub mod batch;
 pub mod calibrate;
-pub mod features;
 pub mod manifest;
 pub mod metrics;
 pub mod probe;

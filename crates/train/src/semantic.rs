@@ -32,7 +32,6 @@ use sha2::{Digest as _, Sha256};
 use crate::augment::Plan;
 use crate::batch::{self, picture_error};
 use crate::calibrate::{self, Scored};
-use crate::features::Delivery;
 use crate::manifest::{self, Item};
 use crate::probe::{self, Early, Linear};
 use crate::recipe::{Augment, Data};
@@ -44,6 +43,15 @@ const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 const SIDE: u32 = 224;
 /// Longest edge of a stored whole picture; larger ones are brought to it, so that all arms start alike.
 const STORED: u32 = 272;
+
+/// How a picture is delivered ahead of the tower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    /// The fixed arm of a tier.
+    Arm(Tier),
+    /// A random delivery with its number.
+    Random(u32),
+}
 
 /// A recipe of this kind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -259,7 +267,6 @@ fn views(
         .iter()
         .map(|d| {
             let delivered = match d {
-                Delivery::Native => picture.clone(),
                 Delivery::Arm(tier) => deliver(&picture, *tier).map_err(fault)?,
                 Delivery::Random(n) => {
                     let digest = Sha256::digest(format!("{}/{n}/{}", recipe.seed, item.path));
