@@ -123,6 +123,9 @@ pub mod proto {
         /// Values of a float tensor that some writers use instead of `raw_data`.
         #[prost(float, repeated, tag = "4")]
         pub float_data: Vec<f32>,
+        /// The same for integers of up to 32 bits.
+        #[prost(int32, repeated, tag = "5")]
+        pub int32_data: Vec<i32>,
         /// Name.
         #[prost(string, tag = "8")]
         pub name: String,

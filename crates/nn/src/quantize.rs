@@ -396,13 +396,17 @@ pub fn clip_from_int8_onnx(onnx: &[u8]) -> Result<StateDict, WeightsError> {
         if scales.len() != columns || q.raw_data.len() != rows * columns {
             return Err(fault());
         }
+        let zero_points = tensors.get(format!("{stem}_zero_point").as_str());
         let zero = |c: usize| -> f32 {
-            let name = format!("{stem}_zero_point");
-            tensors
-                .get(name.as_str())
-                .and_then(|z| z.raw_data.get(c).or(z.raw_data.first()))
-                .map_or(0.0, |z| level(*z, q.data_type))
+            zero_points.map_or(0.0, |z| match z.raw_data.get(c) {
+                Some(byte) => level(*byte, q.data_type),
+                None => z.int32_data.get(c).map_or(0.0, |v| *v as f32),
+            })
         };
+        let stored = |z: &TensorProto| z.raw_data.len().max(z.int32_data.len());
+        if zero_points.is_some_and(|z| stored(z) != columns) {
+            return Err(fault());
+        }
         let zeros: Vec<f32> = (0..columns).map(zero).collect();
         let mut weights = vec![0.0; rows * columns];
         for (i, b) in q.raw_data.iter().enumerate() {

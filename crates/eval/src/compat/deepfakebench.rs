@@ -98,28 +98,23 @@ pub fn frame_metrics(names: &[&str], frame: &[f32], labels: &[u32]) -> Option<Me
 /// Measures of clip detectors: one score a clip, so the video AUC is the AUC.
 #[must_use]
 pub fn clip_metrics(clip: &[f32], labels: &[u32]) -> Option<Metrics> {
-    let names = vec![""; clip.len()];
-    let mut m = {
-        let all = scores(
-            clip.iter().map(|s| f64::from(*s)),
-            labels.iter().map(|l| *l >= 1),
-        );
-        let a = auc::auc(&all.all())?;
-        let right = clip
-            .iter()
-            .zip(labels)
-            .filter(|(s, l)| (**s > 0.5) == (**l >= 1))
-            .count();
-        Metrics {
-            acc: right as f64 / names.len() as f64,
-            auc: a,
-            eer: vertex_eer(&all)?,
-            ap: ap::average_precision(&all.all())?,
-            video_auc: a,
-        }
-    };
-    m.video_auc = m.auc;
-    Some(m)
+    let all = scores(
+        clip.iter().map(|s| f64::from(*s)),
+        labels.iter().map(|l| *l >= 1),
+    );
+    let right = clip
+        .iter()
+        .zip(labels)
+        .filter(|(s, l)| (**s > 0.5) == (**l >= 1))
+        .count();
+    let area = auc::auc(&all.all())?;
+    Some(Metrics {
+        acc: right as f64 / clip.len() as f64,
+        auc: area,
+        eer: vertex_eer(&all)?,
+        ap: ap::average_precision(&all.all())?,
+        video_auc: area,
+    })
 }
 
 /// False positive rate at the first vertex with the smallest `|fnr - fpr|`, among vertices where the

@@ -3,7 +3,6 @@
 //! `test`, Celeb-DF's `train` that also holds test videos, frames out of order.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
@@ -16,16 +15,7 @@ fn polarity(label: &str) -> u8 {
 }
 
 pub(super) fn read(import: &mut Import) -> Result<(), ManifestError> {
-    let files: Vec<PathBuf> = if import.root.is_file() {
-        vec![import.root.clone()]
-    } else {
-        import
-            .files(&import.root.clone())?
-            .into_iter()
-            .filter(|f| f.extension().is_some_and(|e| e == "json"))
-            .collect()
-    };
-    for file in files {
+    for file in import.lists("json")? {
         let bytes = std::fs::read(&file).map_err(|e| ManifestError::file(&file, e))?;
         let tree: Value = match serde_json::from_slice(&bytes) {
             Ok(tree) => tree,

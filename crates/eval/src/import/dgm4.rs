@@ -1,8 +1,6 @@
 //! DGM4: a JSON list of image-text pairs. A pair whose text alone is manipulated shows an authentic
 //! picture, and counts as authentic here.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 use super::faceforensics::string;
@@ -10,16 +8,7 @@ use super::{Import, text};
 use crate::manifest::{Item, ManifestError};
 
 pub(super) fn read(import: &mut Import) -> Result<(), ManifestError> {
-    let files: Vec<PathBuf> = if import.root.is_file() {
-        vec![import.root.clone()]
-    } else {
-        import
-            .files(&import.root.clone())?
-            .into_iter()
-            .filter(|f| f.extension().is_some_and(|e| e == "json"))
-            .collect()
-    };
-    for file in files {
+    for file in import.lists("json")? {
         let split = match file.file_stem().and_then(|s| s.to_str()) {
             Some(s @ ("train" | "val" | "test")) => s.to_owned(),
             _ => String::new(),

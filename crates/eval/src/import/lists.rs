@@ -1,20 +1,9 @@
 //! Sets that come with lists: ForgeryNet, GenVideo, GenVidBench, OW-DFA, and our own CSV.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Import, is_media, text};
 use crate::manifest::{Item, Manifest, ManifestError};
-
-fn text_lists(import: &mut Import, extension: &str) -> Result<Vec<PathBuf>, ManifestError> {
-    if import.root.is_file() {
-        return Ok(vec![import.root.clone()]);
-    }
-    Ok(import
-        .files(&import.root.clone())?
-        .into_iter()
-        .filter(|f| f.extension().is_some_and(|e| e == extension))
-        .collect())
-}
 
 fn split_of(list: &Path) -> &'static str {
     let name = text(list).to_ascii_lowercase();
@@ -33,7 +22,7 @@ fn split_of(list: &Path) -> &'static str {
 /// ForgeryNet: `path binary 3-way 16-way` a line, class 0 = real in each; spatial lists have the
 /// mask's path second.
 pub(super) fn forgerynet(import: &mut Import) -> Result<(), ManifestError> {
-    for list in text_lists(import, "txt")? {
+    for list in import.lists("txt")? {
         let lines = std::fs::read_to_string(&list).map_err(|e| ManifestError::file(&list, e))?;
         let split = split_of(&list);
         for (n, line) in lines.lines().enumerate() {
@@ -106,7 +95,7 @@ pub(super) fn forgerynet(import: &mut Import) -> Result<(), ManifestError> {
 
 /// GenVideo: folders `Real` and `Fake/GENERATOR`, or CSV lists with `content_path` and `label`.
 pub(super) fn genvideo(import: &mut Import) -> Result<(), ManifestError> {
-    for list in text_lists(import, "csv")? {
+    for list in import.lists("csv")? {
         let mut reader =
             csv::Reader::from_path(&list).map_err(|e| ManifestError::file(&list, e))?;
         let header = reader
@@ -207,7 +196,7 @@ fn add_video(import: &mut Import, file: &Path, label: u8, split: &str, generator
 
 /// GenVidBench: `relative/path.mp4 label` a line; 0 = real, any other class = generated.
 pub(super) fn genvidbench(import: &mut Import) -> Result<(), ManifestError> {
-    for list in text_lists(import, "txt")? {
+    for list in import.lists("txt")? {
         let lines = std::fs::read_to_string(&list).map_err(|e| ManifestError::file(&list, e))?;
         for (n, line) in lines.lines().enumerate() {
             if line.trim().is_empty() {
@@ -246,7 +235,7 @@ pub(super) fn genvidbench(import: &mut Import) -> Result<(), ManifestError> {
 
 /// OW-DFA: the class `Real...` of `face_type` is authentic; rows with tag 0 are dropped by the set.
 pub(super) fn owdfa(import: &mut Import) -> Result<(), ManifestError> {
-    for list in text_lists(import, "csv")? {
+    for list in import.lists("csv")? {
         let mut reader =
             csv::Reader::from_path(&list).map_err(|e| ManifestError::file(&list, e))?;
         let header = reader

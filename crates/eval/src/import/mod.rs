@@ -242,6 +242,16 @@ impl Import {
         Ok(out)
     }
 
+    /// The root itself where it is a file, else all files of an extension below it.
+    fn lists(&self, extension: &str) -> Result<Vec<PathBuf>, ManifestError> {
+        if self.root.is_file() {
+            return Ok(vec![self.root.clone()]);
+        }
+        let mut files = self.files(&self.root)?;
+        files.retain(|f| f.extension().is_some_and(|e| e == extension));
+        Ok(files)
+    }
+
     /// Parts of a path below the root, as text.
     fn parts(&self, path: &Path) -> Vec<String> {
         let base = self.base();
@@ -284,10 +294,13 @@ pub(crate) fn unfit(path: &Path) -> Option<String> {
         ));
     };
     let mut tail = Vec::new();
-    let length = file.seek(SeekFrom::End(0)).ok()?;
-    file.seek(SeekFrom::Start(length.saturating_sub(4096)))
-        .ok()?;
-    file.read_to_end(&mut tail).ok()?;
+    let ending = file
+        .seek(SeekFrom::End(0))
+        .and_then(|length| file.seek(SeekFrom::Start(length.saturating_sub(4096))))
+        .and_then(|_| file.read_to_end(&mut tail));
+    if let Err(e) = ending {
+        return Some(e.to_string());
+    }
     let holds = |mark: &[u8]| tail.windows(mark.len()).any(|w| w == mark);
     match format {
         Format::Jpeg if !holds(&[0xff, 0xd9]) => Some("JPEG without an end: cut short".into()),
