@@ -239,6 +239,37 @@ pub enum DataCommand {
         #[arg(long, value_enum, default_value_t = TextFormat::Text)]
         format: TextFormat,
     },
+    /// Re-make authentic training pictures with generators' networks: pairs that differ by a trace alone.
+    Synth {
+        /// Data set: a folder with `manifest.tsv`.
+        #[arg(long)]
+        data: PathBuf,
+        /// Folder of the pairs.
+        #[arg(short, long)]
+        out: PathBuf,
+        /// Makers.
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "taef2,transposed,nearest,shuffle,quantized"
+        )]
+        makers: Vec<String>,
+        /// Makers that each picture goes through.
+        #[arg(long, default_value_t = 2)]
+        each: usize,
+        /// Longest side of the re-made window.
+        #[arg(long, default_value_t = 224)]
+        side: u32,
+        /// Folder of up-samplers' weights (`span.safetensors`, `compact.safetensors`).
+        #[arg(long, default_value = "weights")]
+        weights: PathBuf,
+        /// Steps that each own autoencoder is trained.
+        #[arg(long, default_value_t = 600)]
+        steps: usize,
+        /// Seed.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
     /// Assign splits by group, never by file.
     Split {
         /// Manifest.

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use realscope_eval::manifest::Manifest;
 use realscope_eval::{check, import};
+use realscope_train::manifest;
+use realscope_train::recipe::View;
+use realscope_train::synth::{self, Maker};
 
 use crate::Failure;
 use crate::args::{DataCommand, TextFormat};
@@ -76,6 +79,47 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
                     }
                 }
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        DataCommand::Synth {
+            data,
+            out,
+            makers,
+            each,
+            side,
+            weights,
+            steps,
+            seed,
+        } => {
+            let makers = makers
+                .iter()
+                .map(|name| {
+                    Maker::from_name(name).ok_or_else(|| {
+                        let all = Maker::ALL.map(Maker::name).join(", ");
+                        Failure::new(2, format!("--makers {name}: not one of {all}"))
+                    })
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let options = synth::Options {
+                makers,
+                each,
+                side,
+                weights,
+                steps,
+                seed,
+            };
+            let items = manifest::training(&data, Path::new("manifest.tsv"), View::Crop)
+                .map_err(|e| Failure::new(2, e.to_string()))?;
+            let pairs = synth::synth::<crate::train::Backend>(
+                &items,
+                &data,
+                &out,
+                &options,
+                &Default::default(),
+                &mut |line| eprintln!("{line}"),
+            )
+            .map_err(|e| Failure::new(2, e.to_string()))?;
+            println!("{} pairs in {}", pairs.len(), out.display());
             Ok(ExitCode::SUCCESS)
         }
         DataCommand::Split {

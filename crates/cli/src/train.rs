@@ -9,11 +9,11 @@ use crate::Failure;
 use crate::args::TrainArgs;
 
 #[cfg(feature = "tch")]
-type Backend = burn::backend::Autodiff<burn::backend::LibTorch<f32>>;
+pub(crate) type Backend = burn::backend::Autodiff<burn::backend::LibTorch<f32>>;
 #[cfg(all(feature = "cuda", not(feature = "tch")))]
-type Backend = burn::backend::Autodiff<burn::backend::Cuda<f32, i32>>;
+pub(crate) type Backend = burn::backend::Autodiff<burn::backend::Cuda<f32, i32>>;
 #[cfg(not(any(feature = "tch", feature = "cuda")))]
-type Backend = burn::backend::Autodiff<realscope_nn::Cpu>;
+pub(crate) type Backend = burn::backend::Autodiff<realscope_nn::Cpu>;
 
 /// Trains a recipe.
 pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {

@@ -203,36 +203,41 @@ impl<B: Backend> Exec<B> for Eager {
         norm: Option<&BatchNorm<B>>,
         x: Tensor<B, 4>,
     ) -> Tensor<B, 4> {
+        let frozen = self.freeze_grouped && conv.groups > 1;
+        let bare = |weight: Tensor<B, 4>, bias: Option<Tensor<B, 1>>, x: Tensor<B, 4>| {
+            let weight = if frozen { weight.detach() } else { weight };
+            let [_, _, height, width] = x.dims();
+            let [top, left, bottom, right] = padding(conv, height, width);
+            burn::tensor::module::conv2d(
+                x,
+                weight,
+                bias,
+                burn::tensor::ops::PaddedConvOptions::asymmetric(
+                    conv.stride,
+                    [top, left],
+                    [bottom, right],
+                    conv.dilation,
+                    conv.groups,
+                ),
+            )
+        };
+        let bias = conv.bias.as_ref().map(Param::val);
         match norm {
-            None => conv.forward(x),
-            Some(norm) if self.mode == BatchNormMode::Batch => norm.forward(conv.forward(x)),
+            None => bare(conv.weight.val(), bias, x),
+            Some(norm) if self.mode == BatchNormMode::Batch => {
+                norm.forward(bare(conv.weight.val(), bias, x))
+            }
             Some(norm) => {
                 // Exact: the normalisation is affine once its statistics are fixed, so it moves
                 // into the kernel; gradients still reach the kernel and the affine parts.
                 let (scale, shift) = running_affine(norm);
                 let channels = scale.dims()[0];
-                let mut weight = conv.weight.val() * scale.clone().reshape([channels, 1, 1, 1]);
-                if self.freeze_grouped && conv.groups > 1 {
-                    weight = weight.detach();
-                }
-                let bias = match &conv.bias {
-                    Some(bias) => bias.val() * scale + shift,
+                let weight = conv.weight.val() * scale.clone().reshape([channels, 1, 1, 1]);
+                let bias = match bias {
+                    Some(bias) => bias * scale + shift,
                     None => shift,
                 };
-                let [_, _, height, width] = x.dims();
-                let [top, left, bottom, right] = padding(conv, height, width);
-                burn::tensor::module::conv2d(
-                    x,
-                    weight,
-                    Some(bias),
-                    burn::tensor::ops::PaddedConvOptions::asymmetric(
-                        conv.stride,
-                        [top, left],
-                        [bottom, right],
-                        conv.dilation,
-                        conv.groups,
-                    ),
-                )
+                bare(weight, Some(bias), x)
             }
         }
     }

@@ -9,6 +9,7 @@
 //!
 //! Open first: [`exec`], then [`resnet`] as an example of a network.
 
+pub mod autoencoder;
 pub mod efficientnet_lite;
 pub mod engine;
 pub mod exec;
@@ -18,6 +19,7 @@ pub mod params;
 pub mod quantize;
 pub mod resnet;
 pub mod taesd;
+pub mod upscale;
 pub mod vit;
 pub mod weights;
 

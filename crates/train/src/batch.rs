@@ -14,6 +14,7 @@ use realscope_media::{Limits, Options};
 use crate::augment::{self, Plan};
 use crate::manifest::{self, Item, Split};
 use crate::recipe::{Network, Recipe, View};
+use crate::synth::{self, Pair};
 use crate::{TrainError, io_error};
 
 /// Numbers of a batch: pictures `[n, 3, input, input]` in the network's normalisation, targets `[n]`.
@@ -29,7 +30,70 @@ pub struct Sampler {
     root: PathBuf,
     recipe: Recipe,
     classes: [Class; 2],
-    pairs: Vec<Item>,
+    pairs: Vec<Twin>,
+}
+
+/// An authentic picture and its re-made window.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    /// The authentic picture.
+    pub item: Item,
+    /// Its pair.
+    pub pair: Pair,
+    folder: PathBuf,
+}
+
+impl Twin {
+    /// The twins of authentic pictures among `items`.
+    ///
+    /// # Errors
+    /// Those of [`synth::read`].
+    pub fn of(items: &[Item], folder: &Path) -> Result<Vec<Self>, TrainError> {
+        let by_path: BTreeMap<&str, &Item> = items
+            .iter()
+            .filter(|i| i.label == 0)
+            .map(|i| (i.path.as_str(), i))
+            .collect();
+        Ok(synth::read(folder)?
+            .into_iter()
+            .filter_map(|pair| {
+                Some(Self {
+                    item: (*by_path.get(pair.path.as_str())?).clone(),
+                    pair,
+                    folder: folder.to_owned(),
+                })
+            })
+            .collect())
+    }
+
+    /// The same window of both: authentic, re-made.
+    ///
+    /// # Errors
+    /// Those of [`open`]; [`TrainError::Picture`] when the window is not of the pair's size.
+    pub fn open(&self, root: &Path) -> Result<[RgbImage; 2], TrainError> {
+        let p = &self.pair;
+        let real = open(&root.join(&self.item.path))?;
+        let real = delivery::crop(&real, p.left, p.top, p.width, p.height);
+        let path = self.path();
+        let fake = open(&path)?;
+        if fake.dimensions() != real.dimensions() {
+            return Err(picture_error(&path, &"not the window that its list says"));
+        }
+        Ok([real, fake])
+    }
+
+    /// The re-made file.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(&self.pair.picture)
+    }
+
+    /// The quality at which the authentic picture was first stored: without the same encoding its
+    /// twin is told by its history.
+    #[must_use]
+    pub fn quality(&self) -> u8 {
+        self.item.jpeg_quality.unwrap_or(95)
+    }
 }
 
 struct Class {
@@ -76,7 +140,7 @@ impl Sampler {
     /// A sampler over the training side of `split`.
     ///
     /// # Errors
-    /// [`TrainError::Recipe`] when a class or the folder of pairs is empty.
+    /// [`TrainError::Recipe`] when a class or the list of pairs is empty.
     pub fn new(root: &Path, recipe: &Recipe, split: &Split) -> Result<Self, TrainError> {
         let class = |label: u8| {
             let groups: BTreeMap<&str, Vec<&Item>> = manifest::by_group(&split.train, label);
@@ -95,17 +159,18 @@ impl Sampler {
             })
         };
         let mut pairs = Vec::new();
-        if let Some(folder) = &recipe.data.pairs {
-            pairs.extend(
-                split
-                    .train
-                    .iter()
-                    .filter(|i| i.label == 0 && manifest::pair_path(folder, i).is_file())
-                    .cloned(),
-            );
-            if pairs.is_empty() && recipe.data.pair_share > 0.0 {
+        if let Some(folder) = recipe
+            .data
+            .pairs
+            .as_ref()
+            .filter(|_| recipe.data.pair_share > 0.0)
+        {
+            pairs = Twin::of(&split.train, folder)?;
+            let makers = &recipe.data.makers;
+            pairs.retain(|t| makers.is_empty() || makers.contains(&t.pair.maker));
+            if pairs.is_empty() {
                 return Err(TrainError::Recipe(format!(
-                    "no reconstruction of a training picture in {}",
+                    "no pair of a training picture in {}",
                     folder.display()
                 )));
             }
@@ -118,7 +183,7 @@ impl Sampler {
         })
     }
 
-    /// Number of pictures that have a reconstruction.
+    /// Number of pairs that train.
     #[must_use]
     pub fn pairs(&self) -> usize {
         self.pairs.len()
@@ -155,33 +220,26 @@ impl Sampler {
     }
 
     fn add_pair(&self, rng: &mut ChaCha8Rng, batch: &mut Batch) -> Result<(), TrainError> {
-        let (Some(item), Some(folder)) = (self.pairs.choose(rng), &self.recipe.data.pairs) else {
+        let Some(twin) = self.pairs.choose(rng) else {
             return Ok(());
         };
         let plan = Plan::draw(&self.recipe.augment, rng);
-        let real = open(&self.root.join(&item.path))?;
-        let fake_path = manifest::pair_path(folder, item);
-        let mut fake = open(&fake_path)?;
-        // The reconstruction covers the central window, cut to multiples of eight.
-        let (w, h) = fake.dimensions();
-        let left = (real.width() - w) / 2 / 8 * 8;
-        let top = (real.height() - h) / 2 / 8 * 8;
-        let real = delivery::crop(&real, left, top, w, h);
-        // The real carries its own JPEG history; without the same one its twin is told by format.
-        if rng.random_bool(0.7) {
-            let quality = item.jpeg_quality.unwrap_or(95);
-            fake = delivery::through_jpeg(&fake, quality, Subsampling::S420)
-                .map_err(|e| picture_error(&fake_path, &e))?;
-        }
+        let [real, mut fake] = twin.open(&self.root)?;
         // Weaker traces (Dual Data Alignment, section 3: mixing with r in 0..0.8).
-        if rng.random_bool(0.2) {
+        if rng.random_bool(0.25) {
             let keep = 1.0 - rng.random_range(0.0..0.7_f32);
             for (f, r) in fake.iter_mut().zip(real.iter()) {
                 *f = (keep * f32::from(*f) + (1.0 - keep) * f32::from(*r)).round() as u8;
             }
+        } else if rng.random_bool(0.2) {
+            paste(&real, &mut fake, rng);
         }
-        self.push(&real, &plan, 0.0, item, batch)?;
-        self.push(&fake, &plan, 1.0, item, batch)
+        if rng.random_bool(0.7) {
+            fake = delivery::through_jpeg(&fake, twin.quality(), Subsampling::S420)
+                .map_err(|e| picture_error(&twin.path(), &e))?;
+        }
+        self.push(&real, &plan, 0.0, &twin.item, batch)?;
+        self.push(&fake, &plan, 1.0, &twin.item, batch)
     }
 
     fn push(
@@ -199,6 +257,27 @@ impl Sampler {
         normalise(&delivered, r.network, &mut batch.pixels);
         batch.labels.push(label);
         Ok(())
+    }
+}
+
+/// Puts the authentic pixels back around an ellipse with a soft border: a local edit whose region is at least
+/// a fifth of the window.
+fn paste(real: &RgbImage, fake: &mut RgbImage, rng: &mut ChaCha8Rng) {
+    let (w, h) = (real.width() as f32, real.height() as f32);
+    let (a, b) = (
+        w * rng.random_range(0.3..0.55_f32),
+        h * rng.random_range(0.3..0.55_f32),
+    );
+    let (cx, cy) = (
+        w * rng.random_range(0.4..0.6_f32),
+        h * rng.random_range(0.4..0.6_f32),
+    );
+    for (x, y, pixel) in fake.enumerate_pixels_mut() {
+        let r = (((x as f32 - cx) / a).powi(2) + ((y as f32 - cy) / b).powi(2)).sqrt();
+        let keep = ((1.1 - r) / 0.2).clamp(0.0, 1.0);
+        for (f, v) in pixel.0.iter_mut().zip(real.get_pixel(x, y).0) {
+            *f = (keep * f32::from(*f) + (1.0 - keep) * f32::from(v)).round() as u8;
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod probe;
 pub mod recipe;
 pub mod run;
 pub mod semantic;
+pub mod synth;
 
 use std::path::PathBuf;
 

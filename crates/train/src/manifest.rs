@@ -1,7 +1,7 @@
 //! The list of pictures and its split by group.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -59,12 +59,12 @@ fn fits(path: &str, view: View) -> bool {
         }
 }
 
-/// Reads a tab-separated manifest and splits the rows of `split = train`.
+/// Pictures of `split = train` of a tab-separated manifest that `view` reads.
 ///
 /// # Errors
-/// [`TrainError::Manifest`] naming the row, also when a group would lie on both sides.
-pub fn read(root: &Path, data: &Data, view: View) -> Result<Split, TrainError> {
-    let path = root.join(&data.manifest);
+/// [`TrainError::Manifest`] naming the row.
+pub fn training(root: &Path, manifest: &Path, view: View) -> Result<Vec<Item>, TrainError> {
+    let path = root.join(manifest);
     let fault = |reason: String| TrainError::Manifest {
         path: path.clone(),
         reason,
@@ -73,35 +73,50 @@ pub fn read(root: &Path, data: &Data, view: View) -> Result<Split, TrainError> {
         .delimiter(b'\t')
         .from_path(&path)
         .map_err(|e| fault(e.to_string()))?;
-    let mut split = Split::default();
-    let (mut training, mut validating) = (BTreeSet::new(), BTreeSet::new());
+    let mut items = Vec::new();
     for (number, row) in reader.deserialize::<Row>().enumerate() {
         let row = row.map_err(|e| fault(format!("row {}: {e}", number + 2)))?;
         if row.label > 1 {
             return Err(fault(format!("row {}: label {}", number + 2, row.label)));
         }
-        if row.split != "train" || !fits(&row.path, view) {
-            continue;
+        if row.split == "train" && fits(&row.path, view) {
+            items.push(Item {
+                path: row.path,
+                label: row.label,
+                group: row.group,
+                match_set: row.match_set,
+                fold: row.fold,
+                jpeg_quality: row.original_jpeg_quality.parse().ok(),
+            });
         }
-        let validates = data.validation_groups.contains(&row.group)
-            || (!row.match_set.is_empty() && data.validation_match_sets.contains(&row.match_set));
-        let item = Item {
-            path: row.path,
-            label: row.label,
-            group: row.group,
-            match_set: row.match_set,
-            fold: row.fold,
-            jpeg_quality: row.original_jpeg_quality.parse().ok(),
-        };
+    }
+    Ok(items)
+}
+
+/// Reads a manifest as [`training`] does and splits it.
+///
+/// # Errors
+/// [`TrainError::Manifest`] naming the row, also when a group would lie on both sides.
+pub fn read(root: &Path, data: &Data, view: View) -> Result<Split, TrainError> {
+    let fault = |reason: String| TrainError::Manifest {
+        path: root.join(&data.manifest),
+        reason,
+    };
+    let mut split = Split::default();
+    let (mut training_groups, mut validating) = (BTreeSet::new(), BTreeSet::new());
+    for item in training(root, &data.manifest, view)? {
+        let validates = data.validation_groups.contains(&item.group)
+            || data.validation_folds.contains(&item.fold)
+            || (!item.match_set.is_empty() && data.validation_match_sets.contains(&item.match_set));
         if validates {
             validating.insert(item.group.clone());
             split.validation.push(item);
         } else {
-            training.insert(item.group.clone());
+            training_groups.insert(item.group.clone());
             split.train.push(item);
         }
     }
-    if let Some(group) = training.intersection(&validating).next() {
+    if let Some(group) = training_groups.intersection(&validating).next() {
         return Err(fault(format!(
             "group `{group}` lies in training and validation"
         )));
@@ -126,10 +141,4 @@ pub fn by_group(items: &[Item], label: u8) -> BTreeMap<&str, Vec<&Item>> {
         groups.entry(&item.group).or_default().push(item);
     }
     groups
-}
-
-/// Path of a picture's reconstruction.
-#[must_use]
-pub fn pair_path(pairs: &Path, item: &Item) -> PathBuf {
-    pairs.join(format!("{}.png", item.path))
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::synth::Maker;
 use crate::{TrainError, io_error};
 
 /// Networks that can be trained.
@@ -116,14 +117,20 @@ pub struct Data {
     /// Groups that validate.
     #[serde(default)]
     pub validation_groups: Vec<String>,
+    /// Folds that validate.
+    #[serde(default)]
+    pub validation_folds: Vec<String>,
     /// Groups with fewer pictures weigh by this power of their size when sampled.
     pub group_power: f64,
-    /// Folder of reconstructions of authentic pictures (`<path of the picture>.png`).
+    /// Folder of `realscope data synth`, relative to the working directory.
     #[serde(default)]
     pub pairs: Option<PathBuf>,
-    /// Share of a batch that is pairs of an authentic picture and its reconstruction.
+    /// Share of a batch that is pairs of an authentic picture and its re-made twin.
     #[serde(default)]
     pub pair_share: f64,
+    /// Makers whose pairs train; empty for all. Those of the rest only validate.
+    #[serde(default)]
+    pub makers: Vec<Maker>,
 }
 
 /// Probabilities and ranges of the random delivery.

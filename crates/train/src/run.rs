@@ -14,16 +14,18 @@ use burn::optim::{AdamWConfig, GradientsParams, Optimizer};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
+use realscope_media::delivery::{self, Subsampling};
 use realscope_nn::efficientnet_lite::{EfficientNetLite, EfficientNetLiteConfig};
 use realscope_nn::npr::{Npr, NprConfig};
 use realscope_nn::{BatchNormMode, Eager, Parameters, StateDict};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::batch::{self, Arm, Sampler};
+use crate::batch::{self, Arm, Sampler, Twin};
 use crate::manifest::{self, Item};
 use crate::metrics;
 use crate::recipe::{Network, Recipe};
+use crate::synth::Maker;
 use crate::{TrainError, io_error};
 
 /// A network that yields one logit per picture and can be trained.
@@ -152,6 +154,7 @@ where
     B::seed(device, recipe.seed);
     let split = manifest::read(root, &recipe.data, recipe.view)?;
     let sampler = Sampler::new(root, recipe, &split)?;
+    let twins = validation_twins(recipe, &split.validation)?;
     log(Event::Note(&format!(
         "{} training and {} validation pictures, {} pairs",
         split.train.len(),
@@ -237,10 +240,14 @@ where
     let mut last = None;
     if recipe.optim.steps == 0 {
         let scores = validate::<B, N>(&model, recipe, root, &split.validation, device)?;
+        let mut auc = summarise(&scores, &split.validation);
+        auc.extend(validate_twins::<B, N>(
+            &model, recipe, root, &twins, device,
+        )?);
         let validation = Validation {
             step: 0,
             loss: 0.0,
-            auc: summarise(&scores, &split.validation),
+            auc,
             seconds: begun.elapsed().as_secs_f64(),
         };
         files.append_log(&validation)?;
@@ -318,10 +325,14 @@ where
                 let mut averaged = N::fresh(device);
                 averaged.load(&average, device)?;
                 let scores = validate::<B, N>(&averaged, recipe, root, &split.validation, device)?;
+                let mut auc = summarise(&scores, &split.validation);
+                auc.extend(validate_twins::<B, N>(
+                    &averaged, recipe, root, &twins, device,
+                )?);
                 let validation = Validation {
                     step: state.step,
                     loss: state.loss_sum / state.loss_count.max(1) as f64,
-                    auc: summarise(&scores, &split.validation),
+                    auc,
                     seconds: begun.elapsed().as_secs_f64(),
                 };
                 state.loss_sum = 0.0;
@@ -459,6 +470,77 @@ where
         scores.insert(arm, logits);
     }
     Ok(scores)
+}
+
+/// Pairs of each maker that validate.
+const TWINS: usize = 48;
+
+/// Pairs of held-out authentic pictures, by every maker that there is, whether it trains or not.
+fn validation_twins(recipe: &Recipe, items: &[Item]) -> Result<Vec<Twin>, TrainError> {
+    let Some(folder) = &recipe.data.pairs else {
+        return Ok(Vec::new());
+    };
+    let mut by_maker: BTreeMap<Maker, Vec<Twin>> = BTreeMap::new();
+    for twin in Twin::of(items, folder)? {
+        by_maker.entry(twin.pair.maker).or_default().push(twin);
+    }
+    Ok(by_maker
+        .into_values()
+        .flat_map(|twins| {
+            let stride = twins.len().div_ceil(TWINS).max(1);
+            twins.into_iter().step_by(stride).collect::<Vec<_>>()
+        })
+        .collect())
+}
+
+/// AUC of re-made against authentic windows, by arm and maker; both with the authentic one's history.
+fn validate_twins<B, N>(
+    model: &N,
+    recipe: &Recipe,
+    root: &Path,
+    twins: &[Twin],
+    device: &B::Device,
+) -> Result<BTreeMap<String, Option<f64>>, TrainError>
+where
+    B: AutodiffBackend,
+    N: Detector<B> + AutodiffModule<B>,
+    N::InnerModule: Detector<B::InnerBackend>,
+{
+    let model = model.valid();
+    let side = recipe.input as usize;
+    let mut out = BTreeMap::new();
+    for arm in [Arm::Q95, Arm::WebScaled] {
+        let mut rows: BTreeMap<Maker, Vec<(f32, u8)>> = BTreeMap::new();
+        for chunk in twins.chunks(8) {
+            let mut pixels = Vec::with_capacity(2 * chunk.len() * 3 * side * side);
+            for twin in chunk {
+                let fault = |e| batch::picture_error(&twin.path(), &e);
+                let [real, fake] = twin.open(root)?;
+                let fake = delivery::through_jpeg(&fake, twin.quality(), Subsampling::S420)
+                    .map_err(fault)?;
+                for picture in [real, fake] {
+                    let delivered = arm
+                        .deliver(&picture, recipe.view, recipe.input)
+                        .map_err(fault)?;
+                    batch::normalise(&delivered, recipe.network, &mut pixels);
+                }
+            }
+            let input = Tensor::<B::InnerBackend, 4>::from_data(
+                TensorData::new(pixels, [2 * chunk.len(), 3, side, side]),
+                device,
+            );
+            let logits = model.logits(&mut Eager::new(BatchNormMode::Running), input);
+            for (i, logit) in logits.into_data().iter::<f32>().enumerate() {
+                let rows = rows.entry(chunk[i / 2].pair.maker).or_default();
+                rows.push((logit, (i % 2) as u8));
+            }
+        }
+        for (maker, rows) in rows {
+            let key = format!("{}/pairs-{}", arm.name(), maker.name());
+            out.insert(key, metrics::auc(&rows));
+        }
+    }
+    Ok(out)
 }
 
 fn summarise(scores: &Scores, items: &[Item]) -> BTreeMap<String, Option<f64>> {
