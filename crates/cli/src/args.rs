@@ -208,12 +208,26 @@ pub struct EvalMetricsArgs {
     /// Compute what the published code of a benchmark computes instead.
     #[arg(long, value_enum)]
     pub compat: Option<Compat>,
+    /// Also measure by the values of this column, such as age or skin type.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "compat")]
+    pub by: Option<String>,
+    /// CSV or TSV file with `path` and that column; the predictions themselves when left out.
+    #[arg(long, value_name = "FILE", requires = "by")]
+    pub attributes: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Compat {
     /// DeepfakeBench's frame and video measures, quirks included.
     Deepfakebench,
+    /// GenVidBench: top-1, top-5 and mean class accuracy (`score_0`, `score_1`, ...).
+    Genvidbench,
+    /// ForgeryNet: 2-, 3- or n-way classification (`score_0`, `score_1`, ...).
+    Forgerynet,
+    /// OW-DFA: attribution with novel generators (`predicted`, `tag`, `confidence`).
+    OwDfa,
+    /// DGM4: detection and grounding, one JSON object a line.
+    Dgm4,
 }
 
 #[derive(Subcommand)]
@@ -235,6 +249,9 @@ pub enum DataCommand {
     Check {
         /// Manifest.
         manifest: PathBuf,
+        /// Do not open the files: rows, groups and splits alone.
+        #[arg(long)]
+        no_media: bool,
         /// Output format.
         #[arg(long, value_enum, default_value_t = TextFormat::Text)]
         format: TextFormat,

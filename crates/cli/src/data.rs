@@ -55,11 +55,19 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        DataCommand::Check { manifest, format } => {
+        DataCommand::Check {
+            manifest,
+            no_media,
+            format,
+        } => {
             let set = Manifest::read(&manifest).map_err(data_failure)?;
             let base = manifest.parent().unwrap_or(Path::new("."));
             let bar = indicatif::ProgressBar::new(set.items.len() as u64);
-            let findings = check::check(&set, base, &|| bar.inc(1));
+            let findings = if no_media {
+                check::rows(&set)
+            } else {
+                check::check(&set, base, &|| bar.inc(1))
+            };
             bar.finish_and_clear();
             match format {
                 TextFormat::Json => println!(

@@ -8,7 +8,8 @@ use std::time::Duration;
 use realscope::worker::Launch;
 use realscope::{Config, Scanner};
 use realscope_eval::compare;
-use realscope_eval::compat::deepfakebench;
+use realscope_eval::compat::{self, deepfakebench};
+use realscope_eval::fairness::{self, Fairness};
 use realscope_eval::manifest::Manifest;
 use realscope_eval::perturb;
 use realscope_eval::protocol::{self, Arm};
@@ -73,8 +74,24 @@ fn metrics(args: &EvalMetricsArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new(2, "--threshold must be a number"));
     }
     let (file, mut thresholds) = locate(&args.file)?;
-    if args.compat == Some(Compat::Deepfakebench) {
-        return deepfakebench_metrics(&file, args.format);
+    let published = match args.compat {
+        None => None,
+        Some(Compat::Deepfakebench) => return deepfakebench_metrics(&file, args.format),
+        Some(Compat::Genvidbench) => Some(compat::file::genvidbench(&file)),
+        Some(Compat::Forgerynet) => Some(compat::file::forgerynet(&file)),
+        Some(Compat::OwDfa) => Some(compat::file::ow_dfa(&file)),
+        Some(Compat::Dgm4) => Some(compat::file::dgm4(&file)),
+    };
+    if let Some(value) = published {
+        let value = value.map_err(data_failure)?;
+        print(args.format, &value, || {
+            let mut text = String::new();
+            for (key, value) in value.as_object().into_iter().flatten() {
+                text += &format!("{key:<16}{value}\n");
+            }
+            text
+        })?;
+        return Ok(ExitCode::SUCCESS);
     }
     let reading = Reading {
         quarantine: args.quarantine,
@@ -90,8 +107,49 @@ fn metrics(args: &EvalMetricsArgs) -> Result<ExitCode, Failure> {
         seed: args.seed,
     };
     let summary = summary::summarise(&table, &settings, &thresholds);
-    print(args.format, &summary, || summary::text(&summary))?;
+    let by = match &args.by {
+        None => Vec::new(),
+        Some(column) => by_column(args, &file, column, &table, &settings, &thresholds)?,
+    };
+    let mut value = serde_json::to_value(&summary).map_err(data_failure)?;
+    if args.by.is_some() {
+        value["by"] = serde_json::to_value(&by).map_err(data_failure)?;
+    }
+    print(args.format, &value, || {
+        let mut text = summary::text(&summary);
+        for f in &by {
+            text += &fairness::text(f);
+        }
+        text
+    })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tables by a column, for every detector and arm.
+fn by_column(
+    args: &EvalMetricsArgs,
+    file: &Path,
+    column: &str,
+    table: &Table,
+    settings: &Settings,
+    thresholds: &BTreeMap<String, f64>,
+) -> Result<Vec<Fairness>, Failure> {
+    let values =
+        fairness::read(args.attributes.as_deref().unwrap_or(file), column).map_err(data_failure)?;
+    table
+        .parts()
+        .iter()
+        .map(|(detector, arm)| {
+            let own = Settings {
+                threshold: thresholds
+                    .get(detector)
+                    .copied()
+                    .unwrap_or(settings.threshold),
+                ..*settings
+            };
+            fairness::measure(table, detector, arm, column, &values, &own).map_err(data_failure)
+        })
+        .collect()
 }
 
 fn print(

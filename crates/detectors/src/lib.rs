@@ -13,6 +13,7 @@ pub mod default;
 pub mod home;
 pub mod npr;
 pub mod onnx;
+pub mod pull;
 pub mod window;
 
 use image::RgbImage;

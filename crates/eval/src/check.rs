@@ -159,6 +159,27 @@ fn look(path: &Path) -> Result<Seen, String> {
 /// Largest number of items of the baselines; more are sampled evenly.
 const BASELINE_ITEMS: usize = 3000;
 
+/// What the rows of a manifest show without opening a file.
+#[must_use]
+pub fn rows(manifest: &Manifest) -> Findings {
+    let mut out = Findings {
+        items: manifest.counts(),
+        ..Findings::default()
+    };
+    out.groups_across_splits = crossing(manifest, |i| &i.group);
+    out.videos_across_splits = crossing(manifest, |i| &i.video);
+    let mut sets: BTreeMap<&str, BTreeSet<u8>> = BTreeMap::new();
+    for item in manifest.items.iter().filter(|i| !i.match_set.is_empty()) {
+        sets.entry(&item.match_set).or_default().insert(item.label);
+    }
+    out.one_sided_match_sets = sets
+        .into_iter()
+        .filter(|(_, labels)| labels.len() < 2)
+        .map(|(set, _)| set.to_owned())
+        .collect();
+    out
+}
+
 /// Looks at every picture of a manifest. Videos are left out.
 #[must_use]
 pub fn check(manifest: &Manifest, base: &Path, progress: &(dyn Fn() + Sync)) -> Findings {
@@ -174,10 +195,7 @@ pub fn check(manifest: &Manifest, base: &Path, progress: &(dyn Fn() + Sync)) -> 
             (!video).then(|| look(&path))
         })
         .collect();
-    let mut out = Findings {
-        items: manifest.counts(),
-        ..Findings::default()
-    };
+    let mut out = rows(manifest);
     let mut seen: Vec<(&Item, Seen)> = Vec::new();
     for (item, outcome) in manifest.items.iter().zip(looked) {
         match outcome {
@@ -190,17 +208,6 @@ pub fn check(manifest: &Manifest, base: &Path, progress: &(dyn Fn() + Sync)) -> 
         out.formats.entry(s.format.clone()).or_default()[usize::from(item.label)] += 1;
     }
     out.twins = twins(&seen);
-    out.groups_across_splits = crossing(manifest, |i| &i.group);
-    out.videos_across_splits = crossing(manifest, |i| &i.video);
-    let mut sets: BTreeMap<&str, BTreeSet<u8>> = BTreeMap::new();
-    for item in manifest.items.iter().filter(|i| !i.match_set.is_empty()) {
-        sets.entry(&item.match_set).or_default().insert(item.label);
-    }
-    out.one_sided_match_sets = sets
-        .into_iter()
-        .filter(|(_, labels)| labels.len() < 2)
-        .map(|(set, _)| set.to_owned())
-        .collect();
     let formats: Vec<&String> = out.formats.keys().collect();
     let one_hot = |s: &Seen| -> Vec<f32> {
         formats

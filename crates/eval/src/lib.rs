@@ -9,6 +9,7 @@
 pub mod check;
 pub mod compare;
 pub mod compat;
+pub mod fairness;
 pub mod import;
 pub mod manifest;
 pub mod metric;

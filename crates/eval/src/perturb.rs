@@ -1,8 +1,7 @@
 //! Perturbations with exact parameters, and the published sets of them.
 //!
 //! Each is deterministic: random ones draw from a seed and the picture's path. Severity counts from
-//! 1 (mildest). What is not here: AVIF (no permissive encoder among the dependencies) and H.264
-//! (video).
+//! 1 (mildest). What is not here: H.264 (video).
 
 use image::{RgbImage, imageops};
 use rand::prelude::*;
@@ -23,6 +22,11 @@ pub enum Op {
     },
     /// Lossy WebP.
     Webp {
+        /// 1 to 100.
+        quality: u8,
+    },
+    /// AVIF by rav1e at speed 9, 4:4:4.
+    Avif {
         /// 1 to 100.
         quality: u8,
     },
@@ -83,6 +87,12 @@ pub enum Op {
         /// Range in grey levels.
         range: i32,
     },
+    /// Painted look: each pixel takes the mean of the calmest of four squares that meet in it (Kuwahara
+    /// et al., 1976).
+    Painterly {
+        /// Side of a square minus one.
+        reach: u32,
+    },
     /// Factors of brightness, contrast (about 128) and saturation.
     Colour {
         /// Brightness.
@@ -139,9 +149,10 @@ fn filter(name: &str) -> Filter {
 }
 
 /// Names of the sets.
-pub const SETS: [&str; 15] = [
+pub const SETS: [&str; 16] = [
     "jpeg",
     "webp",
+    "avif",
     "resize",
     "crop",
     "blur",
@@ -190,6 +201,12 @@ pub fn set(name: &str) -> Option<Vec<Perturbation>> {
             "webp",
             [90, 75, 60, 45, 30]
                 .map(|q| (format!("q{q}"), Op::Webp { quality: q }))
+                .to_vec(),
+        ),
+        "avif" => ladder(
+            "avif",
+            [80, 60, 45, 30]
+                .map(|q| (format!("q{q}"), Op::Avif { quality: q }))
                 .to_vec(),
         ),
         "resize" => {
@@ -271,6 +288,12 @@ pub fn set(name: &str) -> Option<Vec<Perturbation>> {
                 "median",
                 [1, 2]
                     .map(|r| (format!("r{r}"), Op::Median { reach: r }))
+                    .to_vec(),
+            ),
+            ladder(
+                "painterly",
+                [2, 4, 6]
+                    .map(|r| (format!("r{r}"), Op::Painterly { reach: r }))
                     .to_vec(),
             ),
         ]
@@ -414,6 +437,7 @@ pub fn apply(
     Ok(match op {
         Op::Jpeg { quality } => delivery::through_jpeg(picture, *quality, Subsampling::S420)?,
         Op::Webp { quality } => through_webp(picture, *quality)?,
+        Op::Avif { quality } => through_avif(picture, *quality)?,
         Op::Scale { factor, filter: f } => delivery::resize(
             picture,
             sized(width, *factor),
@@ -506,6 +530,7 @@ pub fn apply(
             }
             ((sum + n / 2) / n.max(1)) as u8
         }),
+        Op::Painterly { reach } => painterly(picture, *reach),
         Op::Colour {
             brightness,
             contrast,
@@ -635,6 +660,51 @@ fn neighbours(
     out
 }
 
+/// Kuwahara's filter; sums over rectangles come from summed-area tables.
+fn painterly(picture: &RgbImage, reach: u32) -> RgbImage {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    // Red, green, blue, grey and grey squared.
+    let mut sums = vec![[0.0_f64; 5]; (width + 1) * (height + 1)];
+    for y in 0..height {
+        let mut row = [0.0; 5];
+        for x in 0..width {
+            let [r, g, b] = picture.get_pixel(x as u32, y as u32).0.map(f64::from);
+            let grey = 0.299 * r + 0.587 * g + 0.114 * b;
+            let above = sums[y * (width + 1) + x + 1];
+            for (k, v) in [r, g, b, grey, grey * grey].into_iter().enumerate() {
+                row[k] += v;
+                sums[(y + 1) * (width + 1) + x + 1][k] = above[k] + row[k];
+            }
+        }
+    }
+    let reach = reach as usize;
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let (x, y) = (x as usize, y as usize);
+        let mut best = (f64::INFINITY, picture.get_pixel(x as u32, y as u32).0);
+        for (from_x, from_y) in [(true, true), (false, true), (true, false), (false, false)] {
+            let span = |v: usize, back: bool, size: usize| {
+                if back {
+                    (v.saturating_sub(reach), v + 1)
+                } else {
+                    (v, (v + reach + 1).min(size))
+                }
+            };
+            let ((left, right), (top, bottom)) = (span(x, from_x, width), span(y, from_y, height));
+            let n = ((right - left) * (bottom - top)) as f64;
+            let at = |x: usize, y: usize| sums[y * (width + 1) + x];
+            let (a, b) = (at(left, top), at(right, top));
+            let (c, d) = (at(left, bottom), at(right, bottom));
+            let mean: [f64; 5] = std::array::from_fn(|k| (d[k] - b[k] - c[k] + a[k]) / n);
+            let variance = mean[4] - mean[3] * mean[3];
+            if variance < best.0 {
+                let rgb = [mean[0], mean[1], mean[2]];
+                best = (variance, rgb.map(|v| v.round().clamp(0.0, 255.0) as u8));
+            }
+        }
+        image::Rgb(best.1)
+    })
+}
+
 fn through_webp(picture: &RgbImage, quality: u8) -> Result<RgbImage, DeliveryError> {
     let (width, height) = picture.dimensions();
     let fault = || DeliveryError::Size {
@@ -648,6 +718,31 @@ fn through_webp(picture: &RgbImage, quality: u8) -> Result<RgbImage, DeliveryErr
         return Err(fault());
     }
     RgbImage::from_raw(width, height, decoded.to_vec()).ok_or_else(fault)
+}
+
+fn through_avif(picture: &RgbImage, quality: u8) -> Result<RgbImage, DeliveryError> {
+    let (width, height) = picture.dimensions();
+    let fault = |reason: String| DeliveryError::Size {
+        width,
+        height,
+        reason,
+    };
+    let pixels: Vec<rgb::RGB8> = picture
+        .pixels()
+        .map(|p| rgb::RGB8::new(p.0[0], p.0[1], p.0[2]))
+        .collect();
+    let encoded = ravif::Encoder::new()
+        .with_quality(f32::from(quality))
+        .with_speed(9)
+        .encode_rgb(ravif::Img::new(&pixels, width as usize, height as usize))
+        .map_err(|e| fault(e.to_string()))?;
+    let decoded = realscope_media::decode(
+        &encoded.avif_file,
+        &realscope_media::Limits::default(),
+        &realscope_media::Options::default(),
+    )
+    .map_err(|e| fault(e.to_string()))?;
+    Ok(decoded.pixels)
 }
 
 #[cfg(test)]

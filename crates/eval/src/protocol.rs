@@ -155,6 +155,17 @@ fn delivery_arms() -> Vec<Arm> {
     ]
 }
 
+fn genvideo_arms() -> Vec<Arm> {
+    let degraded = perturb::set("genvideo").unwrap_or_default();
+    std::iter::once(Arm::Native)
+        .chain(
+            degraded
+                .into_iter()
+                .map(|perturbation| Arm::Perturbed { perturbation }),
+        )
+        .collect()
+}
+
 /// Pictures of the test side: `test` or `public`, or all where a set names no split.
 fn is_test(item: &Item) -> bool {
     matches!(item.split.as_str(), "" | "test" | "public") && is_picture(item)
@@ -209,6 +220,48 @@ pub const PROTOCOLS: &[Protocol] = &[
         name: "df40",
         version: 1,
         summary: "DF40: frame AUC by method and domain; P1 same domain, P2 same forgery, P3 both differ, P4 one against all",
+        arms: native_only,
+        takes: is_test,
+    },
+    Protocol {
+        name: "genvideo",
+        version: 1,
+        summary: "GenVideo on extracted frames: generators never seen, as they are and under its degradations",
+        arms: genvideo_arms,
+        takes: is_test,
+    },
+    Protocol {
+        name: "genvidbench",
+        version: 1,
+        summary: "GenVidBench on extracted frames: trained on pair 1, tested on pair 2 (`eval metrics --compat genvidbench`)",
+        arms: native_only,
+        takes: is_test,
+    },
+    Protocol {
+        name: "forgerynet",
+        version: 1,
+        summary: "ForgeryNet, image forgery classification (`eval metrics --compat forgerynet`)",
+        arms: native_only,
+        takes: |i| matches!(i.split.as_str(), "val" | "test") && is_picture(i),
+    },
+    Protocol {
+        name: "ow-dfa",
+        version: 1,
+        summary: "OW-DFA: detection on its pictures; attribution from a file (`eval metrics --compat ow-dfa`)",
+        arms: native_only,
+        takes: is_test,
+    },
+    Protocol {
+        name: "dgm4",
+        version: 1,
+        summary: "DGM4: detection on its pictures; grounding from a file (`eval metrics --compat dgm4`)",
+        arms: native_only,
+        takes: is_test,
+    },
+    Protocol {
+        name: "fairness",
+        version: 1,
+        summary: "rates by a metadata column, Casual Conversations style (`eval metrics RUN --by COLUMN --attributes FILE`)",
         arms: native_only,
         takes: is_test,
     },

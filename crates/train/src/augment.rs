@@ -4,6 +4,7 @@ use image::{RgbImage, imageops};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
+use realscope_eval::perturb::{self, Op};
 use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
 
 use crate::recipe::{Augment, View};
@@ -21,6 +22,7 @@ pub struct Plan {
     blur: Option<f32>,
     noise: Option<(f32, u64)>,
     colour: Option<[f32; 3]>,
+    retouch: Option<Op>,
     webp: Option<u8>,
     jpeg: Option<(u8, Subsampling)>,
 }
@@ -33,6 +35,34 @@ fn jpeg(range: [u8; 2], rng: &mut ChaCha8Rng) -> (u8, Subsampling) {
         Subsampling::S444
     };
     (quality, subsampling)
+}
+
+/// A benign edit.
+fn retouch(rng: &mut ChaCha8Rng) -> Op {
+    match rng.random_range(0..8) {
+        0 => Op::Denoise {
+            range: rng.random_range(12..36),
+        },
+        1 => Op::Median { reach: 1 },
+        2 => Op::Sharpen {
+            sigma: rng.random_range(0.6..1.6),
+            amount: rng.random_range(0.4..1.6),
+        },
+        3 => Op::Gamma {
+            gamma: rng.random_range(0.55..1.7),
+        },
+        4 => Op::Colour {
+            brightness: rng.random_range(0.7..1.25),
+            contrast: rng.random_range(0.85..1.35),
+            saturation: rng.random_range(0.0..1.6),
+        },
+        5 => Op::DownUp {
+            divisor: rng.random_range(1.5..3.0),
+        },
+        _ => Op::Painterly {
+            reach: rng.random_range(1..5),
+        },
+    }
 }
 
 impl Plan {
@@ -68,6 +98,8 @@ impl Plan {
                     1.0 + rng.random_range(-a.colour_range..=a.colour_range) as f32
                 })
             }),
+            // Drawn only where it is asked for, so that earlier recipes keep their random numbers.
+            retouch: (a.retouch > 0.0 && rng.random_bool(a.retouch)).then(|| retouch(rng)),
             webp: rng
                 .random_bool(a.webp)
                 .then(|| rng.random_range(a.webp_range[0]..=a.webp_range[1])),
@@ -115,6 +147,9 @@ impl Plan {
 
     /// Everything that happens on the way, in the order of the fields.
     fn effects(&self, mut p: RgbImage, rescale: bool) -> Result<RgbImage, DeliveryError> {
+        if let Some(op) = &self.retouch {
+            p = perturb::apply(&p, op, 0, "")?;
+        }
         if let Some((quality, subsampling)) = self.first_jpeg {
             p = delivery::through_jpeg(&p, quality, subsampling)?;
         }

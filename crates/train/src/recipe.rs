@@ -161,6 +161,10 @@ pub struct Augment {
     pub colour: f64,
     /// Largest relative change.
     pub colour_range: f64,
+    /// Probability of a benign edit ahead of the delivery: tone, sharpening, denoising, enlargement, a
+    /// screenshot, a painted look.
+    #[serde(default)]
+    pub retouch: f64,
 }
 
 impl Recipe {

@@ -171,6 +171,34 @@ fn digest(options: &Options, path: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
+/// The makers of a picture; does not depend on their order in the options.
+fn chosen(options: &Options, path: &str) -> Vec<Maker> {
+    let mut order = options.makers.clone();
+    order.sort_by_key(|m| Sha256::digest(format!("{}/{path}/{}", options.seed, m.name())).to_vec());
+    order.truncate(options.each);
+    order
+}
+
+/// The re-made picture with the authentic one's tones: what is coarser than 6 pixels comes from the
+/// latter, so that no shift of colour gives a pair away (frequency alignment of Dual Data Alignment).
+fn align(fake: &RgbImage, real: &RgbImage) -> RgbImage {
+    const SIGMA: f32 = 6.0;
+    let (coarse_fake, coarse_real) = (
+        image::imageops::fast_blur(fake, SIGMA),
+        image::imageops::fast_blur(real, SIGMA),
+    );
+    let mut out = fake.clone();
+    for ((o, f), r) in out
+        .iter_mut()
+        .zip(coarse_fake.iter())
+        .zip(coarse_real.iter())
+    {
+        let v = i32::from(*o) + i32::from(*r) - i32::from(*f);
+        *o = v.clamp(0, 255) as u8;
+    }
+    out
+}
+
 fn to_tensor<B: Backend>(pictures: &[RgbImage], device: &B::Device) -> Tensor<B, 4> {
     let (w, h) = pictures[0].dimensions();
     let mut values = Vec::with_capacity(pictures.len() * 3 * (w * h) as usize);
@@ -291,7 +319,7 @@ fn train_own<B: AutodiffBackend>(
             return Err(TrainError::Diverged { step });
         }
         let progress = step as f64 / options.steps as f64;
-        let rate = 3e-3 * (0.02 + 0.98 * (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0);
+        let rate = 2e-3 * (0.02 + 0.98 * (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0);
         let rate = rate * ((step + 1) as f64 / 50.0).min(1.0);
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = optimizer.step(rate, network, gradients);
@@ -376,9 +404,7 @@ pub fn synth<B: AutodiffBackend>(
         let mut made = 0_usize;
         for item in &reals {
             let mut rng = digest(options, &item.path);
-            let mut order = options.makers.clone();
-            order.shuffle(&mut rng);
-            if !order.iter().take(options.each).any(|m| *m == maker) {
+            if !chosen(options, &item.path).contains(&maker) {
                 continue;
             }
             let path = root.join(&item.path);
@@ -398,6 +424,7 @@ pub fn synth<B: AutodiffBackend>(
                 let fake = network
                     .remake(&cut, &mut rng, device)
                     .map_err(|e| fault(&e))?;
+                let fake = align(&fake, &cut);
                 if let Some(folder) = target.parent() {
                     std::fs::create_dir_all(folder).map_err(io_error(folder))?;
                 }

@@ -7,7 +7,8 @@
 use crate::metric::{Scores, auc, eer};
 
 /// One item.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Item {
     /// Whether it is manipulated.
     pub fake: bool,

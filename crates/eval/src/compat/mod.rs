@@ -5,6 +5,7 @@
 
 pub mod deepfakebench;
 pub mod dgm4;
+pub mod file;
 pub mod forgerynet;
 pub mod genvidbench;
 pub mod owdfa;

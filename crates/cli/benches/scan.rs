@@ -1,0 +1,226 @@
+//! Scan: time and memory as ratios in one run.
+//!
+//! `cargo bench -p realscope-cli` prints, each as a median: the complete record of a 12-megapixel JPEG
+//! against decoding alone; the first verdict on a small picture against `--version`; peak memory; throughput
+//! of two jobs against one; memory of the pipeline over many files (`REALSCOPE_BENCH_FILES`, 2,000).
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Tensor;
+use image::RgbImage;
+use realscope_media::delivery::{Subsampling, encode_jpeg};
+use realscope_nn::exec::Exec;
+use realscope_nn::{Cpu, onnx::Graph};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_realscope");
+
+/// Smooth shapes with grain: compresses about as a photograph does.
+fn picture(width: u32, height: u32) -> RgbImage {
+    let mut state = 1_u32;
+    RgbImage::from_fn(width, height, |x, y| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let grain = (state >> 28) as f32 - 8.0;
+        let (u, v) = (x as f32 / 61.0, y as f32 / 47.0);
+        image::Rgb(std::array::from_fn(|c| {
+            let wave = (u + c as f32).sin() * (v * 0.7).cos() + (u * 0.13 * v).sin();
+            (128.0 + 50.0 * wave + grain).clamp(0.0, 255.0) as u8
+        }))
+    })
+}
+
+fn write(folder: &Path, name: &str, width: u32, height: u32) -> PathBuf {
+    let path = folder.join(name);
+    let bytes = encode_jpeg(&picture(width, height), 88, Subsampling::S420).expect("encodes");
+    std::fs::write(&path, bytes).expect("written");
+    path
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+fn seconds(args: &[&str], times: usize) -> f64 {
+    median(
+        (0..times)
+            .map(|_| {
+                let begun = Instant::now();
+                command(args).status().expect("runs");
+                begun.elapsed().as_secs_f64()
+            })
+            .collect(),
+    )
+}
+
+/// Highest resident memory in MiB of a process and of its children, sampled until it ends; the second
+/// number is the highest in the first tenth of the run's samples.
+fn memory(mut command: Command) -> (f64, f64) {
+    let resident = |pid: &str| -> f64 {
+        std::fs::read_to_string(format!("/proc/{pid}/status"))
+            .ok()
+            .and_then(|s| {
+                let line = s.lines().find(|l| l.starts_with("VmRSS:"))?;
+                line.split_whitespace().nth(1)?.parse::<f64>().ok()
+            })
+            .map_or(0.0, |kib| kib / 1024.0)
+    };
+    let mut child = command.spawn().expect("runs");
+    let pid = child.id();
+    let mut samples = Vec::new();
+    while child.try_wait().expect("waits").is_none() {
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let total =
+            resident(&pid.to_string()) + children.split_whitespace().map(resident).sum::<f64>();
+        samples.push(total);
+        std::thread::sleep(Duration::from_millis(4));
+    }
+    let highest = |list: &[f64]| list.iter().copied().fold(0.0, f64::max);
+    (
+        highest(&samples),
+        highest(&samples[..samples.len().div_ceil(10)]),
+    )
+}
+
+/// A classifier that costs nothing, so that the pipeline itself is what runs.
+fn install_trivial(home: &Path) {
+    let mut graph = Graph::new("trivial", false);
+    let input = graph.input("x", [1, 3, 32, 32]);
+    let pooled = Exec::<Cpu>::global_avg_pool(&mut graph, input);
+    let flat = Exec::<Cpu>::reshape(&mut graph, pooled, [1, 3]);
+    let weight = Tensor::<Cpu, 2>::from_data([[0.3], [0.3], [0.3]], &Default::default());
+    let weight = Exec::<Cpu>::tensor(&mut graph, weight);
+    let logit = Exec::<Cpu>::matmul(&mut graph, flat, weight);
+    graph.output("logit", &logit);
+    let model = home.join("trivial.onnx");
+    std::fs::write(&model, graph.encode()).expect("written");
+    let card = home.join("card.toml");
+    std::fs::write(
+        &card,
+        "id = \"trivial\"\nsummary = \"mean level\"\nstatus = \"preview\"\ntask = \"generated_image\"\n\
+         output = \"logit\"\nlicence = \"MIT\"\ntraining_data = \"none\"\ncitation = \"none\"\n\
+         known_failures = []\n[input]\nsize = 32\nview = \"squash\"\nmax_windows = 1\nfilter = \"bilinear\"\n\
+         mean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n",
+    )
+    .expect("written");
+    let status = Command::new(PROGRAM)
+        .args(["models", "import", "trivial"])
+        .arg(&model)
+        .arg("--card")
+        .arg(&card)
+        .env("REALSCOPE_HOME", home)
+        .stdout(Stdio::null())
+        .status()
+        .expect("runs");
+    assert!(status.success(), "the trivial classifier is installed");
+}
+
+fn main() {
+    let folder = tempfile::tempdir().expect("folder");
+    let root = folder.path();
+    let large = write(root, "large.jpg", 4000, 3000);
+    let small = write(root, "small.jpg", 256, 256);
+    let text = |p: &Path| p.to_string_lossy().into_owned();
+
+    let copies: Vec<String> = (0..7)
+        .map(|i| {
+            let path = root.join(format!("large-{i}.jpg"));
+            std::fs::hard_link(&large, &path).expect("linked");
+            text(&path)
+        })
+        .collect();
+    let output = Command::new(PROGRAM)
+        .args(["scan", "--quiet", "--format", "ndjson", "--jobs", "1"])
+        .args(&copies)
+        .output()
+        .expect("runs");
+    let records: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|l| serde_json::from_str(l).expect("record"))
+        .collect();
+    let stage = |name: &str| {
+        median(
+            records
+                .iter()
+                .map(|r| r["timing_ms"][name].as_f64().expect("timed"))
+                .collect(),
+        )
+    };
+    let bytes = std::fs::read(&large).expect("file");
+    let alone = median(
+        (0..7)
+            .map(|_| {
+                let begun = Instant::now();
+                realscope_media::decode(&bytes, &Default::default(), &Default::default())
+                    .expect("decodes");
+                begun.elapsed().as_secs_f64() * 1e3
+            })
+            .collect(),
+    );
+    println!(
+        "12 megapixels, complete record: {:.0} ms, {:.2} of decoding alone ({alone:.0} ms; in the worker {:.0} ms, \
+         score {:.0} ms, explain {:.0} ms)",
+        stage("total"),
+        stage("total") / alone,
+        stage("decode"),
+        stage("score"),
+        stage("explain"),
+    );
+
+    let small_path = text(&small);
+    let version = seconds(&["--version"], 15);
+    let first = seconds(&["scan", "--quiet", &small_path], 15);
+    println!(
+        "start to first verdict: {:.0} ms, {:.1} times `--version` ({:.1} ms)",
+        first * 1e3,
+        first / version,
+        version * 1e3
+    );
+    let (peak, _) = memory(command(&["scan", "--quiet", &text(&large)]));
+    println!("peak memory, one picture of 12 megapixels, program and worker: {peak:.0} MiB");
+
+    let many = root.join("many");
+    std::fs::create_dir(&many).expect("folder");
+    for i in 0..60 {
+        std::fs::hard_link(&small, many.join(format!("{i}.jpg"))).expect("linked");
+    }
+    let many = text(&many);
+    let run = |jobs: &str| seconds(&["scan", "--quiet", "--jobs", jobs, &many], 3) - first;
+    let (one, two) = (run("1"), run("2"));
+    println!(
+        "60 pictures: one job {one:.2} s, two jobs {two:.2} s, efficiency {:.2}",
+        one / (2.0 * two)
+    );
+
+    let files: usize = std::env::var("REALSCOPE_BENCH_FILES")
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(2000);
+    let home = tempfile::tempdir().expect("folder");
+    install_trivial(home.path());
+    let crowd = root.join("crowd");
+    std::fs::create_dir(&crowd).expect("folder");
+    for i in 0..files {
+        std::fs::hard_link(&small, crowd.join(format!("{i}.jpg"))).expect("linked");
+    }
+    let crowd = text(&crowd);
+    let mut scan = command(&["scan", "--quiet", "--detector", "trivial", &crowd]);
+    scan.env("REALSCOPE_HOME", home.path());
+    let (peak, early) = memory(scan);
+    println!(
+        "{files} files through the pipeline alone: peak {peak:.0} MiB, {:.2} of the first tenth's",
+        peak / early
+    );
+}
