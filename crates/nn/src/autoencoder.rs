@@ -146,12 +146,28 @@ pub fn pixel_shuffle<B: Backend>(x: Tensor<B, 4>, factor: usize) -> Tensor<B, 4>
 impl<B: Backend> Autoencoder<B> {
     /// The latent, rounded where the network rounds it; gradients pass the rounding unchanged.
     pub fn latent(&self, input: Tensor<B, 4>) -> Tensor<B, 4> {
-        let mut h = activation::relu(self.stem.forward(input));
+        let mut h = activation::relu(self.stem.forward(input.clone()));
         for (down, conv) in self.downs.iter().zip(&self.encode) {
             h = activation::relu(down.forward(h));
             h = h.clone() + activation::relu(conv.forward(h));
         }
+        // The reduced picture itself is part of the latent, so that training begins near the identity.
+        let [n, _, height, width] = input.dims();
+        let by = 1 << self.downs.len();
+        let reduced = input
+            .reshape([n * 3, height / by, by, width / by, by])
+            .mean_dim(4)
+            .mean_dim(2)
+            .reshape([n, 3, height / by, width / by]);
         let z = self.narrow.forward(h);
+        let channels = z.dims()[1];
+        let z = Tensor::cat(
+            vec![
+                z.clone().narrow(1, 0, 3) + reduced,
+                z.narrow(1, 3, channels - 3),
+            ],
+            1,
+        );
         if self.levels == 0 {
             return z;
         }
@@ -164,6 +180,15 @@ impl<B: Backend> Autoencoder<B> {
     /// The picture of a latent; not clamped.
     pub fn picture(&self, latent: Tensor<B, 4>) -> Tensor<B, 4> {
         let mut x = crate::Eager::new(crate::BatchNormMode::Running);
+        let by = 1 << self.ups.len();
+        let base = latent.clone().narrow(1, 0, 3);
+        let base = if self.upsampling == Upsampling::Bilinear {
+            let [_, _, height, width] = base.dims();
+            let options = InterpolateOptions::new(InterpolateMode::Bilinear);
+            burn::tensor::module::interpolate(base, [by * height, by * width], options)
+        } else {
+            Exec::<B>::upsample_nearest(&mut x, base, by)
+        };
         let mut h = activation::relu(self.widen.forward(latent));
         for (conv, up) in self.decode.iter().zip(&self.ups) {
             h = h.clone() + activation::relu(conv.forward(h));
@@ -182,7 +207,7 @@ impl<B: Backend> Autoencoder<B> {
             };
             h = activation::relu(h);
         }
-        self.head.forward(h)
+        self.head.forward(h) + base
     }
 
     /// Through the latent and back.

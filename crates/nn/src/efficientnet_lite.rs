@@ -25,6 +25,10 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 const STEM: usize = 32;
 /// Width of the pooled feature.
 pub const FEATURES: usize = 1280;
+/// Width of the pooled feature of a trunk.
+const TRUNK_FEATURES: usize = 256;
+/// Blocks of a trunk: up to the last stage with stride 16.
+const TRUNK_BLOCKS: usize = 11;
 
 fn conv<B: Backend>(
     channels: [usize; 2],
@@ -93,19 +97,41 @@ impl<B: Backend> Block<B> {
 pub struct EfficientNetLiteConfig {
     /// Number of outputs.
     pub classes: usize,
+    /// Blocks that are kept, of 16.
+    pub blocks: usize,
+    /// Width of the pooled feature.
+    pub features: usize,
 }
 
 impl EfficientNetLiteConfig {
     /// ImageNet classifier.
     #[must_use]
     pub fn lite0() -> Self {
-        Self { classes: 1000 }
+        Self {
+            classes: 1000,
+            blocks: 16,
+            features: FEATURES,
+        }
     }
 
     /// One logit, 1 = generated.
     #[must_use]
     pub fn lite0_detector() -> Self {
-        Self { classes: 1 }
+        Self {
+            classes: 1,
+            ..Self::lite0()
+        }
+    }
+
+    /// One logit on the first eleven blocks alone: what is local tells how a picture was made, what comes
+    /// after tells what it shows.
+    #[must_use]
+    pub fn lite0_trunk() -> Self {
+        Self {
+            classes: 1,
+            blocks: TRUNK_BLOCKS,
+            features: TRUNK_FEATURES,
+        }
     }
 
     /// Network with random weights.
@@ -126,15 +152,27 @@ impl EfficientNetLiteConfig {
                     shortcut: stride == 1 && inputs == width,
                 });
                 inputs = width;
+                if blocks.len() == self.blocks {
+                    return self.assemble(blocks, inputs, device);
+                }
             }
         }
+        self.assemble(blocks, inputs, device)
+    }
+
+    fn assemble<B: Backend>(
+        &self,
+        blocks: Vec<Block<B>>,
+        inputs: usize,
+        device: &B::Device,
+    ) -> EfficientNetLite<B> {
         EfficientNetLite {
             stem: conv([3, STEM], 3, 2, 1, device),
             bn0: norm(STEM, device),
             blocks,
-            head: conv([inputs, FEATURES], 1, 1, 1, device),
-            bn1: norm(FEATURES, device),
-            fc: LinearConfig::new(FEATURES, self.classes).init(device),
+            head: conv([inputs, self.features], 1, 1, 1, device),
+            bn1: norm(self.features, device),
+            fc: LinearConfig::new(self.features, self.classes).init(device),
         }
     }
 }
@@ -151,7 +189,7 @@ pub struct EfficientNetLite<B: Backend> {
 }
 
 impl<B: Backend> EfficientNetLite<B> {
-    /// Pooled features `[n, 1280]` of normalised pictures `[n, 3, h, w]`.
+    /// Pooled features (`[n, 1280]` where all blocks are kept) of normalised pictures `[n, 3, h, w]`.
     pub fn features<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<2> {
         x.tap_conv("_conv_stem", &self.stem, &input);
         let h = x.conv2d(&self.stem, Some(&self.bn0), input);
@@ -169,6 +207,12 @@ impl<B: Backend> EfficientNetLite<B> {
         let h = x.reshape(h, [n, c]);
         x.tap("pooled", &h);
         h
+    }
+
+    /// Number of blocks.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.blocks.len()
     }
 
     /// Folds every batch normalisation, see [`params::fold`].

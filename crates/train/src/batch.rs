@@ -117,7 +117,9 @@ pub fn normalise(picture: &RgbImage, network: Network, out: &mut Vec<f32>) {
 #[must_use]
 pub fn statistics(network: Network) -> ([f32; 3], [f32; 3]) {
     match network {
-        Network::EfficientnetLite0 => ([127.0 / 255.0; 3], [128.0 / 255.0; 3]),
+        Network::EfficientnetLite0 | Network::EfficientnetLite0Trunk => {
+            ([127.0 / 255.0; 3], [128.0 / 255.0; 3])
+        }
         Network::Npr => ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
     }
 }

@@ -58,13 +58,13 @@ pub fn export(recipe: &Recipe, weights: &Path) -> Result<Vec<u8>, TrainError> {
     let mut graph = Graph::new(&recipe.name, false);
     let input = graph.input("x", [1, 3, side, side]);
     let logit = match recipe.network {
-        Network::EfficientnetLite0 => {
-            let mut net = EfficientNetLite::<Cpu>::fresh(&device);
+        Network::EfficientnetLite0 | Network::EfficientnetLite0Trunk => {
+            let mut net = EfficientNetLite::<Cpu>::fresh(recipe.network, &device);
             net.load(&dict, &device)?;
             net.forward(&mut graph, input)
         }
         Network::Npr => {
-            let mut net = Npr::<Cpu>::fresh(&device);
+            let mut net = Npr::<Cpu>::fresh(recipe.network, &device);
             net.load(&dict, &device)?;
             net.forward(&mut graph, input)
         }

@@ -13,6 +13,8 @@ use crate::{TrainError, io_error};
 pub enum Network {
     /// EfficientNet-Lite0 with one logit; `(rgb - 127) / 128`.
     EfficientnetLite0,
+    /// The first eleven blocks of EfficientNet-Lite0 with a new head.
+    EfficientnetLite0Trunk,
     /// NPR's network; ImageNet mean and standard deviation.
     Npr,
 }
@@ -194,8 +196,11 @@ impl Recipe {
         if self.data.pair_share > 0.0 && self.data.pairs.is_none() {
             return fail("`pair_share` needs `pairs`");
         }
-        if self.data.validation_match_sets.is_empty() && self.data.validation_groups.is_empty() {
-            return fail("name at least one match set or group for validation");
+        if self.data.validation_match_sets.is_empty()
+            && self.data.validation_groups.is_empty()
+            && self.data.validation_folds.is_empty()
+        {
+            return fail("name at least one match set, group or fold for validation");
         }
         Ok(())
     }

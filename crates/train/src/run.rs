@@ -31,20 +31,29 @@ use crate::{TrainError, io_error};
 /// A network that yields one logit per picture and can be trained.
 pub trait Detector<B: Backend>: Parameters<B> {
     /// Network with random weights.
-    fn fresh(device: &B::Device) -> Self;
+    fn fresh(network: Network, device: &B::Device) -> Self;
     /// Logits `[n, 1]` of normalised pictures.
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2>;
     /// Features `[n, width]` that the classifier reads.
     fn features(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2>;
     /// Folds batch normalisations ahead of fine-tuning with frozen statistics.
     fn fold(&mut self);
-    /// Whether a tensor belongs to the classifier that a new task replaces.
+    /// Whether a tensor belongs to the classifier that is fitted on features.
     fn is_classifier(key: &str) -> bool;
+    /// Whether a tensor of the published checkpoint has no place here or is replaced for the new task.
+    fn is_replaced(&self, key: &str) -> bool {
+        let _ = self;
+        Self::is_classifier(key)
+    }
 }
 
 impl<B: Backend> Detector<B> for EfficientNetLite<B> {
-    fn fresh(device: &B::Device) -> Self {
-        EfficientNetLiteConfig::lite0_detector().init(device)
+    fn fresh(network: Network, device: &B::Device) -> Self {
+        match network {
+            Network::EfficientnetLite0Trunk => EfficientNetLiteConfig::lite0_trunk(),
+            _ => EfficientNetLiteConfig::lite0_detector(),
+        }
+        .init(device)
     }
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2> {
         self.forward(x, input)
@@ -58,10 +67,18 @@ impl<B: Backend> Detector<B> for EfficientNetLite<B> {
     fn is_classifier(key: &str) -> bool {
         key.starts_with("_fc.")
     }
+    fn is_replaced(&self, key: &str) -> bool {
+        let beyond = key
+            .strip_prefix("_blocks.")
+            .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok())
+            .is_some_and(|block| block >= self.depth());
+        let head = ["_conv_head.", "_bn1."].iter().any(|p| key.starts_with(p));
+        Self::is_classifier(key) || beyond || (head && self.depth() < 16)
+    }
 }
 
 impl<B: Backend> Detector<B> for Npr<B> {
-    fn fresh(device: &B::Device) -> Self {
+    fn fresh(_: Network, device: &B::Device) -> Self {
         NprConfig::published().init(device)
     }
     fn logits(&self, x: &mut Eager, input: Tensor<B, 4>) -> Tensor<B, 2> {
@@ -133,7 +150,9 @@ pub fn train<B: AutodiffBackend>(
     log: &mut dyn FnMut(Event<'_>),
 ) -> Result<Finished, TrainError> {
     match recipe.network {
-        Network::EfficientnetLite0 => run::<B, EfficientNetLite<B>>(recipe, root, out, device, log),
+        Network::EfficientnetLite0 | Network::EfficientnetLite0Trunk => {
+            run::<B, EfficientNetLite<B>>(recipe, root, out, device, log)
+        }
         Network::Npr => run::<B, Npr<B>>(recipe, root, out, device, log),
     }
 }
@@ -161,7 +180,7 @@ where
         split.validation.len(),
         sampler.pairs()
     )));
-    let mut model = N::fresh(device);
+    let mut model = N::fresh(recipe.network, device);
     let mut optimizer = AdamWConfig::new()
         .with_epsilon(recipe.optim.epsilon)
         .with_weight_decay(recipe.optim.weight_decay)
@@ -202,8 +221,8 @@ where
             let mut dict = StateDict::read(init)?;
             if recipe.replace_classifier {
                 let fresh = model.state_dict();
-                dict = dict.renamed(|k| (!N::is_classifier(k)).then(|| k.to_owned()));
-                for key in fresh.keys().filter(|k| N::is_classifier(k)) {
+                dict = dict.renamed(|k| (!model.is_replaced(k)).then(|| k.to_owned()));
+                for key in fresh.keys().filter(|k| model.is_replaced(k)) {
                     if let Some((shape, values)) = fresh.get(key) {
                         dict.insert(key, shape.to_vec(), values.to_vec());
                     }
@@ -322,7 +341,7 @@ where
                 loss: state.loss_sum / state.loss_count as f64,
             });
             if state.step.is_multiple_of(recipe.optim.every) || state.step == recipe.optim.steps {
-                let mut averaged = N::fresh(device);
+                let mut averaged = N::fresh(recipe.network, device);
                 averaged.load(&average, device)?;
                 let scores = validate::<B, N>(&averaged, recipe, root, &split.validation, device)?;
                 let mut auc = summarise(&scores, &split.validation);
