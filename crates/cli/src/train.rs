@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use realscope_train::{calibrate, recipe::Recipe, run, semantic};
+use realscope_train::{calibrate, fuse, recipe::Recipe, run, semantic};
 
 use crate::Failure;
 use crate::args::TrainArgs;
@@ -20,6 +20,15 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     let fail = |e: realscope_train::TrainError| Failure::new(2, e.to_string());
     let text = std::fs::read_to_string(&args.recipe)
         .map_err(|e| Failure::new(2, format!("{}: {e}", args.recipe.display())))?;
+    if fuse::Recipe::is_one(&text) {
+        let recipe = fuse::Recipe::read(&args.recipe).map_err(fail)?;
+        let card = fuse::fuse(&recipe, &args.data, &args.id, &args.out, &mut |line| {
+            eprintln!("{line}");
+        })
+        .map_err(fail)?;
+        report(&card, args);
+        return Ok(ExitCode::SUCCESS);
+    }
     if semantic::Recipe::is_one(&text) {
         let recipe = semantic::Recipe::read(&args.recipe).map_err(fail)?;
         let bar = indicatif::ProgressBar::new_spinner();

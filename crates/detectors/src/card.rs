@@ -92,6 +92,24 @@ pub enum OutputKind {
     FakeReal,
 }
 
+/// A second expert that sees native-resolution windows, and how the two are weighed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Companion {
+    /// Its preprocessing.
+    pub input: Input,
+    /// SHA-256 of its weights.
+    pub weights_sha256: String,
+    /// Factor of the main expert's logit.
+    pub main_weight: f64,
+    /// Factor of the companion's mean logit.
+    pub weight: f64,
+    /// The main expert's logit that speaks for neither class; stands in when it is left out.
+    pub main_neutral: f64,
+    /// The companion's.
+    pub neutral: f64,
+}
+
 /// The passport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +143,9 @@ pub struct Card {
     /// Share of authentic pictures' area that its map marks, measured on validation pictures.
     #[serde(default)]
     pub map_false_alarm_rate: Option<f64>,
+    /// Second expert, where there is one.
+    #[serde(default)]
+    pub companion: Option<Companion>,
     /// Calibration; without one, its verdict is at most `uncertain`.
     #[serde(default)]
     pub calibration: Option<Calibration>,

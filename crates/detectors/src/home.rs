@@ -183,6 +183,9 @@ impl Home {
 }
 
 fn check_size(card: &Card) -> Result<(), String> {
+    if card.companion.is_some() {
+        return Err("a card of a file of one's own cannot name a companion".into());
+    }
     if !(16..=2048).contains(&card.input.size) {
         return Err(format!("input size {}", card.input.size));
     }

@@ -10,6 +10,7 @@ pub mod calibration;
 pub mod card;
 pub mod catalog;
 pub mod default;
+pub mod fused;
 pub mod home;
 pub mod npr;
 pub mod onnx;
@@ -87,5 +88,30 @@ pub trait Detector: Send + Sync {
     /// The picture's logit from those of its windows, in the order of [`Detector::windows`].
     fn fuse(&self, logits: &[f64]) -> Logit {
         Logit(logits.iter().sum::<f64>() / logits.len().max(1) as f64)
+    }
+
+    /// The picture's logit when its resized views (`whole`) or its native windows are left out; `None` when
+    /// nothing remains.
+    fn without(&self, windows: &[Window], logits: &[f64], whole: bool) -> Option<Logit> {
+        let rest: Vec<f64> = windows
+            .iter()
+            .zip(logits)
+            .filter(|(w, _)| w.whole != whole)
+            .map(|(_, l)| *l)
+            .collect();
+        (!rest.is_empty()).then(|| self.fuse(&rest))
+    }
+
+    /// Side in pixels of the windows of a map.
+    fn map_side(&self) -> u32 {
+        self.card().input.size
+    }
+
+    /// Logits of a map's windows, on the scale of [`Detector::fuse`].
+    ///
+    /// # Errors
+    /// [`DetectorError::Engine`].
+    fn map_logits(&self, windows: &[RgbImage]) -> Result<Vec<f64>, DetectorError> {
+        self.logits(windows)
     }
 }

@@ -58,7 +58,7 @@ impl OnnxDetector {
                 ),
             });
         }
-        let network = quantize::unpack(onnx).map_err(|e| DetectorError::Corrupt {
+        let (network, dynamic) = quantize::expand(onnx).map_err(|e| DetectorError::Corrupt {
             id: card.id.clone(),
             reason: e.to_string(),
         })?;
@@ -66,7 +66,7 @@ impl OnnxDetector {
             engine: engine::load(kind, &network)?,
             // An 8-bit network scales its activations over the batch; alone, a window's score does not
             // depend on its neighbours.
-            batch: if network == onnx { BATCH } else { 1 },
+            batch: if dynamic { 1 } else { BATCH },
             card,
         })
     }

@@ -65,6 +65,10 @@ pub trait Exec<B: Backend> {
     fn add<const D: usize>(&mut self, a: Self::V<D>, b: Self::V<D>) -> Self::V<D>;
     /// Difference, sizes of one broadcasting.
     fn sub<const D: usize>(&mut self, a: Self::V<D>, b: Self::V<D>) -> Self::V<D>;
+    /// Product number by number, sizes of one broadcasting.
+    fn mul<const D: usize>(&mut self, a: Self::V<D>, b: Self::V<D>) -> Self::V<D>;
+    /// Square root.
+    fn sqrt<const D: usize>(&mut self, x: Self::V<D>) -> Self::V<D>;
     /// Multiplication by a number.
     fn scale<const D: usize>(&mut self, x: Self::V<D>, factor: f32) -> Self::V<D>;
     /// Matrix product over the last two dimensions.
@@ -289,6 +293,14 @@ impl<B: Backend> Exec<B> for Eager {
 
     fn sub<const D: usize>(&mut self, a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D> {
         a - b
+    }
+
+    fn mul<const D: usize>(&mut self, a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D> {
+        a * b
+    }
+
+    fn sqrt<const D: usize>(&mut self, x: Tensor<B, D>) -> Tensor<B, D> {
+        x.sqrt()
     }
 
     fn scale<const D: usize>(&mut self, x: Tensor<B, D>, factor: f32) -> Tensor<B, D> {

@@ -527,6 +527,14 @@ impl<B: Backend> Exec<B> for Graph {
         self.binary("Sub", a, b)
     }
 
+    fn mul<const D: usize>(&mut self, a: Edge<D>, b: Edge<D>) -> Edge<D> {
+        self.binary("Mul", a, b)
+    }
+
+    fn sqrt<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
+        self.unary("Sqrt", x)
+    }
+
     fn scale<const D: usize>(&mut self, x: Edge<D>, factor: f32) -> Edge<D> {
         self.with_scalar("Mul", x, factor)
     }

@@ -8,7 +8,7 @@
 //! quantised as they come (ONNX `DynamicQuantizeLinear`, `MatMulInteger`). [`unpack`] makes it from the
 //! packed form at load time, [`dynamic_int8`] from a float network.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use half::f16;
 use prost::Message;
@@ -23,10 +23,14 @@ const INT8: i32 = 3;
 const PACKED_HALF: i32 = 1010;
 /// A matrix of 4-bit weights.
 const PACKED_Q4: i32 = 1004;
+/// A kernel of 8-bit weights: a scale for each output channel, then the weights.
+const PACKED_Q8: i32 = 1008;
 /// Rows that share a scale.
 const GROUP: usize = 64;
 /// Matrices with fewer weights keep their floats.
 const LARGE: usize = 65_536;
+/// Kernels with fewer weights keep their floats.
+const KERNEL: usize = 1024;
 
 fn unreadable(reason: impl ToString) -> WeightsError {
     WeightsError::Unreadable {
@@ -106,6 +110,11 @@ pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
         if let Some([rows, columns]) = products.get(&t.name) {
             t.raw_data = pack_matrix(&floats(&t.raw_data), *rows, *columns);
             t.data_type = PACKED_Q4;
+        } else if let [channels, _, _, _] = t.dims[..]
+            && t.raw_data.len() >= 4 * KERNEL
+        {
+            t.raw_data = pack_kernel(&floats(&t.raw_data), channels as usize);
+            t.data_type = PACKED_Q8;
         } else if t.raw_data.len() >= 4 * LARGE {
             t.raw_data = floats(&t.raw_data)
                 .iter()
@@ -116,6 +125,45 @@ pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
     }
     model.graph = Some(graph);
     Ok(model.encode_to_vec())
+}
+
+/// One scale a channel, then one signed byte a weight.
+fn pack_kernel(weights: &[f32], channels: usize) -> Vec<u8> {
+    let each = weights.len() / channels.max(1);
+    let scales: Vec<f32> = weights
+        .chunks(each.max(1))
+        .map(|c| c.iter().fold(0.0_f32, |m, v| m.max(v.abs())) / 127.0)
+        .collect();
+    let mut out = bytes(&scales);
+    out.extend(weights.iter().enumerate().map(|(i, w)| {
+        let scale = scales[i / each.max(1)];
+        let q = if scale > 0.0 {
+            (w / scale).round()
+        } else {
+            0.0
+        };
+        (q.clamp(-127.0, 127.0) as i8).cast_unsigned()
+    }));
+    out
+}
+
+fn unpack_kernel(t: &TensorProto) -> Result<Vec<f32>, WeightsError> {
+    let fault = || unreadable("a packed kernel has another length than its sizes");
+    let size = |d: &i64| usize::try_from(*d).ok();
+    let sizes: Option<Vec<usize>> = t.dims.iter().map(size).collect();
+    let sizes = sizes.ok_or_else(fault)?;
+    let n: usize = sizes.iter().product();
+    let channels = sizes.first().copied().unwrap_or(0);
+    if n == 0 || t.raw_data.len() != 4 * channels + n {
+        return Err(fault());
+    }
+    let scales = floats(&t.raw_data[..4 * channels]);
+    let each = n / channels;
+    Ok(t.raw_data[4 * channels..]
+        .iter()
+        .enumerate()
+        .map(|(i, b)| f32::from(b.cast_signed()) * scales[i / each])
+        .collect())
 }
 
 /// Scales `[rows / GROUP, columns]` as half floats, then 4 bits a weight, row-major, the first weight of
@@ -177,29 +225,52 @@ fn best_scale(column: &[f32]) -> f32 {
     best.1
 }
 
-fn unpack_matrix(raw: &[u8], rows: usize, columns: usize) -> Result<Vec<f32>, WeightsError> {
-    let n = rows * columns;
+/// A packed matrix as int8 with one scale a column, row by row: the float form of a whole network would be
+/// the largest thing in memory.
+fn unpack_matrix(t: &TensorProto) -> Result<[TensorProto; 2], WeightsError> {
+    let [rows, columns] = matrix(t).ok_or_else(|| unreadable("a packed tensor is no matrix"))?;
     let heads = 2 * (rows / GROUP) * columns;
-    if !rows.is_multiple_of(GROUP) || raw.len() != heads + n.div_ceil(2) {
+    if !rows.is_multiple_of(GROUP)
+        || !columns.is_multiple_of(2)
+        || t.raw_data.len() != heads + rows * columns / 2
+    {
         return Err(unreadable(
             "a packed matrix has another length than its sizes",
         ));
     }
-    let scales: Vec<f32> = raw[..heads]
+    let scales: Vec<f32> = t.raw_data[..heads]
         .chunks_exact(2)
         .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
         .collect();
-    let mut out = Vec::with_capacity(n);
-    for (i, byte) in raw[heads..].iter().enumerate() {
-        for (half, q) in [byte & 15, byte >> 4].into_iter().enumerate() {
-            let at = 2 * i + half;
-            if at < n {
-                let scale = scales[at / columns / GROUP * columns + at % columns];
-                out.push(scale * (f32::from(q) - 8.0));
-            }
+    let packed = &t.raw_data[heads..];
+    let row = |r: usize| {
+        packed[r * columns / 2..(r + 1) * columns / 2]
+            .iter()
+            .flat_map(|byte| [byte & 15, byte >> 4])
+            .map(|q| f32::from(q) - 8.0)
+            .zip(&scales[r / GROUP * columns..(r / GROUP + 1) * columns])
+            .map(|(q, scale)| q * scale)
+    };
+    let mut most = vec![0.0_f32; columns];
+    for r in 0..rows {
+        for (m, v) in most.iter_mut().zip(row(r)) {
+            *m = m.max(v.abs());
         }
     }
-    Ok(out)
+    let steps: Vec<f32> = most.iter().map(|m| m / 127.0).collect();
+    let inverse: Vec<f32> = most
+        .iter()
+        .map(|m| if *m > 0.0 { 127.0 / m } else { 0.0 })
+        .collect();
+    let mut raw = Vec::with_capacity(rows * columns);
+    for r in 0..rows {
+        raw.extend(
+            row(r)
+                .zip(&inverse)
+                .map(|(v, i)| ((v * i).round() as i8).cast_unsigned()),
+        );
+    }
+    Ok(int8_tensors(&t.name, rows, columns, raw, &steps))
 }
 
 /// The int8 network of a packed one; a network that is not packed comes back as it is.
@@ -207,34 +278,60 @@ fn unpack_matrix(raw: &[u8], rows: usize, columns: usize) -> Result<Vec<f32>, We
 /// # Errors
 /// [`WeightsError::Unreadable`] on damaged bytes.
 pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, WeightsError> {
+    expand(packed).map(|(network, _)| network)
+}
+
+/// As [`unpack`], and whether the network scales its activations over the batch.
+///
+/// # Errors
+/// Those of [`unpack`].
+pub fn expand(packed: &[u8]) -> Result<(Vec<u8>, bool), WeightsError> {
     let (mut model, mut graph) = decode(packed)?;
-    let mut matrices = Vec::new();
+    let (matrices, rest): (Vec<TensorProto>, Vec<TensorProto>) =
+        std::mem::take(&mut graph.initializer)
+            .into_iter()
+            .partition(|t| t.data_type == PACKED_Q4);
+    graph.initializer = rest;
     for t in &mut graph.initializer {
-        match t.data_type {
-            PACKED_HALF => {
-                let values: Vec<f32> = t
-                    .raw_data
-                    .chunks_exact(2)
-                    .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
-                    .collect();
-                t.raw_data = bytes(&values);
-                t.data_type = FLOAT;
-            }
-            PACKED_Q4 => {
-                let [rows, columns] =
-                    matrix(t).ok_or_else(|| unreadable("a packed tensor is no matrix"))?;
-                t.raw_data = bytes(&unpack_matrix(&t.raw_data, rows, columns)?);
-                t.data_type = FLOAT;
-                matrices.push(t.name.clone());
-            }
-            _ => {}
+        if t.data_type == PACKED_HALF {
+            let values: Vec<f32> = t
+                .raw_data
+                .chunks_exact(2)
+                .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect();
+            t.raw_data = bytes(&values);
+            t.data_type = FLOAT;
+        } else if t.data_type == PACKED_Q8 {
+            t.raw_data = bytes(&unpack_kernel(t)?);
+            t.data_type = FLOAT;
         }
     }
-    if !matrices.is_empty() {
-        to_int8(&mut graph);
+    let dynamic = !matrices.is_empty();
+    if dynamic {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = matrices.len().div_ceil(threads);
+        let unpacked: Vec<Result<[TensorProto; 2], WeightsError>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = matrices
+                .chunks(share)
+                .map(|part| scope.spawn(|| part.iter().map(unpack_matrix).collect::<Vec<_>>()))
+                .collect();
+            workers
+                .into_iter()
+                .flat_map(|w| {
+                    w.join().unwrap_or_else(|_| {
+                        vec![Err(unreadable("a packed matrix cannot be expanded"))]
+                    })
+                })
+                .collect()
+        });
+        let names: HashSet<String> = matrices.into_iter().map(|t| t.name).collect();
+        for pair in unpacked {
+            graph.initializer.extend(pair?);
+        }
+        integer_products(&mut graph, &names);
     }
     model.graph = Some(graph);
-    Ok(model.encode_to_vec())
+    Ok((model.encode_to_vec(), dynamic))
 }
 
 /// A float network with its large matrix products in 8 bits.
@@ -269,16 +366,16 @@ fn to_int8(graph: &mut Graph) {
         _ => true,
     });
     graph.initializer.extend(fresh);
+    integer_products(graph, &products.into_keys().collect());
+}
+
+/// Turns the products by the named matrices into integer ones.
+fn integer_products(graph: &mut Graph, names: &HashSet<String>) {
     // Three products may read the same value, which is then quantised once.
     let mut quantised: HashMap<String, String> = HashMap::new();
     let mut nodes = Vec::with_capacity(2 * graph.node.len());
     for n in std::mem::take(&mut graph.node) {
-        let Some(weight) = n
-            .input
-            .get(1)
-            .filter(|w| products.contains_key(*w))
-            .cloned()
-        else {
+        let Some(weight) = n.input.get(1).filter(|w| names.contains(*w)).cloned() else {
             nodes.push(n);
             continue;
         };
@@ -340,19 +437,29 @@ fn int8_matrix(t: &TensorProto, rows: usize, columns: usize) -> [TensorProto; 2]
             })
         })
         .collect();
+    int8_tensors(&t.name, rows, columns, raw, &scales)
+}
+
+fn int8_tensors(
+    name: &str,
+    rows: usize,
+    columns: usize,
+    raw: Vec<u8>,
+    scales: &[f32],
+) -> [TensorProto; 2] {
     [
         TensorProto {
             dims: vec![rows as i64, columns as i64],
             data_type: INT8,
-            name: format!("{}_i8", t.name),
+            name: format!("{name}_i8"),
             raw_data: raw,
             ..Default::default()
         },
         TensorProto {
             dims: vec![columns as i64],
             data_type: FLOAT,
-            name: format!("{}_scale", t.name),
-            raw_data: bytes(&scales),
+            name: format!("{name}_scale"),
+            raw_data: bytes(scales),
             ..Default::default()
         },
     ]

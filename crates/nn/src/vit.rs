@@ -270,8 +270,23 @@ impl<B: Backend> ClipVision<B> {
         self.tower(x, input).1
     }
 
+    /// Class token, and mean and standard deviation of the patch tokens of each block,
+    /// `[n, 3 * depth * hidden]`, block by block.
+    pub fn block_statistics<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<2> {
+        self.walk_blocks(x, input, true).1
+    }
+
     /// Tokens after the last block, and the features of all blocks.
     fn tower<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> (X::V<3>, X::V<2>) {
+        self.walk_blocks(x, input, false)
+    }
+
+    fn walk_blocks<X: Exec<B>>(
+        &self,
+        x: &mut X,
+        input: X::V<4>,
+        deviations: bool,
+    ) -> (X::V<3>, X::V<2>) {
         let h = embed(
             x,
             &self.patch,
@@ -284,7 +299,7 @@ impl<B: Backend> ClipVision<B> {
         let mut h = x.layer_norm(&self.pre, CLIP_EPS, h);
         x.tap("vision_model.pre_layrnorm", &h);
         let [n, tokens, hidden] = x.dims(&h);
-        let mut features = Vec::with_capacity(2 * self.blocks.len());
+        let mut features = Vec::with_capacity(3 * self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
             let name = format!("vision_model.encoder.layers.{i}");
             let names = [
@@ -296,8 +311,15 @@ impl<B: Backend> ClipVision<B> {
             let class = x.narrow(h.clone(), 1, 0, 1);
             features.push(x.reshape(class, [n, hidden]));
             let patches = x.narrow(h.clone(), 1, 1, tokens - 1);
-            let mean = x.mean_dim(patches, 1);
-            features.push(x.reshape(mean, [n, hidden]));
+            let mean = x.mean_dim(patches.clone(), 1);
+            features.push(x.reshape(mean.clone(), [n, hidden]));
+            if deviations {
+                let centred = x.sub(patches, mean);
+                let square = x.mul(centred.clone(), centred);
+                let variance = x.mean_dim(square, 1);
+                let deviation = x.sqrt(variance);
+                features.push(x.reshape(deviation, [n, hidden]));
+            }
         }
         let features = x.cat(features, 1);
         (h, features)

@@ -23,7 +23,7 @@ pub struct HeatMap {
 /// # Errors
 /// [`DetectorError`].
 pub fn compute(detector: &dyn Detector, picture: &RgbImage) -> Result<HeatMap, DetectorError> {
-    let side = detector.card().input.size;
+    let side = detector.map_side();
     let (width, height) = picture.dimensions();
     let mut stride = (side / 2).max(1);
     let cells = |size: u32, stride: u32| (size.saturating_sub(side)).div_ceil(stride) as usize + 1;
@@ -37,7 +37,7 @@ pub fn compute(detector: &dyn Detector, picture: &RgbImage) -> Result<HeatMap, D
         .map(|(r, c)| window::cut(picture, at(c, width), at(r, height), side).pixels)
         .collect();
     let values = detector
-        .logits(&views)?
+        .map_logits(&views)?
         .into_iter()
         .map(|logit| match &detector.card().calibration {
             Some(c) => c.probability(Logit(logit)).0 as f32,

@@ -290,9 +290,10 @@ impl Scanner {
         windows: &[Window],
         native: Logit,
     ) -> Result<Vec<(String, Logit)>, DetectorError> {
-        let side = self.detector.card().input.size;
+        // The experts' inputs may differ in size.
         let jpeg = |w: &Window| delivery::through_jpeg(&w.pixels, 75, Subsampling::S420);
         let half = |w: &Window| -> Result<RgbImage, DeliveryError> {
+            let side = w.pixels.width();
             if w.whole {
                 let half = delivery::resize(&w.pixels, side / 2, side / 2, Filter::Lanczos3)?;
                 return delivery::resize(&half, side, side, Filter::Bilinear);
@@ -313,6 +314,7 @@ impl Scanner {
             Ok(window::cut(&half, 0, 0, side).pixels)
         };
         let crop = |w: &Window| -> Result<RgbImage, DeliveryError> {
+            let side = w.pixels.width();
             if w.whole {
                 let keep = side - side / 8;
                 let inner = delivery::crop(&w.pixels, side / 16, side / 16, keep, keep);
@@ -395,26 +397,25 @@ fn window_evidence(
         .map(|(_, l)| *l)
         .collect();
     let mut out = Vec::new();
-    for (code, list, rest, what) in [
+    for (code, list, is_whole, what) in [
         (
             "native_windows",
             &native,
-            &whole,
+            false,
             "native-resolution windows",
         ),
-        ("resized_view", &whole, &native, "the resized whole picture"),
+        ("resized_view", &whole, true, "the resized whole picture"),
     ] {
         if list.is_empty() {
             continue;
         }
         let value = mean(list);
         // Left out, the other input alone remains, or nothing but even odds.
-        let without = if rest.is_empty() {
-            0.0
-        } else {
-            odds(Logit(mean(rest)))
-        };
-        let side = if odds(Logit(value)) > 0.0 {
+        let weight = odds(all)
+            - detector
+                .without(windows, logits, is_whole)
+                .map_or(0.0, odds);
+        let side = if weight > 0.0 {
             "generated"
         } else {
             "authentic"
@@ -429,7 +430,7 @@ fn window_evidence(
                 if list.len() == 1 { "view" } else { "views" }
             ),
             value: Some(value),
-            weight: odds(all) - without,
+            weight,
         });
     }
     out

@@ -209,6 +209,12 @@ impl Plan {
     }
 }
 
+/// The central square of at most `side` pixels.
+#[must_use]
+pub fn centre_at_most(picture: &RgbImage, side: u32) -> RgbImage {
+    centre(picture, picture.width().min(picture.height()).min(side))
+}
+
 /// The central square of `side` pixels; what is too small is continued by reflection.
 #[must_use]
 pub fn centre(picture: &RgbImage, side: u32) -> RgbImage {

@@ -18,7 +18,7 @@ use realscope_media::delivery::{self, Subsampling};
 use realscope_nn::efficientnet_lite::EfficientNetLite;
 use realscope_nn::engine::EngineKind;
 use realscope_nn::npr::Npr;
-use realscope_nn::onnx::Graph;
+use realscope_nn::onnx::{Edge, Graph};
 use realscope_nn::{Cpu, Parameters, StateDict};
 
 use crate::batch::{self, picture_error, statistics};
@@ -52,25 +52,38 @@ pub struct Scored {
 /// # Errors
 /// [`TrainError::Weights`].
 pub fn export(recipe: &Recipe, weights: &Path) -> Result<Vec<u8>, TrainError> {
-    let dict = StateDict::read(weights)?;
-    let device = Default::default();
     let side = recipe.input as usize;
     let mut graph = Graph::new(&recipe.name, false);
     let input = graph.input("x", [1, 3, side, side]);
-    let logit = match recipe.network {
+    let logit = record(recipe, weights, &mut graph, input)?;
+    graph.output("logit", &logit);
+    Ok(graph.encode())
+}
+
+/// Appends a recipe's trained network to a graph; its logit `[1, 1]`.
+///
+/// # Errors
+/// [`TrainError::Weights`].
+pub(crate) fn record(
+    recipe: &Recipe,
+    weights: &Path,
+    graph: &mut Graph,
+    input: Edge<4>,
+) -> Result<Edge<2>, TrainError> {
+    let dict = StateDict::read(weights)?;
+    let device = Default::default();
+    Ok(match recipe.network {
         Network::EfficientnetLite0 | Network::EfficientnetLite0Trunk => {
             let mut net = EfficientNetLite::<Cpu>::fresh(recipe.network, &device);
             net.load(&dict, &device)?;
-            net.forward(&mut graph, input)
+            net.forward(graph, input)
         }
         Network::Npr => {
             let mut net = Npr::<Cpu>::fresh(recipe.network, &device);
             net.load(&dict, &device)?;
-            net.forward(&mut graph, input)
+            net.forward(graph, input)
         }
-    };
-    graph.output("logit", &logit);
-    Ok(graph.encode())
+    })
 }
 
 /// The card of a recipe's result, not yet calibrated.
@@ -106,6 +119,7 @@ pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card 
                 .into(),
         known_failures: vec![],
         map_false_alarm_rate: None,
+        companion: None,
         calibration: None,
     }
 }
@@ -163,7 +177,7 @@ pub fn score(
 }
 
 /// Weights so that both classes, and within a class all groups, count alike.
-fn balance(scored: &[&Scored]) -> Vec<f64> {
+pub(crate) fn balance(scored: &[&Scored]) -> Vec<f64> {
     let mut groups: BTreeMap<(u8, &str), f64> = BTreeMap::new();
     for s in scored {
         *groups.entry((s.item.label, &s.item.group)).or_default() += 1.0;

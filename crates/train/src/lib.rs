@@ -9,6 +9,7 @@
 pub mod augment;
 pub mod batch;
 pub mod calibrate;
+pub mod fuse;
 pub mod manifest;
 pub mod metrics;
 pub mod probe;

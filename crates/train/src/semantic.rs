@@ -1,8 +1,8 @@
 //! The semantic expert: a linear head on the blocks of a frozen CLIP image tower.
 //!
 //! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091), which found that the first
-//! blocks carry most of what tells generated pictures: class token and mean patch token of the first
-//! blocks, a single linear layer. The tower ships packed to 4 bits a weight and runs in 8
+//! blocks carry most of what tells generated pictures: class token, mean and deviation of the patch tokens
+//! of the first blocks, a single linear layer. The tower ships packed to 4 bits a weight and runs in 8
 //! ([`realscope_nn::quantize`]); the head is fitted on what that very form computes.
 //!
 //! Folds are those of the manifest, whole sources each. Learning rate and calibration come from scores on
@@ -127,13 +127,13 @@ impl Recipe {
     /// Length of the feature vector of all kept blocks.
     #[must_use]
     pub fn width(&self) -> usize {
-        2 * self.blocks * self.config().hidden
+        3 * self.blocks * self.config().hidden
     }
 
     /// Length of the part that the head reads.
     #[must_use]
     pub fn read_width(&self) -> usize {
-        2 * self.read * self.config().hidden
+        3 * self.read * self.config().hidden
     }
 
     /// Everything that the cached features depend on.
@@ -190,7 +190,7 @@ fn network(
     let side = SIDE as usize;
     let mut graph = Graph::new(&recipe.name, false);
     let input = graph.input("x", [1, 3, side, side]);
-    let features = tower.block_features(&mut graph, input);
+    let features = tower.block_statistics(&mut graph, input);
     match head {
         None => graph.output("features", &features),
         Some(head) => {
@@ -223,7 +223,7 @@ fn whole(root: &Path, item: &Item) -> PathBuf {
 }
 
 /// A whole picture in a tier of its own scale: JPEG q95; three quarters at q60; half at q40.
-fn deliver(picture: &RgbImage, tier: Tier) -> Result<RgbImage, DeliveryError> {
+pub(crate) fn deliver(picture: &RgbImage, tier: Tier) -> Result<RgbImage, DeliveryError> {
     let scaled = |by: f64| {
         let side = |v: u32| ((f64::from(v) * by).round() as u32).max(8);
         delivery::resize(
@@ -455,7 +455,7 @@ fn out_of_fold(recipe: &Recipe, cache: &Cache, items: &[Item], rate: f64) -> Vec
 }
 
 /// AUC of all pictures and of each match set in a tier.
-fn summary(scored: &[Scored], tier: Tier) -> (Option<f64>, String) {
+pub(crate) fn summary(scored: &[Scored], tier: Tier) -> (Option<f64>, String) {
     let mut sets: BTreeMap<&str, Vec<(f32, u8)>> = BTreeMap::new();
     for s in scored.iter().filter(|s| s.tier == tier) {
         let row = (s.logit as f32, s.item.label);
@@ -540,7 +540,7 @@ pub fn train(
 }
 
 /// Held-out scores as `eval metrics` reads them.
-fn write_scores(out: &Path, scored: &[Scored]) -> Result<(), TrainError> {
+pub(crate) fn write_scores(out: &Path, scored: &[Scored]) -> Result<(), TrainError> {
     let path = out.join("validation.csv");
     let fault = |e: csv::Error| TrainError::Recipe(format!("{}: {e}", path.display()));
     let mut writer = csv::Writer::from_path(&path).map_err(fault)?;
@@ -588,6 +588,7 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
                 .into(),
         known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
+        companion: None,
         calibration: None,
     }
 }
