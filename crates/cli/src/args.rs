@@ -336,6 +336,30 @@ pub enum ModelsCommand {
         #[arg(long, value_enum, default_value_t = TextFormat::Text)]
         format: TextFormat,
     },
+    /// Fetch pinned weights from a model hub and install them. `HF_HOME`, `HF_ENDPOINT` and
+    /// `HF_HUB_OFFLINE` are respected.
+    Pull {
+        /// Name of the detector.
+        name: String,
+        /// Repository, OWNER/NAME.
+        #[arg(long)]
+        repo: String,
+        /// Commit, 40 hexadecimal digits.
+        #[arg(long)]
+        revision: String,
+        /// File in the repository.
+        #[arg(long)]
+        file: String,
+        /// SHA-256 of the file.
+        #[arg(long)]
+        sha256: String,
+        /// Card of an ONNX classifier.
+        #[arg(long)]
+        card: Option<PathBuf>,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+        format: TextFormat,
+    },
     /// Check that weights have their card's hash and load.
     Verify {
         /// Detector; all available ones when left out.

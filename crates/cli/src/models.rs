@@ -1,10 +1,13 @@
 //! `realscope models` and `realscope doctor`.
 
+use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use realscope_detectors::DetectorError;
 use realscope_detectors::catalog::{self, Availability, Entry};
 use realscope_detectors::home::Home;
+use realscope_detectors::pull::{Hub, PullError, Source};
 use realscope_nn::engine::{self, EngineKind};
 use serde_json::{Value, json};
 
@@ -118,18 +121,28 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             card,
             format,
         } => {
-            let card = home
-                .import(&name, &file, card.as_deref())
-                .map_err(|e| Failure::new(5, e.to_string()))?;
-            if format == TextFormat::Json {
-                print_json(&json!({
-                    "schema_version": 1,
-                    "id": card.id,
-                    "sha256": card.weights_sha256,
-                }))?;
-            } else {
-                println!("installed `{}` ({})", card.id, card.weights_sha256);
-            }
+            install(&home, &name, &file, card.as_deref(), format)?;
+        }
+        ModelsCommand::Pull {
+            name,
+            repo,
+            revision,
+            file,
+            sha256,
+            card,
+            format,
+        } => {
+            let source = Source {
+                repo,
+                revision,
+                file,
+                sha256: Some(sha256),
+            };
+            let path = source.fetch(&hub()).map_err(|e| match e {
+                PullError::Source(_) => Failure::new(2, e.to_string()),
+                _ => Failure::new(5, e.to_string()),
+            })?;
+            install(&home, &name, &path, card.as_deref(), format)?;
         }
         ModelsCommand::Verify { id, format } => {
             let entries = entries()?;
@@ -171,6 +184,39 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The hub that the environment names.
+fn hub() -> Hub {
+    let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    Hub {
+        endpoint: set("HF_ENDPOINT"),
+        cache: None,
+        offline: set("HF_HUB_OFFLINE")
+            .is_some_and(|v| !matches!(v.to_ascii_lowercase().as_str(), "0" | "false" | "no")),
+        progress: std::io::stderr().is_terminal(),
+    }
+}
+
+fn install(
+    home: &Home,
+    name: &str,
+    file: &Path,
+    card: Option<&Path>,
+    format: TextFormat,
+) -> Result<(), Failure> {
+    let card = home
+        .import(name, file, card)
+        .map_err(|e| Failure::new(5, e.to_string()))?;
+    if format == TextFormat::Json {
+        return print_json(&json!({
+            "schema_version": 1,
+            "id": card.id,
+            "sha256": card.weights_sha256,
+        }));
+    }
+    println!("installed `{}` ({})", card.id, card.weights_sha256);
+    Ok(())
 }
 
 /// `realscope doctor`.

@@ -27,7 +27,10 @@ fn corrupt(reason: impl Into<String>) -> MediaError {
 }
 
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw, MediaError> {
-    let container = avif_parse::read_avif(&mut &bytes[..]).map_err(|e| match e {
+    // The parser asserts what it should report.
+    let parsed = std::panic::catch_unwind(|| avif_parse::read_avif(&mut &bytes[..]))
+        .map_err(|_| corrupt("the container contradicts itself"))?;
+    let container = parsed.map_err(|e| match e {
         avif_parse::Error::UnexpectedEOF => MediaError::Truncated {
             format: "AVIF".into(),
             reason: "the container is incomplete".into(),

@@ -111,12 +111,46 @@ fn animated(bytes: &[u8], format: Format) -> bool {
         Format::Webp => {
             bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
         }
-        Format::Gif => {
-            use image::AnimationDecoder;
-            image::codecs::gif::GifDecoder::new(Cursor::new(bytes))
-                .is_ok_and(|d| d.into_frames().take(2).count() > 1)
-        }
+        Format::Gif => gif_frames(bytes) > 1,
         _ => false,
+    }
+}
+
+/// Image blocks of a GIF, told by their headers alone: decoding a frame to count it would claim whatever
+/// memory its header asks for.
+fn gif_frames(bytes: &[u8]) -> usize {
+    let table = |flags: u8| {
+        if flags & 0x80 == 0 {
+            0
+        } else {
+            3 << ((flags & 7) + 1)
+        }
+    };
+    let Some(flags) = bytes.get(10) else { return 0 };
+    let mut at = 13 + table(*flags);
+    let mut frames = 0;
+    let skip_blocks = |mut at: usize| {
+        while let Some(len) = bytes.get(at) {
+            at += 1 + usize::from(*len);
+            if *len == 0 {
+                break;
+            }
+        }
+        at
+    };
+    loop {
+        match bytes.get(at) {
+            Some(0x21) => at = skip_blocks(at + 2),
+            Some(0x2c) => {
+                let Some(flags) = bytes.get(at + 9) else {
+                    return frames;
+                };
+                frames += 1;
+                // A byte behind the local table gives the size of codes.
+                at = skip_blocks(at + 10 + table(*flags) + 1);
+            }
+            _ => return frames,
+        }
     }
 }
 
@@ -131,4 +165,27 @@ pub(crate) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])>
         at = (at + 8).checked_add(len)?.checked_add(4)?;
         Some((kind, data))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_a_gif_are_counted_without_decoding_them() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/gif");
+        let read = |name: &str| std::fs::read(corpus.join(name)).expect("seed");
+        let moving = read("animated.gif");
+        assert_eq!(gif_frames(&moving), 2);
+        assert_eq!(gif_frames(&read("still.gif")), 1);
+        for end in 0..moving.len() {
+            assert!(gif_frames(&moving[..end]) <= 2);
+        }
+        // A second frame that claims 65,535 x 65,535 pixels costs nothing.
+        let second = moving.iter().rposition(|b| *b == 0x2c).expect("frame");
+        let mut huge = moving.clone();
+        huge[second + 5..second + 9].fill(0xff);
+        let decoded = decode(&huge, Format::Gif, &Limits::default()).expect("first frame");
+        assert!(decoded.animated);
+    }
 }
