@@ -332,6 +332,9 @@ pub enum ModelsCommand {
         /// Card of an ONNX classifier.
         #[arg(long)]
         card: Option<PathBuf>,
+        /// The second network that the card names as companion.
+        #[arg(long, requires = "card")]
+        native: Option<PathBuf>,
         /// Output format.
         #[arg(long, value_enum, default_value_t = TextFormat::Text)]
         format: TextFormat,

@@ -119,9 +119,12 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             name,
             file,
             card,
+            native,
             format,
         } => {
-            install(&home, &name, &file, card.as_deref(), format)?;
+            let files = [file.as_path()].into_iter().chain(native.as_deref());
+            let files: Vec<&Path> = files.collect();
+            install(&home, &name, &files, card.as_deref(), format)?;
         }
         ModelsCommand::Pull {
             name,
@@ -142,7 +145,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                 PullError::Source(_) => Failure::new(2, e.to_string()),
                 _ => Failure::new(5, e.to_string()),
             })?;
-            install(&home, &name, &path, card.as_deref(), format)?;
+            install(&home, &name, &[&path], card.as_deref(), format)?;
         }
         ModelsCommand::Verify { id, format } => {
             let entries = entries()?;
@@ -201,12 +204,12 @@ fn hub() -> Hub {
 fn install(
     home: &Home,
     name: &str,
-    file: &Path,
+    files: &[&Path],
     card: Option<&Path>,
     format: TextFormat,
 ) -> Result<(), Failure> {
     let card = home
-        .import(name, file, card)
+        .import(name, files[0], card, files.get(1).copied())
         .map_err(|e| Failure::new(5, e.to_string()))?;
     if format == TextFormat::Json {
         return print_json(&json!({

@@ -93,7 +93,7 @@ pub fn load(id: &str, home: &Home, kind: EngineKind) -> Result<Box<dyn Detector>
         return Ok(Box::new(default::load(kind)?));
     }
     if home.installed().iter().any(|i| i == id) {
-        return Ok(Box::new(home.load(id, kind)?));
+        return home.load(id, kind);
     }
     match KNOWN.iter().find(|k| k.id == id) {
         Some(known) => Err(DetectorError::NeedsWeights {

@@ -1,13 +1,12 @@
 //! `default`: what a scan uses. Its weights and card lie in the binary.
 //!
-//! Two experts ([`crate::fused`]): a linear head on the first blocks of CLIP's image tower, which see the whole
-//! picture resized, and a small convolutional network on native-resolution windows. Trained by
-//! `realscope train` with `recipes/semantic.toml`, `recipes/pixel-a.toml`, `recipes/pixel-b.toml`, and fused by
-//! `recipes/default.toml`.
+//! A linear head on the first blocks of CLIP's image tower, which see the whole picture resized. The
+//! file is packed to 4 bits a weight and expanded when it is loaded. Trained by
+//! `realscope train recipes/semantic.toml`.
 
 use realscope_nn::engine::EngineKind;
 
-use crate::fused::Fused;
+use crate::onnx::OnnxDetector;
 use crate::{Card, DetectorError};
 
 /// Stable id.
@@ -15,7 +14,6 @@ pub const ID: &str = "default";
 
 static CARD: &str = include_str!("../models/default.toml");
 static WEIGHTS: &[u8] = include_bytes!("../models/default.onnx");
-static NATIVE: &[u8] = include_bytes!("../models/default-native.onnx");
 
 /// The embedded card.
 ///
@@ -32,6 +30,6 @@ pub fn card() -> Result<Card, DetectorError> {
 ///
 /// # Errors
 /// [`DetectorError::Corrupt`] or [`DetectorError::Engine`].
-pub fn load(kind: EngineKind) -> Result<Fused, DetectorError> {
-    Fused::load(card()?, WEIGHTS, NATIVE, kind)
+pub fn load(kind: EngineKind) -> Result<OnnxDetector, DetectorError> {
+    OnnxDetector::load(card()?, WEIGHTS, kind)
 }

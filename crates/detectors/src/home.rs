@@ -1,12 +1,14 @@
-//! The folder of installed models: `$REALSCOPE_HOME/models/ID/{card.toml, model.onnx}`.
+//! The folder of installed models: `$REALSCOPE_HOME/models/ID/{card.toml, model.onnx}`, and `native.onnx` where the
+//! card names a companion.
 
 use std::path::{Path, PathBuf};
 
-use realscope_nn::engine::{self, EngineKind};
+use realscope_nn::engine::EngineKind;
 
-use crate::card::Card;
+use crate::card::{Card, Input};
+use crate::fused::Fused;
 use crate::onnx::{OnnxDetector, sha256};
-use crate::{DetectorError, default, npr};
+use crate::{Detector, DetectorError, default, npr};
 
 /// Largest file that is imported, in bytes.
 const MAX_IMPORT: u64 = 4 << 30;
@@ -100,18 +102,25 @@ impl Home {
     ///
     /// # Errors
     /// [`DetectorError`].
-    pub fn load(&self, id: &str, kind: EngineKind) -> Result<OnnxDetector, DetectorError> {
+    pub fn load(&self, id: &str, kind: EngineKind) -> Result<Box<dyn Detector>, DetectorError> {
         let card = self.card(id)?;
-        let path = self.folder(id).join("model.onnx");
-        let bytes = std::fs::read(&path).map_err(|e| DetectorError::Corrupt {
-            id: id.to_owned(),
-            reason: format!("{}: {e}", path.display()),
-        })?;
-        OnnxDetector::load(card, &bytes, kind)
+        let read = |name: &str| {
+            let path = self.folder(id).join(name);
+            std::fs::read(&path).map_err(|e| DetectorError::Corrupt {
+                id: id.to_owned(),
+                reason: format!("{}: {e}", path.display()),
+            })
+        };
+        let bytes = read("model.onnx")?;
+        Ok(if card.companion.is_some() {
+            Box::new(Fused::load(card, &bytes, &read("native.onnx")?, kind)?)
+        } else {
+            Box::new(OnnxDetector::load(card, &bytes, kind)?)
+        })
     }
 
     /// Installs `file` under `name`. `npr` takes a checkpoint in the published layout; any other
-    /// name an ONNX classifier with a card.
+    /// name an ONNX classifier with a card, and with `native` a second one that its card names as companion.
     ///
     /// # Errors
     /// [`ImportError`]; nothing is installed then.
@@ -120,6 +129,7 @@ impl Home {
         name: &str,
         file: &Path,
         card: Option<&Path>,
+        native: Option<&Path>,
     ) -> Result<Card, ImportError> {
         if !valid_name(name) || name == default::ID {
             return Err(ImportError::Name(name.into()));
@@ -128,13 +138,16 @@ impl Home {
             let path = path.to_owned();
             move |source| ImportError::Io { path, source }
         };
-        let size = std::fs::metadata(file).map_err(io(file))?.len();
-        if size > MAX_IMPORT {
-            return Err(ImportError::Card {
-                path: file.to_owned(),
-                reason: format!("{size} bytes, at most {MAX_IMPORT}"),
-            });
+        for file in std::iter::once(file).chain(native) {
+            let size = std::fs::metadata(file).map_err(io(file))?.len();
+            if size > MAX_IMPORT {
+                return Err(ImportError::Card {
+                    path: file.to_owned(),
+                    reason: format!("{size} bytes, at most {MAX_IMPORT}"),
+                });
+            }
         }
+        let mut companion = None;
         let (card, onnx) = if name == npr::ID {
             npr::convert(file)?
         } else {
@@ -158,8 +171,26 @@ impl Home {
                     card.weights_sha256
                 )));
             }
-            check_size(&card).map_err(fault)?;
-            engine::load(EngineKind::Rten, &onnx).map_err(DetectorError::from)?;
+            check_size(&card.input).map_err(fault)?;
+            match (&card.companion, native) {
+                (None, None) => {
+                    OnnxDetector::load(card.clone(), &onnx, EngineKind::Rten)?;
+                }
+                (Some(c), Some(path)) => {
+                    check_size(&c.input).map_err(fault)?;
+                    let bytes = std::fs::read(path).map_err(io(path))?;
+                    Fused::load(card.clone(), &onnx, &bytes, EngineKind::Rten)?;
+                    companion = Some(bytes);
+                }
+                (Some(_), None) => {
+                    return Err(fault("names a companion: --native FILE is missing".into()));
+                }
+                (None, Some(_)) => {
+                    return Err(fault(
+                        "--native FILE, but the card names no companion".into(),
+                    ));
+                }
+            }
             (card, onnx)
         };
         let folder = self.folder(name);
@@ -169,10 +200,12 @@ impl Home {
             reason: e.to_string(),
         })?;
         // The card is written last: without it the model does not count as installed.
-        for (file, bytes) in [
-            ("model.onnx", onnx.as_slice()),
-            ("card.toml", text.as_bytes()),
-        ] {
+        let native = companion.as_deref().map(|bytes| ("native.onnx", bytes));
+        let files = [("model.onnx", onnx.as_slice())]
+            .into_iter()
+            .chain(native)
+            .chain([("card.toml", text.as_bytes())]);
+        for (file, bytes) in files {
             let path = folder.join(file);
             let fresh = folder.join(format!("{file}.new"));
             std::fs::write(&fresh, bytes).map_err(io(&fresh))?;
@@ -182,17 +215,14 @@ impl Home {
     }
 }
 
-fn check_size(card: &Card) -> Result<(), String> {
-    if card.companion.is_some() {
-        return Err("a card of a file of one's own cannot name a companion".into());
+fn check_size(input: &Input) -> Result<(), String> {
+    if !(16..=2048).contains(&input.size) {
+        return Err(format!("input size {}", input.size));
     }
-    if !(16..=2048).contains(&card.input.size) {
-        return Err(format!("input size {}", card.input.size));
+    if input.max_windows == 0 || input.max_windows > 1024 {
+        return Err(format!("max_windows {}", input.max_windows));
     }
-    if card.input.max_windows == 0 || card.input.max_windows > 1024 {
-        return Err(format!("max_windows {}", card.input.max_windows));
-    }
-    if card.input.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
+    if input.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
         return Err("std must be positive".into());
     }
     Ok(())
