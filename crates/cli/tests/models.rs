@@ -1,0 +1,122 @@
+//! `realscope models pull` and the measures by column, as a user runs them.
+
+use std::process::{Command, Output};
+
+fn realscope(args: &[&str], home: &std::path::Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_realscope"))
+        .args(args)
+        .env("REALSCOPE_HOME", home)
+        .env("HF_HOME", home.join("hub"))
+        .env("HF_HUB_OFFLINE", "1")
+        .output()
+        .expect("runs")
+}
+
+fn pull(revision: &str, home: &std::path::Path) -> Output {
+    let hash = "ab".repeat(32);
+    realscope(
+        &[
+            "models",
+            "pull",
+            "npr",
+            "--repo",
+            "owner/name",
+            "--revision",
+            revision,
+            "--file",
+            "NPR.pth",
+            "--sha256",
+            &hash,
+        ],
+        home,
+    )
+}
+
+#[test]
+fn offline_only_the_cache_is_looked_at() {
+    let home = tempfile::tempdir().expect("folder");
+    let out = pull(&"0".repeat(40), home.path());
+    assert_eq!(out.status.code(), Some(5));
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(text.contains("not in the cache"), "{text}");
+}
+
+#[test]
+fn a_branch_is_no_pin() {
+    let home = tempfile::tempdir().expect("folder");
+    let out = pull("main", home.path());
+    assert_eq!(out.status.code(), Some(2));
+}
+
+#[test]
+fn rates_by_column_come_with_the_summary() {
+    let home = tempfile::tempdir().expect("folder");
+    let mut csv = String::from("path,label,group,score,skin\n");
+    for i in 0..160 {
+        let (label, skin) = (i % 2, if i < 80 { "light" } else { "dark" });
+        let score = if label == 1 || (skin == "dark" && i % 8 == 0) {
+            0.9
+        } else {
+            0.2
+        };
+        csv += &format!("p{i},{label},g{},{score},{skin}\n", i % 20);
+    }
+    let file = home.path().join("scores.csv");
+    std::fs::write(&file, csv).expect("written");
+    let file = file.to_string_lossy();
+    let out = realscope(
+        &[
+            "eval",
+            "metrics",
+            &file,
+            "--by",
+            "skin",
+            "--format",
+            "json",
+            "--resamples",
+            "50",
+        ],
+        home.path(),
+    );
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    let value: serde_json::Value = serde_json::from_slice(&out.stdout).expect("json");
+    assert_eq!(value["n"], 160);
+    assert_eq!(value["by"][0]["rows"][0]["value"], "dark");
+    assert_eq!(value["by"][0]["gaps"]["false_positive_rate"], 0.25);
+
+    let out = realscope(&["eval", "metrics", &file, "--by", "age"], home.path());
+    assert_eq!(out.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("`age`"));
+}
+
+#[test]
+fn class_scores_are_measured_as_the_benchmark_does() {
+    let home = tempfile::tempdir().expect("folder");
+    let file = home.path().join("classes.csv");
+    std::fs::write(
+        &file,
+        "path,label,score_0,score_1\na,0,.9,.1\nb,1,.2,.8\nc,1,.7,.3\n",
+    )
+    .expect("written");
+    let file = file.to_string_lossy();
+    for (compat, key, expected) in [
+        ("genvidbench", "top1", 2.0 / 3.0),
+        ("forgerynet", "m_acc", 75.0),
+    ] {
+        let out = realscope(
+            &[
+                "eval", "metrics", &file, "--compat", compat, "--format", "json",
+            ],
+            home.path(),
+        );
+        let value: serde_json::Value = serde_json::from_slice(&out.stdout).expect("json");
+        assert!(
+            (value[key].as_f64().expect("number") - expected).abs() < 1e-9,
+            "{value}"
+        );
+    }
+}
