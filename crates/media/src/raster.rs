@@ -182,7 +182,12 @@ mod tests {
             assert!(gif_frames(&moving[..end]) <= 2);
         }
         // A second frame that claims 65,535 x 65,535 pixels costs nothing.
-        let second = moving.iter().rposition(|b| *b == 0x2c).expect("frame");
+        // A graphic control block stands ahead of each frame.
+        let second = moving
+            .windows(9)
+            .rposition(|w| w[..3] == [0x21, 0xf9, 4] && w[7..] == [0, 0x2c])
+            .expect("frame")
+            + 8;
         let mut huge = moving.clone();
         huge[second + 5..second + 9].fill(0xff);
         let decoded = decode(&huge, Format::Gif, &Limits::default()).expect("first frame");
