@@ -96,11 +96,23 @@ fn products(graph: &Graph) -> BTreeMap<String, [usize; 2]> {
     found
 }
 
-/// Packs a float network.
+/// Packs a float network; kernels of convolutions stay half floats.
 ///
 /// # Errors
 /// [`WeightsError::Unreadable`] when the bytes are no ONNX message.
 pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
+    pack_as(onnx, false)
+}
+
+/// Packs a convolutional network: kernels have 8 bits a weight and one scale an output channel.
+///
+/// # Errors
+/// Those of [`pack`].
+pub fn pack_kernels(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
+    pack_as(onnx, true)
+}
+
+fn pack_as(onnx: &[u8], kernels: bool) -> Result<Vec<u8>, WeightsError> {
     let (mut model, mut graph) = decode(onnx)?;
     let products = products(&graph);
     for t in &mut graph.initializer {
@@ -111,6 +123,7 @@ pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
             t.raw_data = pack_matrix(&floats(&t.raw_data), *rows, *columns);
             t.data_type = PACKED_Q4;
         } else if let [channels, _, _, _] = t.dims[..]
+            && kernels
             && t.raw_data.len() >= 4 * KERNEL
         {
             t.raw_data = pack_kernel(&floats(&t.raw_data), channels as usize);
@@ -600,6 +613,31 @@ mod tests {
         assert!(relative(&unpack(&packed).expect("unpacked"), &pixels, &expected) < 0.2);
         // What is not packed stays as it is.
         assert!(relative(&unpack(&onnx).expect("same"), &pixels, &expected) < 1e-5);
+    }
+
+    #[test]
+    fn kernels_in_eight_bits_are_near() {
+        let device = Default::default();
+        let conv = burn::nn::conv::Conv2dConfig::new([8, 24], [3, 3]).init::<Cpu>(&device);
+        let mut graph = onnx::Graph::new("t", false);
+        let input = graph.input("x", [1, 8, 6, 6]);
+        let y = Exec::<Cpu>::conv2d(&mut graph, &conv, None, input);
+        graph.output("y", &y);
+        let onnx = graph.encode();
+        let packed = pack_kernels(&onnx).expect("packed");
+        assert!(packed.len() < onnx.len() / 2);
+        let (network, dynamic) = expand(&packed).expect("expands");
+        assert!(!dynamic);
+        let pixels: Vec<f32> = (0..288)
+            .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
+            .collect();
+        let run = |onnx: &[u8]| {
+            let engine = engine::load(EngineKind::Rten, onnx).expect("loads");
+            engine.first(&pixels, [1, 8, 6, 6]).expect("runs").values
+        };
+        for (a, b) in run(&network).iter().zip(run(&onnx)) {
+            assert!((a - b).abs() < 0.03, "{a} {b}");
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn pixel_logits(
     windows: usize,
     root: &Path,
 ) -> Result<Vec<(Item, Tier, f64)>, TrainError> {
-    let onnx = quantize::pack(&calibrate::export(r, weights)?)?;
+    let onnx = quantize::pack_kernels(&calibrate::export(r, weights)?)?;
     let mut card = card.clone();
     card.input = native_input(r, windows);
     card.weights_sha256 = sha256(&onnx);
@@ -164,7 +164,7 @@ fn committee(runs: &[(recipe::Recipe, PathBuf)]) -> Result<Vec<u8>, TrainError> 
     };
     let mean = Exec::<Cpu>::scale(&mut graph, sum, 1.0 / runs.len() as f32);
     graph.output("logit", &mean);
-    Ok(quantize::pack(&graph.encode())?)
+    Ok(quantize::pack_kernels(&graph.encode())?)
 }
 
 /// Logistic regression on two logits with an offset by Newton's method; weights are not negative.

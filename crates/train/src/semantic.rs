@@ -1,8 +1,8 @@
 //! The semantic expert: a linear head on the blocks of a frozen CLIP image tower.
 //!
 //! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091), which found that the first
-//! blocks carry most of what tells generated pictures: class token, mean and deviation of the patch tokens
-//! of the first blocks, a single linear layer. The tower ships packed to 4 bits a weight and runs in 8
+//! blocks carry most of what tells generated pictures: class token, mean and if asked for deviation of the patch
+//! tokens of the first blocks, a single linear layer. The tower ships packed to 4 bits a weight and runs in 8
 //! ([`realscope_nn::quantize`]); the head is fitted on what that very form computes.
 //!
 //! Folds are those of the manifest, whole sources each. Learning rate and calibration come from scores on
@@ -65,6 +65,9 @@ pub struct Recipe {
     pub blocks: usize,
     /// Last of them that the head reads.
     pub read: usize,
+    /// Also read the deviation of the patch tokens.
+    #[serde(default)]
+    pub deviations: bool,
     /// Random deliveries of each picture that are fitted.
     pub deliveries: u32,
     /// Learning rates that are tried on held-out folds.
@@ -124,16 +127,21 @@ impl Recipe {
         }
     }
 
+    /// Vectors of a block.
+    fn statistics(&self) -> usize {
+        if self.deviations { 3 } else { 2 }
+    }
+
     /// Length of the feature vector of all kept blocks.
     #[must_use]
     pub fn width(&self) -> usize {
-        3 * self.blocks * self.config().hidden
+        self.statistics() * self.blocks * self.config().hidden
     }
 
     /// Length of the part that the head reads.
     #[must_use]
     pub fn read_width(&self) -> usize {
-        3 * self.read * self.config().hidden
+        self.statistics() * self.read * self.config().hidden
     }
 
     /// Everything that the cached features depend on.
@@ -190,7 +198,11 @@ fn network(
     let side = SIDE as usize;
     let mut graph = Graph::new(&recipe.name, false);
     let input = graph.input("x", [1, 3, side, side]);
-    let features = tower.block_statistics(&mut graph, input);
+    let features = if recipe.deviations {
+        tower.block_statistics(&mut graph, input)
+    } else {
+        tower.block_features(&mut graph, input)
+    };
     match head {
         None => graph.output("features", &features),
         Some(head) => {
