@@ -57,7 +57,8 @@ fn seconds(args: &[&str], times: usize) -> f64 {
         (0..times)
             .map(|_| {
                 let begun = Instant::now();
-                command(args).status().expect("runs");
+                let status = command(args).status().expect("runs");
+                assert!(status.success(), "the measured run failed: {status}");
                 begun.elapsed().as_secs_f64()
             })
             .collect(),
@@ -79,14 +80,19 @@ fn memory(mut command: Command) -> (f64, f64) {
     let mut child = command.spawn().expect("runs");
     let pid = child.id();
     let mut samples = Vec::new();
-    while child.try_wait().expect("waits").is_none() {
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("waits") {
+            break status;
+        }
         let children =
             std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         let total =
             resident(&pid.to_string()) + children.split_whitespace().map(resident).sum::<f64>();
         samples.push(total);
         std::thread::sleep(Duration::from_millis(4));
-    }
+    };
+    // A run that failed at once would look frugal.
+    assert!(status.success(), "the measured run failed: {status}");
     let highest = |list: &[f64]| list.iter().copied().fold(0.0, f64::max);
     (
         highest(&samples),

@@ -5,7 +5,7 @@
 //! which trained on the folds that another validates on, so that every picture has a score of a network
 //! that never saw its source; what ships is their mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -271,22 +271,22 @@ pub fn fuse(
         ));
     }
     let mut joint: Vec<(Item, Tier, [f64; 2])> = Vec::new();
+    let mut seen: BTreeSet<Key> = BTreeSet::new();
     for (recipe, weights) in &runs {
         let scored = pixel_logits(recipe, weights, &card, r.windows, root)?;
         log(&format!("{}: {} scores", recipe.name, scored.len()));
         for (item, tier, logit) in scored {
-            if joint
-                .iter()
-                .any(|(i, t, _)| *t == tier && i.path == item.path)
-            {
+            let key = (item.path.clone(), tier.name());
+            if seen.contains(&key) {
                 return Err(TrainError::Recipe(format!(
                     "`{}` validates two networks",
                     item.path
                 )));
             }
-            if let Some(z) = semantic.get(&(item.path.clone(), tier.name())) {
+            if let Some(z) = semantic.get(&key) {
                 joint.push((item, tier, [*z, logit]));
             }
+            seen.insert(key);
         }
     }
     let with = |weights: [f64; 2]| -> Vec<Scored> {
