@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::Param;
+use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, LayerNorm, Linear, PaddingConfig2d};
 use burn::tensor::backend::Backend;
@@ -126,11 +126,16 @@ pub trait Exec<B: Backend> {
     }
 }
 
+/// Gives a linear layer's weight `[in, out]` a new value ahead of its first use in a pass, from the rows
+/// `[n, in]` that the layer is about to see.
+pub type Rewrite = Box<dyn FnMut(ParamId, TensorData, TensorData) -> TensorData>;
+
 /// Evaluates a forward pass with Burn.
 pub struct Eager {
     mode: BatchNormMode,
     freeze_grouped: bool,
     taps: Option<BTreeMap<String, TensorData>>,
+    rewrite: Option<Rewrite>,
 }
 
 impl Eager {
@@ -141,6 +146,7 @@ impl Eager {
             mode,
             freeze_grouped: false,
             taps: None,
+            rewrite: None,
         }
     }
 
@@ -151,6 +157,17 @@ impl Eager {
             mode: BatchNormMode::Running,
             freeze_grouped: false,
             taps: Some(BTreeMap::new()),
+            rewrite: None,
+        }
+    }
+
+    /// Evaluation in which each linear layer computes with the weight that `rewrite` returns for it. A layer
+    /// therefore sees what the rewritten layers ahead of it yield.
+    #[must_use]
+    pub fn rewriting(rewrite: Rewrite) -> Self {
+        Self {
+            rewrite: Some(rewrite),
+            ..Self::new(BatchNormMode::Running)
         }
     }
 
@@ -247,6 +264,19 @@ impl<B: Backend> Exec<B> for Eager {
     }
 
     fn linear<const D: usize>(&mut self, layer: &Linear<B>, x: Tensor<B, D>) -> Tensor<B, D> {
+        let Some(rewrite) = &mut self.rewrite else {
+            return layer.forward(x);
+        };
+        let dims = x.dims();
+        let rows = dims[..D - 1].iter().product();
+        let seen: Tensor<B, 2> = x.clone().reshape([rows, dims[D - 1]]);
+        let weight = layer.weight.val();
+        let fresh = rewrite(layer.weight.id, seen.to_data(), weight.to_data());
+        let fresh = Tensor::from_data(fresh, &weight.device());
+        let layer = Linear {
+            weight: Param::initialized(layer.weight.id, fresh),
+            bias: layer.bias.clone(),
+        };
         layer.forward(x)
     }
 

@@ -1,7 +1,9 @@
 //! Smaller and faster forms of an exported network.
 //!
-//! *Packed*: the file that ships. Large matrices have 4 bits a weight and one scale for each 64 rows of a
-//! column; other large tensors are half floats. A packed file is an ONNX message whose tensors have types
+//! *Packed*: the file that ships. Large matrices whose weights are whole multiples of one step (what
+//! entropy-bounded training-aware rounding leaves) are stored without loss as those multiples, entropy-coded;
+//! other large matrices have 4 bits a weight and one scale for each 64 rows of a column; other large tensors are
+//! half floats. A packed file is an ONNX message whose tensors have types
 //! of their own, so no engine mistakes it for a network.
 //!
 //! *Int8*: what an engine runs. Matrices have 8 bits a weight and one scale a column; activations are
@@ -23,12 +25,16 @@ const INT8: i32 = 3;
 const PACKED_HALF: i32 = 1010;
 /// A matrix of 4-bit weights.
 const PACKED_Q4: i32 = 1004;
+/// A matrix of whole multiples of one step: the step, then the multiples as one Zstandard frame.
+const PACKED_LATTICE: i32 = 1003;
 /// A kernel of 8-bit weights: a scale for each output channel, then the weights.
 const PACKED_Q8: i32 = 1008;
 /// Rows that share a scale.
 const GROUP: usize = 64;
 /// Matrices with fewer weights keep their floats.
 const LARGE: usize = 65_536;
+/// No matrix of a network has more weights than this.
+const MOST: usize = 1 << 28;
 /// Kernels with fewer weights keep their floats.
 const KERNEL: usize = 1024;
 
@@ -120,8 +126,14 @@ fn pack_as(onnx: &[u8], kernels: bool) -> Result<Vec<u8>, WeightsError> {
             continue;
         }
         if let Some([rows, columns]) = products.get(&t.name) {
-            t.raw_data = pack_matrix(&floats(&t.raw_data), *rows, *columns);
-            t.data_type = PACKED_Q4;
+            let weights = floats(&t.raw_data);
+            if let Some((step, levels)) = lattice(&weights) {
+                t.raw_data = pack_lattice(step, &levels)?;
+                t.data_type = PACKED_LATTICE;
+            } else {
+                t.raw_data = pack_matrix(&weights, *rows, *columns);
+                t.data_type = PACKED_Q4;
+            }
         } else if let [channels, _, _, _] = t.dims[..]
             && kernels
             && t.raw_data.len() >= 4 * KERNEL
@@ -138,6 +150,56 @@ fn pack_as(onnx: &[u8], kernels: bool) -> Result<Vec<u8>, WeightsError> {
     }
     model.graph = Some(graph);
     Ok(model.encode_to_vec())
+}
+
+/// The step of which all weights are whole multiples of at most 127, and the multiples.
+fn lattice(weights: &[f32]) -> Option<(f32, Vec<i8>)> {
+    let step = weights
+        .iter()
+        .map(|w| w.abs())
+        .filter(|w| *w > 0.0)
+        .min_by(f32::total_cmp)?;
+    let levels = weights
+        .iter()
+        .map(|w| {
+            let q = w / step;
+            let whole = q.round();
+            ((q - whole).abs() < 1e-3 && whole.abs() <= 127.0).then_some(whole as i8)
+        })
+        .collect::<Option<Vec<i8>>>()?;
+    Some((step, levels))
+}
+
+/// Effort of the entropy coder; reading takes the same time for all.
+const EFFORT: i32 = 19;
+
+fn pack_lattice(step: f32, levels: &[i8]) -> Result<Vec<u8>, WeightsError> {
+    let raw: Vec<u8> = levels.iter().map(|q| q.cast_unsigned()).collect();
+    let mut out = step.to_le_bytes().to_vec();
+    out.extend(zstd::bulk::compress(&raw, EFFORT).map_err(unreadable)?);
+    Ok(out)
+}
+
+fn unpack_lattice(t: &TensorProto) -> Result<[TensorProto; 2], WeightsError> {
+    let [rows, columns] = matrix(t).ok_or_else(|| unreadable("a packed tensor is no matrix"))?;
+    let fault = || unreadable("a packed matrix has another length than its sizes");
+    let n = rows
+        .checked_mul(columns)
+        .filter(|n| *n <= MOST)
+        .ok_or_else(fault)?;
+    let (step, frame) = t.raw_data.split_first_chunk::<4>().ok_or_else(fault)?;
+    let step = f32::from_le_bytes(*step);
+    let raw = zstd::bulk::decompress(frame, n).map_err(unreadable)?;
+    if raw.len() != n || !step.is_finite() {
+        return Err(fault());
+    }
+    Ok(int8_tensors(
+        &t.name,
+        rows,
+        columns,
+        raw,
+        &vec![step; columns],
+    ))
 }
 
 /// One scale a channel, then one signed byte a weight.
@@ -286,6 +348,14 @@ fn unpack_matrix(t: &TensorProto) -> Result<[TensorProto; 2], WeightsError> {
     Ok(int8_tensors(&t.name, rows, columns, raw, &steps))
 }
 
+fn unpack_product(t: &TensorProto) -> Result<[TensorProto; 2], WeightsError> {
+    if t.data_type == PACKED_LATTICE {
+        unpack_lattice(t)
+    } else {
+        unpack_matrix(t)
+    }
+}
+
 /// The int8 network of a packed one; a network that is not packed comes back as it is.
 ///
 /// # Errors
@@ -303,7 +373,7 @@ pub fn expand(packed: &[u8]) -> Result<(Vec<u8>, bool), WeightsError> {
     let (matrices, rest): (Vec<TensorProto>, Vec<TensorProto>) =
         std::mem::take(&mut graph.initializer)
             .into_iter()
-            .partition(|t| t.data_type == PACKED_Q4);
+            .partition(|t| [PACKED_Q4, PACKED_LATTICE].contains(&t.data_type));
     graph.initializer = rest;
     for t in &mut graph.initializer {
         if t.data_type == PACKED_HALF {
@@ -326,7 +396,7 @@ pub fn expand(packed: &[u8]) -> Result<(Vec<u8>, bool), WeightsError> {
         let unpacked: Vec<Result<[TensorProto; 2], WeightsError>> = std::thread::scope(|scope| {
             let workers: Vec<_> = matrices
                 .chunks(share)
-                .map(|part| scope.spawn(|| part.iter().map(unpack_matrix).collect::<Vec<_>>()))
+                .map(|part| scope.spawn(|| part.iter().map(unpack_product).collect::<Vec<_>>()))
                 .collect();
             workers
                 .into_iter()
@@ -613,6 +683,38 @@ mod tests {
         assert!(relative(&unpack(&packed).expect("unpacked"), &pixels, &expected) < 0.2);
         // What is not packed stays as it is.
         assert!(relative(&unpack(&onnx).expect("same"), &pixels, &expected) < 1e-5);
+    }
+
+    #[test]
+    fn multiples_of_a_step_are_stored_without_loss() {
+        let levels: Vec<f32> = (0..256 * 512)
+            .map(|i| ((i * 7919) % 9 - 4) as f32 * 0.013)
+            .collect();
+        let (step, found) = lattice(&levels).expect("a lattice");
+        assert!((step - 0.013).abs() < 1e-7);
+        let packed = pack_lattice(step, &found).expect("packs");
+        assert!(packed.len() < levels.len() / 2);
+        let mut t = TensorProto {
+            dims: vec![256, 512],
+            data_type: PACKED_LATTICE,
+            name: "w".into(),
+            raw_data: packed,
+            ..Default::default()
+        };
+        let [weights, scales] = unpack_lattice(&t).expect("unpacks");
+        for (q, w) in weights.raw_data.iter().zip(&levels) {
+            assert!((f32::from(q.cast_signed()) * step - w).abs() < 1e-6);
+        }
+        assert_eq!(values(&scales), vec![step; 512]);
+        assert!(lattice(&[0.013, 0.0195]).is_none());
+        // Sizes that the frame does not fill, or that it overflows, and a cut frame.
+        t.dims = vec![256, 513];
+        assert!(unpack_lattice(&t).is_err());
+        t.dims = vec![256, 511];
+        assert!(unpack_lattice(&t).is_err());
+        t.dims = vec![256, 512];
+        t.raw_data.truncate(t.raw_data.len() - 3);
+        assert!(unpack_lattice(&t).is_err());
     }
 
     #[test]

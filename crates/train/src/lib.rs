@@ -10,6 +10,7 @@ pub mod augment;
 pub mod batch;
 pub mod calibrate;
 pub mod fuse;
+pub mod lattice;
 pub mod manifest;
 pub mod metrics;
 pub mod probe;

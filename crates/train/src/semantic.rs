@@ -32,6 +32,7 @@ use sha2::{Digest as _, Sha256};
 use crate::augment::Plan;
 use crate::batch::{self, picture_error};
 use crate::calibrate::{self, Scored};
+use crate::lattice::{self, Lattice};
 use crate::manifest::{self, Item};
 use crate::probe::{self, Early, Linear};
 use crate::recipe::{Augment, Data};
@@ -85,6 +86,9 @@ pub struct Recipe {
     /// Failures that the card states.
     #[serde(default)]
     pub known_failures: Vec<String>,
+    /// Put the tower's matrices on entropy-coded lattices; without it they have 4 bits a weight.
+    #[serde(default)]
+    pub lattice: Option<Lattice>,
     /// Data.
     pub data: Data,
     /// Random delivery, the same for both classes.
@@ -110,6 +114,9 @@ impl Recipe {
                  empty, `dropout` below 1"
                     .into(),
             ));
+        }
+        if let Some(lattice) = &recipe.lattice {
+            lattice.check()?;
         }
         Ok(recipe)
     }
@@ -184,6 +191,48 @@ fn tower(recipe: &Recipe, root: &Path) -> Result<ClipVision<Cpu>, TrainError> {
     let device = Default::default();
     let mut tower = config.init_clip::<Cpu>(&device);
     tower.load(&dict, &device)?;
+    Ok(tower)
+}
+
+/// The tower on lattices, kept in `out` so that a run that goes on need not round again.
+fn rounded(
+    recipe: &Recipe,
+    how: &Lattice,
+    mut tower: ClipVision<Cpu>,
+    root: &Path,
+    items: &[Item],
+    out: &Path,
+    log: &mut dyn FnMut(&str),
+) -> Result<ClipVision<Cpu>, TrainError> {
+    use burn::tensor::{Tensor, TensorData};
+    use rand::seq::IteratorRandom as _;
+    let device = Default::default();
+    let mut known = Sha256::new();
+    known.update(serde_json::to_vec(&(how, recipe.seed, &recipe.augment)).unwrap_or_default());
+    known.update(tower.state_dict().to_safetensors().map_err(TrainError::Recipe)?);
+    let stem: String = known.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
+    let path = out.join(format!("tower-{stem}.safetensors"));
+    if path.is_file() {
+        tower.load(&StateDict::read(&path)?, &device)?;
+        return Ok(tower);
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    let mut chosen: Vec<&Item> = items.iter().choose_multiple(&mut rng, how.pictures);
+    chosen.sort_by(|a, b| a.path.cmp(&b.path));
+    let pixels: Vec<Vec<f32>> = chosen
+        .par_iter()
+        .map(|item| Ok(views(recipe, root, item, &[Delivery::Random(0)])?.concat()))
+        .collect::<Result<_, TrainError>>()?;
+    let side = SIDE as usize;
+    let input = TensorData::new(pixels.concat(), [pixels.len(), 3, side, side]);
+    let input = Tensor::<Cpu, 4>::from_data(input, &device);
+    log(&format!("rounding the tower on {} pictures", pixels.len()));
+    let mut tower = lattice::round::<Cpu, _>(tower, how, |tower, eager| {
+        let _: Tensor<Cpu, 2> = tower.block_features(eager, input);
+    }, |line| eprintln!("{line}"))?;
+    std::fs::create_dir_all(out).map_err(io_error(out))?;
+    let bytes = tower.state_dict().to_safetensors().map_err(TrainError::Recipe)?;
+    std::fs::write(&path, bytes).map_err(io_error(&path))?;
     Ok(tower)
 }
 
@@ -505,7 +554,10 @@ pub fn train(
     if items.iter().any(|i| i.fold.is_empty()) {
         return Err(TrainError::Recipe("the manifest has no folds".into()));
     }
-    let tower = tower(recipe, root)?;
+    let mut tower = tower(recipe, root)?;
+    if let Some(how) = &recipe.lattice {
+        tower = rounded(recipe, how, tower, root, &items, out, log)?;
+    }
     let mut deliveries: Vec<Delivery> = (0..recipe.deliveries).map(Delivery::Random).collect();
     deliveries.extend(TIERS.map(Delivery::Arm));
     let packed = network(recipe, &tower, None)?;
@@ -589,8 +641,7 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
         weights_sha256: sha256(packed),
         encoder_sha256: None,
         licence:
-            "MIT OR Apache-2.0; the frozen image tower is OpenAI's CLIP ViT-B/16 (MIT), 4 bits a \
-                  weight"
+            "MIT OR Apache-2.0; the frozen image tower is OpenAI's CLIP ViT-B/16 (MIT), packed"
                 .into(),
         training_data:
             "pictures of public repositories with known source; they are not distributed".into(),
