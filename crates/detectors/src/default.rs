@@ -1,7 +1,7 @@
 //! `default`: what a scan uses. Its weights and card lie in the binary.
 //!
-//! A linear head on the first blocks of CLIP's image tower, which see the whole picture resized. The
-//! file is packed to 4 bits a weight and expanded when it is loaded. Trained by
+//! A linear head on blocks of CLIP's image tower, which see the whole picture resized. The tower's weights are
+//! entropy-coded multiples of one step a matrix and are expanded when they are loaded. Trained by
 //! `realscope train recipes/semantic.toml`.
 
 use realscope_nn::engine::EngineKind;

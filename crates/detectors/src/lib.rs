@@ -15,6 +15,7 @@ pub mod home;
 pub mod npr;
 pub mod onnx;
 pub mod pull;
+pub mod tower;
 pub mod window;
 
 use image::RgbImage;

@@ -389,8 +389,9 @@ pub fn expand(packed: &[u8]) -> Result<(Vec<u8>, bool), WeightsError> {
             t.data_type = FLOAT;
         }
     }
-    let dynamic = !matrices.is_empty();
-    if dynamic {
+    let scaled = |n: &Node| n.op_type == "DynamicQuantizeLinear";
+    let dynamic = !matrices.is_empty() || graph.node.iter().any(scaled);
+    if !matrices.is_empty() {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let share = matrices.len().div_ceil(threads);
         let unpacked: Vec<Result<[TensorProto; 2], WeightsError>> = std::thread::scope(|scope| {

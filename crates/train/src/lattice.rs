@@ -70,7 +70,6 @@ pub fn round<B: Backend, M: Module<B>>(
     module: M,
     how: &Lattice,
     pass: impl FnOnce(&M, &mut Eager),
-    log: impl Fn(&str) + 'static,
 ) -> Result<M, TrainError> {
     how.check()?;
     let done: Rc<RefCell<BTreeMap<ParamId, TensorData>>> = Rc::default();
@@ -91,7 +90,6 @@ pub fn round<B: Backend, M: Module<B>>(
             Ok(rounded) => {
                 let fresh = TensorData::new(rounded, [rows, columns]);
                 store.borrow_mut().insert(id, fresh.clone());
-                log(&format!("matrix {} on its lattice", store.borrow().len()));
                 fresh
             }
             Err(e) => {
@@ -237,10 +235,7 @@ fn inverse_factor(x: &[f32], inputs: usize, damping: f64) -> Result<Vec<f32>, Tr
         1.0,
         threads,
     );
-    let mean = (0..inputs)
-        .map(|i| f64::from(moments[(i, i)]))
-        .sum::<f64>()
-        / inputs as f64;
+    let mean = (0..inputs).map(|i| f64::from(moments[(i, i)])).sum::<f64>() / inputs as f64;
     let last = inputs - 1;
     let reversed = Mat::<f64>::from_fn(inputs, inputs, |i, j| {
         let ridge = if i == j { damping * mean } else { 0.0 };
@@ -282,7 +277,11 @@ mod tests {
                 let noise: Vec<f32> = (0..width).map(|_| rng.random_range(-0.1..0.1)).collect();
                 (0..width)
                     .map(|i| {
-                        let sum: f32 = few.iter().enumerate().map(|(k, f)| f * mix[k * width + i]).sum();
+                        let sum: f32 = few
+                            .iter()
+                            .enumerate()
+                            .map(|(k, f)| f * mix[k * width + i])
+                            .sum();
                         sum + noise[i]
                     })
                     .collect::<Vec<f32>>()
@@ -332,14 +331,9 @@ mod tests {
             damping: 0.01,
         };
         let batch = x.clone();
-        let rounded = round::<Cpu, _>(
-            layer.clone(),
-            &how,
-            |layer, eager| {
-                let _: Tensor<Cpu, 2> = eager.linear(layer, batch);
-            },
-            |_| {},
-        )
+        let rounded = round::<Cpu, _>(layer.clone(), &how, |layer, eager| {
+            let _: Tensor<Cpu, 2> = eager.linear(layer, batch);
+        })
         .expect("rounds");
         let values = |t: Tensor<Cpu, 2>| -> Vec<f32> { t.into_data().iter().collect() };
         let weights = values(layer.weight.val());

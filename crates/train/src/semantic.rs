@@ -2,8 +2,8 @@
 //!
 //! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091), which found that the first
 //! blocks carry most of what tells generated pictures: class token, mean and if asked for deviation of the patch
-//! tokens of the first blocks, a single linear layer. The tower ships packed to 4 bits a weight and runs in 8
-//! ([`realscope_nn::quantize`]); the head is fitted on what that very form computes.
+//! tokens of blocks, a single linear layer. The tower ships packed (on entropy-coded lattices, [`crate::lattice`], or
+//! 4 bits a weight) and runs in 8 bits ([`realscope_nn::quantize`]); the head is fitted on what that very form computes.
 //!
 //! Folds are those of the manifest, whole sources each. Learning rate and calibration come from scores on
 //! held-out folds; the head that ships is fitted on all of them.
@@ -20,10 +20,10 @@ use rayon::prelude::*;
 use realscope_detectors::calibration::Tier;
 use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
 use realscope_detectors::onnx::{normalise, sha256};
+use realscope_detectors::tower;
 use realscope_detectors::window;
 use realscope_media::delivery::{self, DeliveryError, Subsampling};
 use realscope_nn::engine::{self, EngineKind};
-use realscope_nn::onnx::Graph;
 use realscope_nn::vit::{ClipVision, VitConfig};
 use realscope_nn::{Cpu, Parameters, StateDict, quantize};
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,9 @@ pub struct Recipe {
     /// Failures that the card states.
     #[serde(default)]
     pub known_failures: Vec<String>,
+    /// Write the head alone, for an encoder that the user imports; the tower then has 8 bits a weight.
+    #[serde(default)]
+    pub head_alone: bool,
     /// Put the tower's matrices on entropy-coded lattices; without it they have 4 bits a weight.
     #[serde(default)]
     pub lattice: Option<Lattice>,
@@ -164,36 +167,6 @@ impl Recipe {
     }
 }
 
-/// The tower's first blocks with the keys of the published layout.
-fn tower(recipe: &Recipe, root: &Path) -> Result<ClipVision<Cpu>, TrainError> {
-    let path = root.join(&recipe.encoder);
-    let bytes = std::fs::read(&path).map_err(io_error(&path))?;
-    let dict = if path.extension().is_some_and(|e| e == "onnx") {
-        quantize::clip_from_int8_onnx(&bytes)?
-    } else {
-        ClipVision::<Cpu>::canonical(StateDict::read(&path)?)
-    };
-    let blocks = recipe.blocks;
-    let mut dict = dict.renamed(|key| {
-        let layer = key
-            .strip_prefix("vision_model.encoder.layers.")
-            .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
-        layer.is_none_or(|l| l < blocks).then(|| key.to_owned())
-    });
-    // The projection of an 8-bit file has another name; neither is used by the blocks.
-    let config = recipe.config();
-    dict = dict.renamed(|k| (!k.contains("visual_projection")).then(|| k.to_owned()));
-    dict.insert(
-        "visual_projection.weight",
-        vec![config.outputs, config.hidden],
-        vec![0.0; config.outputs * config.hidden],
-    );
-    let device = Default::default();
-    let mut tower = config.init_clip::<Cpu>(&device);
-    tower.load(&dict, &device)?;
-    Ok(tower)
-}
-
 /// The tower on lattices, kept in `out` so that a run that goes on need not round again.
 fn rounded(
     recipe: &Recipe,
@@ -209,8 +182,16 @@ fn rounded(
     let device = Default::default();
     let mut known = Sha256::new();
     known.update(serde_json::to_vec(&(how, recipe.seed, &recipe.augment)).unwrap_or_default());
-    known.update(tower.state_dict().to_safetensors().map_err(TrainError::Recipe)?);
-    let stem: String = known.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
+    known.update(
+        tower
+            .state_dict()
+            .to_safetensors()
+            .map_err(TrainError::Recipe)?,
+    );
+    let stem: String = known.finalize()[..8]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     let path = out.join(format!("tower-{stem}.safetensors"));
     if path.is_file() {
         tower.load(&StateDict::read(&path)?, &device)?;
@@ -229,47 +210,29 @@ fn rounded(
     log(&format!("rounding the tower on {} pictures", pixels.len()));
     let mut tower = lattice::round::<Cpu, _>(tower, how, |tower, eager| {
         let _: Tensor<Cpu, 2> = tower.block_features(eager, input);
-    }, |line| eprintln!("{line}"))?;
+    })?;
     std::fs::create_dir_all(out).map_err(io_error(out))?;
-    let bytes = tower.state_dict().to_safetensors().map_err(TrainError::Recipe)?;
+    let bytes = tower
+        .state_dict()
+        .to_safetensors()
+        .map_err(TrainError::Recipe)?;
     std::fs::write(&path, bytes).map_err(io_error(&path))?;
     Ok(tower)
 }
 
-/// Packed network that yields the features, or with a head the logit.
+/// Network that yields the features, or with a head the logit, in the form in which it is deployed.
 fn network(
     recipe: &Recipe,
     tower: &ClipVision<Cpu>,
     head: Option<&Linear>,
 ) -> Result<Vec<u8>, TrainError> {
-    use burn::tensor::{Tensor, TensorData};
-    use realscope_nn::exec::Exec;
-    let side = SIDE as usize;
-    let mut graph = Graph::new(&recipe.name, false);
-    let input = graph.input("x", [1, 3, side, side]);
-    let features = if recipe.deviations {
-        tower.block_statistics(&mut graph, input)
+    let head = head.map(|h| (h.weight.as_slice(), h.bias));
+    let float = tower::network(&recipe.name, tower, recipe.deviations, head);
+    Ok(if recipe.head_alone {
+        quantize::dynamic_int8(&float)?
     } else {
-        tower.block_features(&mut graph, input)
-    };
-    match head {
-        None => graph.output("features", &features),
-        Some(head) => {
-            let device = Default::default();
-            let width = head.weight.len();
-            let features =
-                Exec::<Cpu>::narrow(&mut graph, features, 1, recipe.width() - width, width);
-            let weight = TensorData::new(head.weight.clone(), [width, 1]);
-            let weight =
-                Exec::<Cpu>::tensor(&mut graph, Tensor::<Cpu, 2>::from_data(weight, &device));
-            let bias = TensorData::new(vec![head.bias], [1, 1]);
-            let bias = Exec::<Cpu>::tensor(&mut graph, Tensor::<Cpu, 2>::from_data(bias, &device));
-            let product = Exec::<Cpu>::matmul(&mut graph, features, weight);
-            let logit = Exec::<Cpu>::add(&mut graph, product, bias);
-            graph.output("logit", &logit);
-        }
-    }
-    Ok(quantize::pack(&graph.encode())?)
+        quantize::pack(&float)?
+    })
 }
 
 /// The whole picture that belongs to an item: a stored crop's sibling where there is one.
@@ -537,7 +500,8 @@ pub(crate) fn summary(scored: &[Scored], tier: Tier) -> (Option<f64>, String) {
     (sets.get("all").and_then(|r| metrics::auc(r)), text)
 }
 
-/// Trains, calibrates and writes `ID.onnx` (packed) and `ID.toml` into `out`; features are cached there.
+/// Trains, calibrates and writes `ID.onnx` (packed; or the head alone as `ID.safetensors`) and `ID.toml` into `out`;
+/// features are cached there.
 ///
 /// # Errors
 /// [`TrainError`].
@@ -554,7 +518,8 @@ pub fn train(
     if items.iter().any(|i| i.fold.is_empty()) {
         return Err(TrainError::Recipe("the manifest has no folds".into()));
     }
-    let mut tower = tower(recipe, root)?;
+    let encoder = root.join(&recipe.encoder);
+    let mut tower = tower::tower(&encoder, recipe.blocks)?;
     if let Some(how) = &recipe.lattice {
         tower = rounded(recipe, how, tower, root, &items, out, log)?;
     }
@@ -589,12 +554,27 @@ pub fn train(
     write_scores(out, &scored)?;
     let every: Vec<usize> = (0..items.len()).collect();
     let head = fit(recipe, &cache, &items, &every, rate);
-    let onnx = network(recipe, &tower, Some(&head))?;
-    let mut card = card(recipe, id, &onnx);
+    let (name, weights, mut card) = if recipe.head_alone {
+        let bytes = std::fs::read(&encoder).map_err(io_error(&encoder))?;
+        let mut dict = StateDict::default();
+        dict.insert("weight", vec![1, head.weight.len()], head.weight.clone());
+        dict.insert("bias", vec![1], vec![head.bias]);
+        let head = dict.to_safetensors().map_err(TrainError::Recipe)?;
+        let card = Card {
+            weights_sha256: String::new(),
+            encoder_sha256: Some(sha256(&bytes)),
+            ..card(recipe, id, &[])
+        };
+        (format!("{id}.safetensors"), head, card)
+    } else {
+        let onnx = network(recipe, &tower, Some(&head))?;
+        let card = card(recipe, id, &onnx);
+        (format!("{id}.onnx"), onnx, card)
+    };
     card.calibration = Some(calibrate::fit(&scored));
     let text = toml::to_string(&card).map_err(|e| TrainError::Recipe(e.to_string()))?;
     for (name, bytes) in [
-        (format!("{id}.onnx"), onnx.as_slice()),
+        (name, weights.as_slice()),
         (format!("{id}.toml"), text.as_bytes()),
     ] {
         let path = out.join(name);

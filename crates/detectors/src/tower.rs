@@ -1,0 +1,90 @@
+//! Networks of a linear head on the blocks of a frozen CLIP ViT-B/16 image tower.
+//!
+//! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091): class token, mean and where asked for
+//! deviation of the patch tokens of many blocks, one linear layer. Training and the detectors built here share it.
+
+use std::path::Path;
+
+use burn::tensor::{Tensor, TensorData};
+use realscope_nn::exec::Exec;
+use realscope_nn::onnx::Graph;
+use realscope_nn::vit::{ClipVision, VitConfig};
+use realscope_nn::weights::WeightsError;
+use realscope_nn::{Cpu, Parameters, StateDict, quantize};
+
+/// Side of the tower's input in pixels.
+pub const SIDE: usize = 224;
+
+/// The first `blocks` of the image tower in `file`: safetensors or PyTorch in the published layout, or an ONNX file
+/// whose matrices a common tool quantised to 8 bits.
+///
+/// # Errors
+/// [`WeightsError`] naming the first tensor that does not fit.
+pub fn tower(file: &Path, blocks: usize) -> Result<ClipVision<Cpu>, WeightsError> {
+    let dict = if file.extension().is_some_and(|e| e == "onnx") {
+        let bytes = std::fs::read(file).map_err(|e| WeightsError::Unreadable {
+            path: file.display().to_string(),
+            reason: e.to_string(),
+        })?;
+        quantize::clip_from_int8_onnx(&bytes)?
+    } else {
+        ClipVision::<Cpu>::canonical(StateDict::read(file)?)
+    };
+    let config = VitConfig {
+        depth: blocks,
+        ..VitConfig::clip_b16()
+    };
+    // The projection of an 8-bit file has another name; neither is used by the blocks.
+    let mut dict = dict.renamed(|key| {
+        let layer = key
+            .strip_prefix("vision_model.encoder.layers.")
+            .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+        let kept = layer.is_none_or(|l| l < blocks) && !key.contains("visual_projection");
+        kept.then(|| key.to_owned())
+    });
+    dict.insert(
+        "visual_projection.weight",
+        vec![config.outputs, config.hidden],
+        vec![0.0; config.outputs * config.hidden],
+    );
+    let device = Default::default();
+    let mut tower = config.init_clip::<Cpu>(&device);
+    tower.load(&dict, &device)?;
+    Ok(tower)
+}
+
+/// The float network that yields the features of all blocks, or with a head `(weights, bias)`, which reads the last
+/// of them, its logit.
+#[must_use]
+pub fn network(
+    name: &str,
+    tower: &ClipVision<Cpu>,
+    deviations: bool,
+    head: Option<(&[f32], f32)>,
+) -> Vec<u8> {
+    let mut graph = Graph::new(name, false);
+    let input = graph.input("x", [1, 3, SIDE, SIDE]);
+    let features = if deviations {
+        tower.block_statistics(&mut graph, input)
+    } else {
+        tower.block_features(&mut graph, input)
+    };
+    let Some((weight, bias)) = head else {
+        graph.output("features", &features);
+        return graph.encode();
+    };
+    let device = Default::default();
+    let width = weight.len();
+    let [_, all] = Exec::<Cpu>::dims(&graph, &features);
+    let features = Exec::<Cpu>::narrow(&mut graph, features, 1, all - width, width);
+    let mut constant = |values: Vec<f32>, dims: [usize; 2]| {
+        let tensor = Tensor::<Cpu, 2>::from_data(TensorData::new(values, dims), &device);
+        Exec::<Cpu>::tensor(&mut graph, tensor)
+    };
+    let weight = constant(weight.to_vec(), [width, 1]);
+    let bias = constant(vec![bias], [1, 1]);
+    let product = Exec::<Cpu>::matmul(&mut graph, features, weight);
+    let logit = Exec::<Cpu>::add(&mut graph, product, bias);
+    graph.output("logit", &logit);
+    graph.encode()
+}
