@@ -63,7 +63,7 @@ impl OnnxDetector {
             reason: e.to_string(),
         })?;
         Ok(Self {
-            engine: engine::load(kind, &network)?,
+            engine: engine::load(kind, network)?,
             // An 8-bit network scales its activations over the batch; alone, a window's score does not
             // depend on its neighbours.
             batch: if dynamic { 1 } else { BATCH },

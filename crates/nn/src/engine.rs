@@ -3,6 +3,7 @@
 //! [`Rten`] is pure Rust, lives in the binary and is the default. [`Ort`] loads an ONNX Runtime
 //! library at run time, where one is found or named; nothing requires it.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -110,10 +111,14 @@ pub trait Engine: Send + Sync {
 ///
 /// # Errors
 /// [`EngineError::Load`] or [`EngineError::OrtUnavailable`].
-pub fn load(kind: EngineKind, onnx: &[u8]) -> Result<Box<dyn Engine>, EngineError> {
+pub fn load<'a>(
+    kind: EngineKind,
+    onnx: impl Into<Cow<'a, [u8]>>,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let onnx = onnx.into();
     Ok(match kind {
         EngineKind::Rten => Box::new(Rten::load(onnx)?),
-        EngineKind::Ort => Box::new(Ort::load(onnx)?),
+        EngineKind::Ort => Box::new(Ort::load(&onnx)?),
     })
 }
 
@@ -128,12 +133,12 @@ impl Rten {
     ///
     /// # Errors
     /// [`EngineError::Load`].
-    pub fn load(onnx: &[u8]) -> Result<Self, EngineError> {
+    pub fn load<'a>(onnx: impl Into<Cow<'a, [u8]>>) -> Result<Self, EngineError> {
         let fail = |reason: String| EngineError::Load {
             engine: "rten",
             reason,
         };
-        let model = rten::Model::load(onnx.to_vec()).map_err(|e| fail(e.to_string()))?;
+        let model = rten::Model::load(onnx.into().into_owned()).map_err(|e| fail(e.to_string()))?;
         if model.input_ids().len() != 1 {
             return Err(fail(format!("{} inputs", model.input_ids().len())));
         }

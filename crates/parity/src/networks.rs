@@ -99,7 +99,7 @@ macro_rules! execute {
                     let $x = &mut graph;
                     $forward
                 }
-                let engine = engine::load(kind, &graph.encode()).map_err(|e| e.to_string())?;
+                let engine = engine::load(kind, graph.encode()).map_err(|e| e.to_string())?;
                 let outputs = engine.run(&pixels, shape).map_err(|e| e.to_string())?;
                 Ok(outputs
                     .into_iter()

@@ -357,7 +357,7 @@ fn cache(
             .map_err(io_error(&path))?;
     }
     let int8 = quantize::unpack(packed)?;
-    let engine = engine::load(EngineKind::Rten, &int8).map_err(|e| picture_error(&path, &e))?;
+    let engine = engine::load(EngineKind::Rten, int8).map_err(|e| picture_error(&path, &e))?;
     let begun = std::time::Instant::now();
     let side = SIDE as usize;
     for start in (done..items.len()).step_by(BLOCK) {
