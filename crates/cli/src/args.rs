@@ -69,7 +69,8 @@ pub struct ScanArgs {
     /// Detector.
     #[arg(long)]
     pub detector: Option<String>,
-    /// Profile; `accurate` is not available yet.
+    /// Profile: `fast` uses the embedded detector, `accurate` the one with the whole encoder, which is imported
+    /// first. `--detector` overrides it.
     #[arg(long, value_enum)]
     pub profile: Option<Profile>,
     /// Inference engine.
@@ -418,8 +419,26 @@ pub enum FailOn {
 pub enum Profile {
     /// The embedded detector.
     Fast,
-    /// All branches.
+    /// The whole encoder, imported by the user.
     Accurate,
+}
+
+impl Profile {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Accurate => "accurate",
+        }
+    }
+
+    /// Its detector; `set` is the configured one.
+    pub fn detector(self, set: String) -> String {
+        match self {
+            Self::Fast => set,
+            Self::Accurate => realscope_detectors::clip_probe::ID.into(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]

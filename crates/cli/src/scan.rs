@@ -15,7 +15,7 @@ use realscope::{Config, Scanner, report};
 use realscope_media::{Format, Limits, format};
 use serde_json::json;
 
-use crate::args::{FailOn, Profile, ScanArgs, ScanFormat};
+use crate::args::{FailOn, ScanArgs, ScanFormat};
 use crate::models::{engine_kind, model_failure};
 use crate::{Failure, config};
 
@@ -48,12 +48,6 @@ struct Summary {
 pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
     let settings = config::load()?;
     let profile = args.profile.unwrap_or(settings.profile);
-    if profile == Profile::Accurate {
-        return Err(Failure::new(
-            2,
-            "profile `accurate` is not available yet; use `fast`",
-        ));
-    }
     let deadline = args.deadline.unwrap_or(settings.deadline);
     if !(deadline.is_finite() && deadline > 0.0) {
         return Err(Failure::new(
@@ -77,8 +71,11 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         ));
     }
     let scanner = Scanner::new(Config {
-        detector: args.detector.clone().unwrap_or(settings.detector),
-        profile: "fast".into(),
+        detector: args
+            .detector
+            .clone()
+            .unwrap_or_else(|| profile.detector(settings.detector)),
+        profile: profile.name().into(),
         engine: engine_kind(args.engine.unwrap_or(settings.engine))?,
         limits: Limits {
             max_bytes: args.max_bytes.unwrap_or(settings.max_bytes),

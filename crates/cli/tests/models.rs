@@ -42,6 +42,50 @@ fn offline_only_the_cache_is_looked_at() {
 }
 
 #[test]
+fn the_accurate_profile_says_what_it_needs() {
+    let home = tempfile::tempdir().expect("folder");
+    let picture = home.path().join("x.png");
+    image::RgbImage::new(64, 64).save(&picture).expect("saves");
+    let path = picture.to_str().expect("text");
+    let out = realscope(&["scan", "--profile", "accurate", path], home.path());
+    assert_eq!(out.status.code(), Some(5));
+    assert!(out.stdout.is_empty());
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(text.contains("models import clip-probe"), "{text}");
+    // A detector that is named wins over the profile's.
+    let args = [
+        "scan",
+        "--profile",
+        "accurate",
+        "--detector",
+        "default",
+        path,
+    ];
+    assert_eq!(realscope(&args, home.path()).status.code(), Some(0));
+}
+
+#[test]
+fn a_head_refuses_another_encoder() {
+    let home = tempfile::tempdir().expect("folder");
+    let file = home.path().join("encoder.onnx");
+    std::fs::write(&file, b"another encoder").expect("writes");
+    let path = file.to_str().expect("text");
+    let out = realscope(&["models", "import", "clip-probe", path], home.path());
+    assert_eq!(out.status.code(), Some(5));
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(text.contains("was trained on the encoder file"), "{text}");
+    let out = realscope(&["models", "list", "--format", "json"], home.path());
+    let list: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    let models = list["models"].as_array().expect("models");
+    let probe = models
+        .iter()
+        .find(|m| m["id"] == "clip-probe")
+        .expect("listed");
+    assert_eq!(probe["availability"], "needs_weights");
+    assert_eq!(probe["calibrated"], true);
+}
+
+#[test]
 fn a_branch_is_no_pin() {
     let home = tempfile::tempdir().expect("folder");
     let out = pull("main", home.path());

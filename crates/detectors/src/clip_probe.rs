@@ -1,0 +1,112 @@
+//! `clip-probe`: a light head on all that the blocks of a frozen CLIP ViT-B/16 image tower yield.
+//!
+//! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091): class token and mean patch token of
+//! many blocks, one linear layer, fitted so that blocks which do not help weigh little. The head lies in the
+//! binary; the encoder is imported by the user. A head reads the numbers of one encoder file and of
+//! no other, so its card names that file's hash and another file is refused.
+//!
+//! The same construction, packed, is the [`crate::default`] detector; [`crate::tower`] builds both.
+
+use std::path::Path;
+
+use realscope_nn::vit::VitConfig;
+use realscope_nn::{StateDict, quantize};
+
+use crate::onnx::sha256;
+use crate::{Card, DetectorError, tower};
+
+/// Stable id.
+pub const ID: &str = "clip-probe";
+
+static CARD: &str = include_str!("../models/clip-probe.toml");
+static HEAD: &[u8] = include_bytes!("../models/clip-probe.safetensors");
+
+/// The card, without the hash of a network that is not there yet.
+///
+/// # Errors
+/// [`DetectorError::Corrupt`] when the build carries a damaged card.
+pub fn card() -> Result<Card, DetectorError> {
+    toml::from_str(CARD).map_err(|e| corrupt(e.to_string()))
+}
+
+fn corrupt(reason: String) -> DetectorError {
+    DetectorError::Corrupt {
+        id: ID.into(),
+        reason,
+    }
+}
+
+/// Joins the encoder in `file` with the head: the deployed ONNX file, 8 bits a weight.
+///
+/// # Errors
+/// [`DetectorError::Corrupt`] when the file is another encoder than the one the head was trained on.
+pub fn convert(file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
+    let card = card()?;
+    let head = StateDict::from_safetensors(HEAD).map_err(corrupt)?;
+    join(card, &head, file)
+}
+
+fn join(mut card: Card, head: &StateDict, file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
+    let bytes = std::fs::read(file).map_err(|e| corrupt(format!("{}: {e}", file.display())))?;
+    let found = sha256(&bytes);
+    drop(bytes);
+    let trained_on = card.encoder_sha256.clone().unwrap_or_default();
+    if found != trained_on {
+        return Err(corrupt(format!(
+            "the head was trained on the encoder file with SHA-256 {trained_on}; {} has {found}",
+            file.display()
+        )));
+    }
+    let missing = |key: &str| corrupt(format!("the head lacks `{key}`"));
+    let (_, weight) = head.get("weight").ok_or_else(|| missing("weight"))?;
+    let (_, bias) = head.get("bias").ok_or_else(|| missing("bias"))?;
+    let bias = *bias.first().ok_or_else(|| missing("bias"))?;
+    let config = VitConfig::clip_b16();
+    let statistics = 2 * config.depth * config.hidden;
+    if weight.is_empty() || weight.len() > statistics {
+        return Err(corrupt(format!("the head reads {} numbers", weight.len())));
+    }
+    let tower = tower::tower(file, config.depth).map_err(|e| corrupt(e.to_string()))?;
+    let float = tower::network(ID, &tower, false, Some((weight, bias)));
+    let onnx = quantize::dynamic_int8(&float).map_err(|e| corrupt(e.to_string()))?;
+    card.weights_sha256 = sha256(&onnx);
+    Ok((card, onnx))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_encoder_is_refused() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let file = folder.path().join("encoder.safetensors");
+        std::fs::write(&file, b"not the encoder").expect("writes");
+        let e = convert(&file).expect_err("refused").to_string();
+        assert!(e.contains("was trained on the encoder file"), "{e}");
+        assert!(e.contains(&sha256(b"not the encoder")), "{e}");
+        assert!(convert(&folder.path().join("none")).is_err());
+    }
+
+    /// A file with the right hash that is no encoder is still an error.
+    #[test]
+    fn a_file_that_is_no_encoder_is_refused() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let file = folder.path().join("encoder.onnx");
+        std::fs::write(&file, b"not the encoder").expect("writes");
+        let mut card = card().expect("reads");
+        card.encoder_sha256 = Some(sha256(b"not the encoder"));
+        let head = StateDict::from_safetensors(HEAD).expect("a head");
+        assert!(join(card, &head, &file).is_err());
+    }
+
+    #[test]
+    fn the_head_fits_the_tower() {
+        let head = StateDict::from_safetensors(HEAD).expect("a head");
+        let (_, weight) = head.get("weight").expect("weights");
+        assert!(weight.len().is_multiple_of(2 * 768) && weight.len() <= 24 * 768);
+        assert!(weight.iter().all(|w| w.is_finite()));
+        let card = card().expect("reads");
+        assert!(card.calibration.is_some() && card.encoder_sha256.is_some());
+    }
+}
