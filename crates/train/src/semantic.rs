@@ -121,6 +121,14 @@ impl Recipe {
         if let Some(lattice) = &recipe.lattice {
             lattice.check()?;
         }
+        if recipe.head_alone
+            && (recipe.blocks != 12 || recipe.deviations || recipe.lattice.is_some())
+        {
+            return Err(TrainError::Recipe(
+                "`head_alone` is for the whole encoder as imported: 12 `blocks`, no `deviations`, no `lattice`"
+                    .into(),
+            ));
+        }
         Ok(recipe)
     }
 
@@ -180,7 +188,11 @@ fn rounded(
     use burn::tensor::{Tensor, TensorData};
     use rand::seq::IteratorRandom as _;
     let device = Default::default();
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    let mut chosen: Vec<&Item> = items.iter().choose_multiple(&mut rng, how.pictures);
+    chosen.sort_by(|a, b| a.path.cmp(&b.path));
     let mut known = Sha256::new();
+    chosen.iter().for_each(|item| known.update(&item.path));
     known.update(serde_json::to_vec(&(how, recipe.seed, &recipe.augment)).unwrap_or_default());
     known.update(
         tower
@@ -197,9 +209,6 @@ fn rounded(
         tower.load(&StateDict::read(&path)?, &device)?;
         return Ok(tower);
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
-    let mut chosen: Vec<&Item> = items.iter().choose_multiple(&mut rng, how.pictures);
-    chosen.sort_by(|a, b| a.path.cmp(&b.path));
     let pixels: Vec<Vec<f32>> = chosen
         .par_iter()
         .map(|item| Ok(views(recipe, root, item, &[Delivery::Random(0)])?.concat()))
@@ -216,7 +225,10 @@ fn rounded(
         .state_dict()
         .to_safetensors()
         .map_err(TrainError::Recipe)?;
-    std::fs::write(&path, bytes).map_err(io_error(&path))?;
+    // A run that is killed here leaves no half file under the name that the next one reads.
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, bytes).map_err(io_error(&fresh))?;
+    std::fs::rename(&fresh, &path).map_err(io_error(&path))?;
     Ok(tower)
 }
 
@@ -635,5 +647,35 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
         map_false_alarm_rate: None,
         companion: None,
         calibration: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Recipe, TrainError> {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, text).expect("writes");
+        Recipe::read(&path)
+    }
+
+    #[test]
+    fn recipes_that_ship_are_read_and_unfit_ones_refused() {
+        let probe = include_str!("../../../recipes/clip-probe.toml");
+        let semantic = include_str!("../../../recipes/semantic.toml");
+        assert!(read(probe).expect("reads").head_alone);
+        assert!(read(semantic).expect("reads").lattice.is_some());
+        // A head alone must fit the encoder as it is imported.
+        for (from, to) in [
+            ("blocks = 12", "blocks = 11"),
+            ("blocks = 12", "blocks = 12\ndeviations = true"),
+        ] {
+            let e = read(&probe.replace(from, to)).expect_err("refused");
+            assert!(e.to_string().contains("head_alone"), "{e}");
+        }
+        let e = read(&semantic.replace("damping = 0.01", "damping = 0.0")).expect_err("refused");
+        assert!(e.to_string().contains("damping"), "{e}");
     }
 }
