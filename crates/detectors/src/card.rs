@@ -140,7 +140,7 @@ pub struct Card {
     pub citation: String,
     /// Cases in which it is known to fail.
     pub known_failures: Vec<String>,
-    /// Share of authentic pictures' area that its map marks, measured on validation pictures.
+    /// Share of the windows of authentic validation pictures that its map puts at or above the decision threshold.
     #[serde(default)]
     pub map_false_alarm_rate: Option<f64>,
     /// Second expert, where there is one.

@@ -49,9 +49,11 @@ fn main() {
     let ours = begun.elapsed().as_secs_f64();
     println!("{n} rows, six measures: {ours:.3} s ({values:?})");
     let begun = Instant::now();
-    let interval = bootstrap::intervals(&scores, 100, 1, |v| [auc::auc(v)]);
+    let interval = bootstrap::intervals(&scores, 1000, 1, &ece::edges(), |v| {
+        [auc::auc(v), eer::eer(v), brier::brier(v)]
+    });
     println!(
-        "100 resamples by group: {:.3} s ({interval:?})",
+        "1,000 resamples by group, three measures: {:.3} s ({interval:?})",
         begun.elapsed().as_secs_f64()
     );
     if let Some(python) = std::env::var_os("REALSCOPE_PYTHON") {

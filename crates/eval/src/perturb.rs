@@ -93,6 +93,25 @@ pub enum Op {
         /// Side of a square minus one.
         reach: u32,
     },
+    /// Oil paint: each pixel takes the mean colour of the commonest of 24 grey levels around it.
+    Oil {
+        /// Reach on each side.
+        reach: u32,
+    },
+    /// Comic: a painted look with dark lines along the edges.
+    Comic {
+        /// Side of the squares of the painted look minus one.
+        reach: u32,
+        /// Share of light that the strongest edges lose.
+        ink: f32,
+    },
+    /// Pencil: levels divided by the blurred picture (colour dodge).
+    Pencil {
+        /// Standard deviation of the blur.
+        sigma: f32,
+        /// Share of the colours that stays; 0 is a grey drawing.
+        colour: f32,
+    },
     /// Factors of brightness, contrast (about 128) and saturation.
     Colour {
         /// Brightness.
@@ -149,7 +168,7 @@ fn filter(name: &str) -> Filter {
 }
 
 /// Names of the sets.
-pub const SETS: [&str; 16] = [
+pub const SETS: [&str; 17] = [
     "jpeg",
     "webp",
     "avif",
@@ -158,6 +177,7 @@ pub const SETS: [&str; 16] = [
     "blur",
     "noise",
     "benign",
+    "drawn",
     "overlay",
     "social",
     "screenshot",
@@ -294,6 +314,27 @@ pub fn set(name: &str) -> Option<Vec<Perturbation>> {
                 "painterly",
                 [2, 4, 6]
                     .map(|r| (format!("r{r}"), Op::Painterly { reach: r }))
+                    .to_vec(),
+            ),
+        ]
+        .concat(),
+        "drawn" => [
+            ladder(
+                "oil",
+                [2, 4, 6]
+                    .map(|r| (format!("r{r}"), Op::Oil { reach: r }))
+                    .to_vec(),
+            ),
+            ladder(
+                "comic",
+                [(1, 0.5), (3, 0.7), (5, 0.9)]
+                    .map(|(reach, ink)| (format!("r{reach}"), Op::Comic { reach, ink }))
+                    .to_vec(),
+            ),
+            ladder(
+                "pencil",
+                [("colour", 0.7), ("grey", 0.0)]
+                    .map(|(n, colour)| (n.to_owned(), Op::Pencil { sigma: 4.0, colour }))
                     .to_vec(),
             ),
         ]
@@ -531,6 +572,9 @@ pub fn apply(
             ((sum + n / 2) / n.max(1)) as u8
         }),
         Op::Painterly { reach } => painterly(picture, *reach),
+        Op::Oil { reach } => oil(picture, *reach),
+        Op::Comic { reach, ink } => comic(picture, *reach, *ink),
+        Op::Pencil { sigma, colour } => pencil(picture, *sigma, *colour),
         Op::Colour {
             brightness,
             contrast,
@@ -702,6 +746,73 @@ fn painterly(picture: &RgbImage, reach: u32) -> RgbImage {
             }
         }
         image::Rgb(best.1)
+    })
+}
+
+fn grey([r, g, b]: [u8; 3]) -> f32 {
+    0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)
+}
+
+fn oil(picture: &RgbImage, reach: u32) -> RgbImage {
+    const LEVELS: usize = 24;
+    let (width, height) = picture.dimensions();
+    let level: Vec<u8> = picture
+        .pixels()
+        .map(|p| (grey(p.0) / 256.0 * LEVELS as f32) as u8)
+        .collect();
+    RgbImage::from_fn(width, height, |x, y| {
+        // Pixels and sums of colours by level.
+        let mut bins = [[0_u32; 4]; LEVELS];
+        for v in y.saturating_sub(reach)..(y + reach + 1).min(height) {
+            for u in x.saturating_sub(reach)..(x + reach + 1).min(width) {
+                let bin = &mut bins[usize::from(level[v as usize * width as usize + u as usize])];
+                let rgb = picture.get_pixel(u, v).0.map(u32::from);
+                bin[0] += 1;
+                (0..3).for_each(|k| bin[k + 1] += rgb[k]);
+            }
+        }
+        let most = bins.iter().max_by_key(|b| b[0]).copied().unwrap_or([1; 4]);
+        image::Rgb([1, 2, 3].map(|k| ((most[k] + most[0] / 2) / most[0].max(1)) as u8))
+    })
+}
+
+fn comic(picture: &RgbImage, reach: u32, ink: f32) -> RgbImage {
+    /// Sobel magnitude, in grey levels a pixel, of the strongest lines.
+    const STRONG: f32 = 40.0;
+    let mut flat = painterly(&painterly(picture, reach), reach);
+    let light = imageops::fast_blur(&imageops::grayscale(picture), 0.8);
+    let (width, height) = light.dimensions();
+    let at = |x: i64, y: i64| {
+        let inside = |v: i64, size: u32| v.clamp(0, i64::from(size) - 1) as u32;
+        f32::from(light.get_pixel(inside(x, width), inside(y, height)).0[0])
+    };
+    for (x, y, pixel) in flat.enumerate_pixels_mut() {
+        let (x, y) = (i64::from(x), i64::from(y));
+        let slope = |f: &dyn Fn(i64, i64) -> f32| {
+            (f(1, -1) + 2.0 * f(1, 0) + f(1, 1) - f(-1, -1) - 2.0 * f(-1, 0) - f(-1, 1)) / 8.0
+        };
+        let across = slope(&|u, v| at(x + u, y + v));
+        let down = slope(&|u, v| at(x + v, y + u));
+        let edge = (across.hypot(down) / STRONG).min(1.0);
+        pixel.0 = pixel
+            .0
+            .map(|v| (f32::from(v) * (1.0 - ink * edge)).round() as u8);
+    }
+    flat
+}
+
+fn pencil(picture: &RgbImage, sigma: f32, colour: f32) -> RgbImage {
+    let light = imageops::grayscale(picture);
+    let soft = imageops::fast_blur(&light, sigma);
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let rgb = picture.get_pixel(x, y).0;
+        let own = f32::from(light.get_pixel(x, y).0[0]);
+        let line = (own * 255.0 / f32::from(soft.get_pixel(x, y).0[0]).max(1.0)).min(255.0);
+        let own = grey(rgb);
+        image::Rgb(rgb.map(|v| {
+            let v = line + colour * (f32::from(v) - own);
+            v.round().clamp(0.0, 255.0) as u8
+        }))
     })
 }
 

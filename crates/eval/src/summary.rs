@@ -144,7 +144,9 @@ pub fn measures(scores: &Scores, settings: &Settings) -> Measures {
     let intervals: [Option<Interval>; N] = if settings.resamples == 0 || few || groups < 2 {
         [None; N]
     } else {
-        bootstrap::intervals(scores, settings.resamples, settings.seed, |v| {
+        let mut edges = ece::edges().to_vec();
+        edges.push(settings.threshold);
+        bootstrap::intervals(scores, settings.resamples, settings.seed, &edges, |v| {
             all_measures(v, settings.threshold)
         })
     };
@@ -301,13 +303,17 @@ pub struct Summary {
 /// Scores of some rows of a table, groups renumbered.
 #[must_use]
 pub fn scores(table: &Table, rows: &[usize]) -> Scores {
-    let mut numbers: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut numbers = vec![u32::MAX; table.group.distinct()];
+    let mut next = 0;
     Scores::new(
         rows.iter()
             .map(|i| {
-                let next = numbers.len() as u32;
-                let group = *numbers.entry(table.group.rows[*i]).or_insert(next);
-                (table.score[*i], table.positive[*i], group)
+                let group = &mut numbers[table.group.rows[*i] as usize];
+                if *group == u32::MAX {
+                    *group = next;
+                    next += 1;
+                }
+                (table.score[*i], table.positive[*i], *group)
             })
             .collect(),
     )
@@ -324,24 +330,32 @@ pub fn wilson(right: usize, n: usize) -> [f64; 2] {
 }
 
 fn by_group(table: &Table, rows: &[usize], settings: &Settings) -> Vec<GroupRow> {
-    let mut groups: BTreeMap<(bool, &str), [usize; 2]> = BTreeMap::new();
+    // Rows decided right and rows, by class.
+    let mut counts = vec![[[0_usize; 2]; 2]; table.group.distinct()];
     for i in rows {
         let positive = table.positive[*i];
-        let counts = groups.entry((positive, table.group.of(*i))).or_default();
-        counts[0] += usize::from((table.score[*i] >= settings.threshold) == positive);
-        counts[1] += 1;
+        let [right, n] = &mut counts[table.group.rows[*i] as usize][usize::from(positive)];
+        *right += usize::from((table.score[*i] >= settings.threshold) == positive);
+        *n += 1;
     }
+    let filled = counts.iter().flatten().filter(|c| c[1] > 0).count();
     // A table of one picture a group says nothing.
-    if groups.len() == rows.len() && rows.len() > 1 {
+    if filled == rows.len() && rows.len() > 1 {
         return Vec::new();
     }
-    let mut out: Vec<GroupRow> = groups
+    let mut out: Vec<GroupRow> = counts
         .into_iter()
-        .map(|((positive, group), [right, n])| {
+        .enumerate()
+        .flat_map(|(group, classes)| {
+            let classes = classes.into_iter().enumerate();
+            classes.map(move |(class, counts)| (group, class, counts))
+        })
+        .filter(|(_, _, [_, n])| *n > 0)
+        .map(|(group, class, [right, n])| {
             let enough = n >= settings.min_items;
             GroupRow {
-                group: group.to_owned(),
-                label: u8::from(positive),
+                group: table.group.name(group as u32).to_owned(),
+                label: class as u8,
                 n,
                 right,
                 rate: enough.then(|| right as f64 / n as f64),
@@ -350,21 +364,33 @@ fn by_group(table: &Table, rows: &[usize], settings: &Settings) -> Vec<GroupRow>
         })
         .collect();
     let share = |r: &GroupRow| r.right as f64 / r.n as f64;
-    out.sort_by(|a, b| share(a).total_cmp(&share(b)).then(b.n.cmp(&a.n)));
+    out.sort_by(|a, b| {
+        let order = share(a).total_cmp(&share(b)).then(b.n.cmp(&a.n));
+        order.then_with(|| (a.label, &a.group).cmp(&(b.label, &b.group)))
+    });
     out
 }
 
 fn abstention(table: &Table, rows: &[usize]) -> Option<Abstention> {
-    let mut out = Abstention::default();
+    // Rows by verdict and class.
+    let mut counts = vec![[0_usize; 2]; table.verdict.distinct()];
     for i in rows {
-        let verdict = table.verdict.of(*i);
+        counts[table.verdict.rows[*i] as usize][usize::from(table.positive[*i])] += 1;
+    }
+    let mut out = Abstention::default();
+    for (number, [negatives, positives]) in counts.into_iter().enumerate() {
+        if negatives + positives == 0 {
+            continue;
+        }
+        let verdict = table.verdict.name(number as u32);
         if verdict.is_empty() {
             return None;
         }
-        *out.verdicts.entry(verdict.to_owned()).or_default() += 1;
+        out.verdicts
+            .insert(verdict.to_owned(), negatives + positives);
         if matches!(verdict, "generated" | "manipulated") {
-            out.accusations += 1;
-            out.false_accusations += usize::from(!table.positive[*i]);
+            out.accusations += negatives + positives;
+            out.false_accusations += negatives;
         }
     }
     let uncertain = out.verdicts.get("uncertain").copied().unwrap_or(0);

@@ -4,15 +4,16 @@
 //! `generator`, `source`, `match_set`, `tier`, `video`, `verdict`, `error`. Others are ignored.
 //! Text is interned, so that ten million rows fit into memory.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hasher as _};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, UInt8Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
+use foldhash::quality::FixedState;
+use hashbrown::{HashSet, HashTable};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 /// Why a table was refused.
@@ -82,31 +83,72 @@ pub enum Fault {
 /// A column of names, each stored once.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Name of each number.
-    pub names: Vec<String>,
     /// Number of each row.
     pub rows: Vec<u32>,
-    index: HashMap<String, u32>,
+    text: String,
+    /// End of each name in the text.
+    ends: Vec<usize>,
+    index: HashTable<u32>,
+}
+
+fn slice<'a>(text: &'a str, ends: &[usize], number: u32) -> &'a str {
+    let number = number as usize;
+    let start = number.checked_sub(1).map_or(0, |before| ends[before]);
+    &text[start..ends[number]]
 }
 
 impl Names {
     fn push(&mut self, name: &str) {
-        let number = match self.index.get(name) {
+        // Neighbouring rows often share the name.
+        if let Some(last) = self.rows.last().copied()
+            && self.name(last) == name
+        {
+            self.rows.push(last);
+            return;
+        }
+        let Self {
+            rows,
+            text,
+            ends,
+            index,
+        } = self;
+        let found = index.find(hash(name), |n| slice(text, ends, *n) == name);
+        let number = match found {
             Some(number) => *number,
             None => {
-                let number = self.names.len() as u32;
-                self.names.push(name.to_owned());
-                self.index.insert(name.to_owned(), number);
+                let number = ends.len() as u32;
+                text.push_str(name);
+                ends.push(text.len());
+                index.insert_unique(hash(name), number, |n| hash(slice(text, ends, *n)));
                 number
             }
         };
-        self.rows.push(number);
+        rows.push(number);
+    }
+
+    /// Name of a number.
+    #[must_use]
+    pub fn name(&self, number: u32) -> &str {
+        slice(&self.text, &self.ends, number)
+    }
+
+    /// Number of a name; `None` when no row has it.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u32> {
+        let found = self.index.find(hash(name), |n| self.name(*n) == name);
+        found.copied()
+    }
+
+    /// How many different names there are.
+    #[must_use]
+    pub fn distinct(&self) -> usize {
+        self.ends.len()
     }
 
     /// Name in a row.
     #[must_use]
     pub fn of(&self, row: usize) -> &str {
-        &self.names[self.rows[row] as usize]
+        self.name(self.rows[row])
     }
 }
 
@@ -157,11 +199,13 @@ enum Spelling {
 }
 
 fn label(text: &str) -> Option<(bool, Spelling)> {
-    match text.trim().to_ascii_lowercase().as_str() {
+    let text = text.trim();
+    let is = |words: &[&str]| words.iter().any(|w| text.eq_ignore_ascii_case(w));
+    match text {
         "0" | "0.0" => Some((false, Spelling::Number)),
         "1" | "1.0" => Some((true, Spelling::Number)),
-        "real" | "authentic" => Some((false, Spelling::Word)),
-        "fake" | "generated" | "manipulated" => Some((true, Spelling::Word)),
+        _ if is(&["real", "authentic"]) => Some((false, Spelling::Word)),
+        _ if is(&["fake", "generated", "manipulated"]) => Some((true, Spelling::Word)),
         _ => None,
     }
 }
@@ -188,11 +232,31 @@ const OPTIONAL: [&str; 8] = [
     "verdict",
 ];
 
+/// Takes a value that is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
 struct Builder {
     path: PathBuf,
     reading: Reading,
     table: Table,
-    seen: std::collections::HashSet<u64>,
+    seen: HashSet<u64, BuildHasherDefault<Hashed>>,
     spelling: Option<Spelling>,
     row: usize,
 }
@@ -208,7 +272,11 @@ impl Builder {
         }
         let parsed = label(raw.label);
         let key = Table::key_of(raw.path);
-        let unique = hash((raw.path, raw.optional[0], raw.optional[1]));
+        let unique = if raw.optional[0].is_empty() && raw.optional[1].is_empty() {
+            key
+        } else {
+            hash((raw.path, raw.optional[0], raw.optional[1]))
+        };
         let fault = if raw.path.is_empty() {
             Some(Fault::Path)
         } else if parsed.is_none() {
@@ -275,9 +343,7 @@ impl Builder {
 }
 
 fn hash(value: impl std::hash::Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(value)
 }
 
 impl Table {
@@ -307,7 +373,7 @@ impl Table {
             path: path.to_owned(),
             reading,
             table: Self::default(),
-            seen: std::collections::HashSet::new(),
+            seen: HashSet::default(),
             spelling: None,
             row: 0,
         };
@@ -340,18 +406,28 @@ impl Table {
     /// Rows whose (detector, arm) is the given pair, in order.
     #[must_use]
     pub fn rows_of(&self, detector: &str, arm: &str) -> Vec<usize> {
+        let (Some(detector), Some(arm)) = (self.detector.number(detector), self.arm.number(arm))
+        else {
+            return Vec::new();
+        };
         (0..self.len())
-            .filter(|i| self.detector.of(*i) == detector && self.arm.of(*i) == arm)
+            .filter(|i| self.detector.rows[*i] == detector && self.arm.rows[*i] == arm)
             .collect()
     }
 
     /// Pairs of (detector, arm) in order of first appearance.
     #[must_use]
     pub fn parts(&self) -> Vec<(String, String)> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::<(u32, u32), FixedState>::default();
         (0..self.len())
-            .filter(|i| seen.insert((self.detector.rows[*i], self.arm.rows[*i])))
-            .map(|i| (self.detector.of(i).to_owned(), self.arm.of(i).to_owned()))
+            .map(|i| (self.detector.rows[i], self.arm.rows[i]))
+            .filter(|pair| seen.insert(*pair))
+            .map(|(d, a)| {
+                (
+                    self.detector.name(d).to_owned(),
+                    self.arm.name(a).to_owned(),
+                )
+            })
             .collect()
     }
 }
@@ -385,20 +461,40 @@ fn read_csv(path: &Path, builder: &mut Builder) -> Result<(), TableError> {
     );
     let optional = OPTIONAL.map(find);
     let at_error = find("error");
-    let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(unreadable)? {
-        let cell = |at: Option<usize>| at.and_then(|i| record.get(i)).unwrap_or("");
-        builder.add(&Raw {
-            path: cell(Some(at_path)),
-            label: cell(Some(at_label)),
-            score: cell(Some(at_score)).trim().parse().ok(),
-            group: cell(Some(at_group)),
-            optional: optional.map(cell),
-            error: cell(at_error),
-        })?;
-    }
-    Ok(())
+    // One thread splits lines into cells while this one takes rows in.
+    std::thread::scope(|scope| {
+        let (sender, batches) = std::sync::mpsc::sync_channel(4);
+        scope.spawn(move || {
+            let mut records = reader.into_records();
+            loop {
+                let batch: Result<Vec<csv::StringRecord>, csv::Error> =
+                    records.by_ref().take(BATCH).collect();
+                let last = batch.as_ref().map_or(true, Vec::is_empty);
+                // The other side hangs up at a faulty row.
+                if sender.send(batch).is_err() || last {
+                    return;
+                }
+            }
+        });
+        for batch in batches {
+            for record in batch.map_err(unreadable)? {
+                let cell = |at: Option<usize>| at.and_then(|i| record.get(i)).unwrap_or("");
+                builder.add(&Raw {
+                    path: cell(Some(at_path)),
+                    label: cell(Some(at_label)),
+                    score: cell(Some(at_score)).trim().parse().ok(),
+                    group: cell(Some(at_group)),
+                    optional: optional.map(cell),
+                    error: cell(at_error),
+                })?;
+            }
+        }
+        Ok(())
+    })
 }
+
+/// Rows that travel between the threads at a time.
+const BATCH: usize = 4096;
 
 /// A cell as text; numbers are written out.
 fn text(batch: &RecordBatch, column: Option<usize>, row: usize) -> String {

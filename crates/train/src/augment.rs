@@ -65,7 +65,40 @@ fn retouch(rng: &mut ChaCha8Rng) -> Op {
     }
 }
 
+/// A filter that makes a picture look painted or drawn.
+fn drawing(rng: &mut ChaCha8Rng) -> Op {
+    match rng.random_range(0..4) {
+        0 => Op::Painterly {
+            reach: rng.random_range(3..8),
+        },
+        1 => Op::Oil {
+            reach: rng.random_range(2..6),
+        },
+        2 => Op::Comic {
+            reach: rng.random_range(1..5),
+            ink: rng.random_range(0.3..0.9),
+        },
+        _ => Op::Pencil {
+            sigma: rng.random_range(2.0..8.0),
+            colour: if rng.random_bool(0.3) {
+                0.0
+            } else {
+                rng.random_range(0.4..1.0)
+            },
+        },
+    }
+}
+
 impl Plan {
+    /// The plan, with a filter first that makes the picture look painted or drawn.
+    #[must_use]
+    pub fn drawn(self, rng: &mut ChaCha8Rng) -> Self {
+        Self {
+            retouch: Some(drawing(rng)),
+            ..self
+        }
+    }
+
     /// Draws a plan.
     pub fn draw(a: &Augment, rng: &mut ChaCha8Rng) -> Self {
         let filters = [

@@ -17,7 +17,8 @@ use image::RgbImage;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use realscope_detectors::calibration::Tier;
+use realscope_detectors::Logit;
+use realscope_detectors::calibration::{Calibration, Tier};
 use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
 use realscope_detectors::onnx::{normalise, sha256};
 use realscope_detectors::tower;
@@ -52,6 +53,8 @@ enum Delivery {
     Arm(Tier),
     /// A random delivery with its number.
     Random(u32),
+    /// A random delivery of a picture that a filter made look painted or drawn.
+    Drawn,
 }
 
 /// A recipe of this kind.
@@ -71,6 +74,10 @@ pub struct Recipe {
     pub deviations: bool,
     /// Random deliveries of each picture that are fitted.
     pub deliveries: u32,
+    /// Weight of a painted or drawn version of each authentic and each generated picture, relative to a random
+    /// delivery; without it there are none.
+    #[serde(default)]
+    pub drawn: Option<[f64; 2]>,
     /// Learning rates that are tried on held-out folds.
     pub learning_rates: Vec<f64>,
     /// Passes over the pictures of each fit.
@@ -163,9 +170,9 @@ impl Recipe {
     }
 
     /// Everything that the cached features depend on.
-    fn identity(&self, encoder: &[u8]) -> String {
+    fn identity(&self, encoder: &[u8], kind: &str) -> String {
         let text = format!(
-            "{}/{}/{}/{}",
+            "{}/{}/{}/{}{kind}",
             sha256(encoder),
             self.deliveries,
             self.seed,
@@ -304,11 +311,19 @@ fn views(
         .map(|d| {
             let delivered = match d {
                 Delivery::Arm(tier) => deliver(&picture, *tier).map_err(fault)?,
-                Delivery::Random(n) => {
+                Delivery::Random(_) | Delivery::Drawn => {
+                    let n = match d {
+                        Delivery::Random(n) => n.to_string(),
+                        _ => "drawn".into(),
+                    };
                     let digest = Sha256::digest(format!("{}/{n}/{}", recipe.seed, item.path));
                     let mut key = [0; 32];
                     key.copy_from_slice(&digest);
-                    let plan = Plan::draw(&recipe.augment, &mut ChaCha8Rng::from_seed(key));
+                    let mut rng = ChaCha8Rng::from_seed(key);
+                    let mut plan = Plan::draw(&recipe.augment, &mut rng);
+                    if *d == Delivery::Drawn {
+                        plan = plan.drawn(&mut rng);
+                    }
                     plan.deliver_whole(&picture).map_err(fault)?
                 }
             };
@@ -350,7 +365,12 @@ fn cache(
     log: &mut dyn FnMut(&str),
 ) -> Result<Cache, TrainError> {
     std::fs::create_dir_all(folder).map_err(io_error(folder))?;
-    let stem = &recipe.identity(packed)[..16];
+    let kind = if deliveries == [Delivery::Drawn] {
+        "/drawn"
+    } else {
+        ""
+    };
+    let stem = &recipe.identity(packed, kind)[..16];
     let path = folder.join(format!("features-{stem}.f16"));
     let per_item = deliveries.len() * recipe.width();
     let done = std::fs::metadata(&path).map_or(0, |m| m.len() as usize) / (2 * per_item);
@@ -431,7 +451,14 @@ fn weights(items: &[Item], power: f64) -> Vec<f32> {
         .collect()
 }
 
-fn fit(recipe: &Recipe, cache: &Cache, items: &[Item], used: &[usize], rate: f64) -> Linear {
+/// Features of deliveries that arms and random draws make, and of drawn versions where a recipe asks for them.
+struct Features {
+    plain: Cache,
+    drawn: Option<Cache>,
+}
+
+fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rate: f64) -> Linear {
+    let cache = &features.plain;
     let chosen: Vec<Item> = used.iter().map(|i| items[*i].clone()).collect();
     let by_item = weights(&chosen, recipe.data.group_power);
     let n = recipe.deliveries as usize;
@@ -442,6 +469,14 @@ fn fit(recipe: &Recipe, cache: &Cache, items: &[Item], used: &[usize], rate: f64
             rows.extend(cache.row(*i, d).iter().map(|v| v.to_f32()));
             labels.push(f32::from(items[*i].label));
             weight.push(w);
+        }
+        if let (Some(drawn), Some(share)) = (&features.drawn, recipe.drawn) {
+            let share = share[usize::from(items[*i].label)] as f32;
+            if share > 0.0 {
+                rows.extend(drawn.row(*i, 0).iter().map(|v| v.to_f32()));
+                labels.push(f32::from(items[*i].label));
+                weight.push(w * share);
+            }
         }
     }
     let how = Early {
@@ -466,17 +501,23 @@ fn logit(head: &Linear, row: &[f16]) -> f64 {
 
 const TIERS: [Tier; 3] = [Tier::Clean, Tier::Web, Tier::Hard];
 
-/// Scores of every item in every tier by heads that never saw its fold.
-fn out_of_fold(recipe: &Recipe, cache: &Cache, items: &[Item], rate: f64) -> Vec<Scored> {
+/// Scores of every item in every tier by heads that never saw its fold, and those heads by fold.
+fn out_of_fold(
+    recipe: &Recipe,
+    features: &Features,
+    items: &[Item],
+    rate: f64,
+) -> (Vec<Scored>, BTreeMap<String, Linear>) {
+    let cache = &features.plain;
     let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
     folds.sort_unstable();
     folds.dedup();
-    let mut out = Vec::new();
+    let (mut out, mut heads) = (Vec::new(), BTreeMap::new());
     for fold in folds {
         let used: Vec<usize> = (0..items.len())
             .filter(|i| items[*i].fold != fold)
             .collect();
-        let head = fit(recipe, cache, items, &used, rate);
+        let head = fit(recipe, features, items, &used, rate);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
             for (t, tier) in TIERS.into_iter().enumerate() {
                 out.push(Scored {
@@ -486,8 +527,93 @@ fn out_of_fold(recipe: &Recipe, cache: &Cache, items: &[Item], rate: f64) -> Vec
                 });
             }
         }
+        heads.insert(fold.to_owned(), head);
     }
-    out
+    (out, heads)
+}
+
+/// How drawn versions of held-out pictures score: their AUC, and how many of the authentic ones lie above what 95% of
+/// the clean authentic ones stay under.
+fn drawn_summary(
+    items: &[Item],
+    drawn: &Cache,
+    scored: &[Scored],
+    heads: &BTreeMap<String, Linear>,
+) -> String {
+    let mut clean: Vec<f64> = scored
+        .iter()
+        .filter(|s| s.tier == Tier::Clean && s.item.label == 0)
+        .map(|s| s.logit)
+        .collect();
+    clean.sort_by(f64::total_cmp);
+    let bar = clean.get(clean.len() * 95 / 100).copied().unwrap_or(0.0);
+    let rows: Vec<(f32, u8)> = items
+        .iter()
+        .enumerate()
+        .filter_map(|(i, item)| {
+            let head = heads.get(&item.fold)?;
+            Some((logit(head, drawn.row(i, 0)) as f32, item.label))
+        })
+        .collect();
+    let authentic = rows.iter().filter(|r| r.1 == 0);
+    let (n, above) = authentic.fold((0, 0), |(n, above), r| {
+        (n + 1, above + usize::from(f64::from(r.0) > bar))
+    });
+    format!(
+        "drawn versions of held-out pictures: AUC {:.3}; {above} of {n} authentic ones above the 95th percentile of \
+         clean authentic pictures",
+        metrics::auc(&rows).unwrap_or(f64::NAN)
+    )
+}
+
+/// Authentic pictures on which the map's false alarms are counted.
+const MAP_PICTURES: usize = 200;
+
+/// Share of authentic windows at native resolution (the middle of the stored crop, JPEG q95) that the map puts at
+/// or above the decision threshold, by heads that never saw the picture's fold.
+fn map_false_alarms(
+    recipe: &Recipe,
+    root: &Path,
+    items: &[Item],
+    packed: &[u8],
+    heads: &BTreeMap<String, Linear>,
+    calibration: &Calibration,
+) -> Result<Option<f64>, TrainError> {
+    use rand::seq::IteratorRandom as _;
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    let authentic = items.iter().filter(|i| i.label == 0);
+    let mut chosen: Vec<&Item> = authentic.choose_multiple(&mut rng, MAP_PICTURES);
+    chosen.sort_by(|a, b| a.path.cmp(&b.path));
+    let int8 = quantize::unpack(packed)?;
+    let engine = engine::load(EngineKind::Rten, int8).map_err(|e| picture_error(root, &e))?;
+    let side = SIDE as usize;
+    let (mut marked, mut seen) = (0, 0);
+    for item in chosen {
+        let path = root.join(&item.path);
+        let picture = batch::open(&path)?;
+        let delivered = delivery::through_jpeg(&picture, 95, Subsampling::S444)
+            .map_err(|e| picture_error(&path, &e))?;
+        let middle = |size: u32| size.saturating_sub(SIDE) / 2;
+        let (left, top) = (middle(delivered.width()), middle(delivered.height()));
+        let mut pixels = Vec::with_capacity(3 * side * side);
+        normalise(
+            &window::cut(&delivered, left, top, SIDE).pixels,
+            MEAN,
+            STD,
+            &mut pixels,
+        );
+        let row = engine
+            .first(&pixels, [1, 3, side, side])
+            .map_err(|e| picture_error(&path, &e))?;
+        let row: Vec<f16> = row.values.iter().map(|v| f16::from_f32(*v)).collect();
+        let Some(head) = heads.get(&item.fold) else {
+            continue;
+        };
+        let p = calibration.probability(Logit(logit(head, &row[row.len() - head.weight.len()..])));
+        seen += 1;
+        marked += usize::from(p.0 >= calibration.decision_threshold);
+    }
+    Ok((seen > 0).then(|| marked as f64 / seen as f64))
 }
 
 /// AUC of all pictures and of each match set in a tier.
@@ -510,6 +636,16 @@ pub(crate) fn summary(scored: &[Scored], tier: Tier) -> (Option<f64>, String) {
         .collect::<Vec<_>>()
         .join(", ");
     (sets.get("all").and_then(|r| metrics::auc(r)), text)
+}
+
+/// What heads of one learning rate give on folds that they never saw.
+struct HeldOut {
+    /// Mean AUC over the tiers.
+    mean: f64,
+    rate: f64,
+    scored: Vec<Scored>,
+    /// By fold.
+    heads: BTreeMap<String, Linear>,
 }
 
 /// Trains, calibrates and writes `ID.onnx` (packed; or the head alone as `ID.safetensors`) and `ID.toml` into `out`;
@@ -543,10 +679,19 @@ pub fn train(
         recipe.blocks,
         packed.len()
     ));
-    let cache = cache(recipe, root, &items, &deliveries, &packed, out, log)?;
-    let mut best: Option<(f64, f64, Vec<Scored>)> = None;
+    let features = Features {
+        plain: cache(recipe, root, &items, &deliveries, &packed, out, log)?,
+        drawn: match recipe.drawn {
+            Some(_) => {
+                let deliveries = [Delivery::Drawn];
+                Some(cache(recipe, root, &items, &deliveries, &packed, out, log)?)
+            }
+            None => None,
+        },
+    };
+    let mut best: Option<HeldOut> = None;
     for rate in &recipe.learning_rates {
-        let scored = out_of_fold(recipe, &cache, &items, *rate);
+        let (scored, heads) = out_of_fold(recipe, &features, &items, *rate);
         let mut mean = 0.0;
         for tier in TIERS {
             let (all, text) = summary(&scored, tier);
@@ -556,16 +701,30 @@ pub fn train(
             ));
             mean += all.unwrap_or(0.5) / 3.0;
         }
-        if best.as_ref().is_none_or(|(m, _, _)| mean > *m) {
-            best = Some((mean, *rate, scored));
+        if let Some(drawn) = &features.drawn {
+            log(&drawn_summary(&items, drawn, &scored, &heads));
+        }
+        if best.as_ref().is_none_or(|b| mean > b.mean) {
+            best = Some(HeldOut {
+                mean,
+                rate: *rate,
+                scored,
+                heads,
+            });
         }
     }
-    let Some((_, rate, scored)) = best else {
+    let Some(HeldOut {
+        rate,
+        scored,
+        heads,
+        ..
+    }) = best
+    else {
         return Err(TrainError::Recipe("no learning rate".into()));
     };
     write_scores(out, &scored)?;
     let every: Vec<usize> = (0..items.len()).collect();
-    let head = fit(recipe, &cache, &items, &every, rate);
+    let head = fit(recipe, &features, &items, &every, rate);
     let (name, weights, mut card) = if recipe.head_alone {
         let bytes = std::fs::read(&encoder).map_err(io_error(&encoder))?;
         let mut dict = StateDict::default();
@@ -585,7 +744,10 @@ pub fn train(
         let card = card(recipe, id, &onnx);
         (format!("{id}.onnx"), onnx, card)
     };
-    card.calibration = Some(calibrate::fit(&scored));
+    let calibration = calibrate::fit(&scored);
+    card.map_false_alarm_rate =
+        map_false_alarms(recipe, root, &items, &packed, &heads, &calibration)?;
+    card.calibration = Some(calibration);
     let text = toml::to_string(&card).map_err(|e| TrainError::Recipe(e.to_string()))?;
     for (name, bytes) in [
         (name, weights.as_slice()),

@@ -17,6 +17,19 @@ pub struct Bin {
     pub positives: f64,
 }
 
+/// Edges of the bins of equal width, 0 and 1 among them.
+#[must_use]
+pub fn edges() -> [f64; BINS + 1] {
+    // As NumPy's linspace computes them, so that a score on an edge falls as it does there.
+    std::array::from_fn(|i| {
+        if i == BINS {
+            1.0
+        } else {
+            i as f64 * (1.0 / BINS as f64)
+        }
+    })
+}
+
 /// Bins of equal width over `[0, 1]`, closed above: `(i/15, (i+1)/15]`, the first closed on both
 /// sides. `None` without rows or when scores are no probabilities.
 #[must_use]
@@ -25,11 +38,9 @@ pub fn equal_width(v: &View<'_>) -> Option<[Bin; BINS]> {
         return None;
     }
     let mut bins = [Bin::default(); BINS];
+    let edges = edges();
     for (p, positive, t) in v.rows() {
-        // Edges as NumPy's linspace computes them, so that a score on an edge falls as it does there.
-        let index = (1..BINS)
-            .take_while(|i| p > *i as f64 * (1.0 / BINS as f64))
-            .count();
+        let index = edges[1..BINS].iter().take_while(|e| p > **e).count();
         add(&mut bins[index], p, positive, t);
     }
     Some(bins)

@@ -22,6 +22,8 @@ pub mod risk;
 pub mod temporal;
 pub mod tpr_at_fpr;
 
+use rayon::prelude::*;
+
 /// Scores of one detector on one set, sorted from high to low (stable).
 #[derive(Clone, Debug, Default)]
 pub struct Scores {
@@ -37,7 +39,7 @@ impl Scores {
     /// Sorts rows of (score, positive, group). Scores must not be NaN; groups are small numbers.
     #[must_use]
     pub fn new(mut rows: Vec<(f64, bool, u32)>) -> Self {
-        rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+        rows.par_sort_by(|a, b| b.0.total_cmp(&a.0));
         // -0.0 and 0.0 are one score.
         let groups = rows.iter().map(|r| r.2 as usize + 1).max().unwrap_or(0);
         let mut sizes = vec![[0; 2]; groups];
