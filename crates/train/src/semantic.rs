@@ -118,10 +118,15 @@ impl Recipe {
             || recipe.deliveries == 0
             || recipe.learning_rates.is_empty()
             || !(0.0..1.0).contains(&recipe.dropout)
+            || recipe
+                .drawn
+                .iter()
+                .flatten()
+                .any(|w| !(0.0..=100.0).contains(w))
         {
             return Err(TrainError::Recipe(
                 "`blocks` must be 1 to 12, `read` at most that, `deliveries` and `learning_rates` not \
-                 empty, `dropout` below 1"
+                 empty, `dropout` below 1, weights of `drawn` 0 to 100"
                     .into(),
             ));
         }
@@ -837,6 +842,13 @@ mod tests {
             let e = read(&probe.replace(from, to)).expect_err("refused");
             assert!(e.to_string().contains("head_alone"), "{e}");
         }
+        let drawn = |weight: &str| {
+            let text = semantic.replace("read = 3", &format!("read = 3\ndrawn = [{weight}, 0.5]"));
+            read(&text)
+        };
+        assert_eq!(drawn("1.0").expect("reads").drawn, Some([1.0, 0.5]));
+        let e = drawn("-1.0").expect_err("refused");
+        assert!(e.to_string().contains("drawn"), "{e}");
         let e = read(&semantic.replace("damping = 0.01", "damping = 0.0")).expect_err("refused");
         assert!(e.to_string().contains("damping"), "{e}");
     }
