@@ -461,40 +461,20 @@ fn read_csv(path: &Path, builder: &mut Builder) -> Result<(), TableError> {
     );
     let optional = OPTIONAL.map(find);
     let at_error = find("error");
-    // One thread splits lines into cells while this one takes rows in.
-    std::thread::scope(|scope| {
-        let (sender, batches) = std::sync::mpsc::sync_channel(4);
-        scope.spawn(move || {
-            let mut records = reader.into_records();
-            loop {
-                let batch: Result<Vec<csv::StringRecord>, csv::Error> =
-                    records.by_ref().take(BATCH).collect();
-                let last = batch.as_ref().map_or(true, Vec::is_empty);
-                // The other side hangs up at a faulty row.
-                if sender.send(batch).is_err() || last {
-                    return;
-                }
-            }
-        });
-        for batch in batches {
-            for record in batch.map_err(unreadable)? {
-                let cell = |at: Option<usize>| at.and_then(|i| record.get(i)).unwrap_or("");
-                builder.add(&Raw {
-                    path: cell(Some(at_path)),
-                    label: cell(Some(at_label)),
-                    score: cell(Some(at_score)).trim().parse().ok(),
-                    group: cell(Some(at_group)),
-                    optional: optional.map(cell),
-                    error: cell(at_error),
-                })?;
-            }
-        }
-        Ok(())
-    })
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(unreadable)? {
+        let cell = |at: Option<usize>| at.and_then(|i| record.get(i)).unwrap_or("");
+        builder.add(&Raw {
+            path: cell(Some(at_path)),
+            label: cell(Some(at_label)),
+            score: cell(Some(at_score)).trim().parse().ok(),
+            group: cell(Some(at_group)),
+            optional: optional.map(cell),
+            error: cell(at_error),
+        })?;
+    }
+    Ok(())
 }
-
-/// Rows that travel between the threads at a time.
-const BATCH: usize = 4096;
 
 /// A cell as text; numbers are written out.
 fn text(batch: &RecordBatch, column: Option<usize>, row: usize) -> String {
