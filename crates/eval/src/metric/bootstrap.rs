@@ -22,7 +22,7 @@ pub struct Interval {
 /// Groups below which an interval is called unreliable.
 pub const RELIABLE_GROUPS: usize = 10;
 
-/// Rows from which intervals are taken on a [`Grid`] of scores.
+/// Rows from which intervals are taken on a grid of levels of scores.
 pub const GRID_ROWS: usize = 1 << 18;
 
 /// Levels of scores in a grid, edges apart.
