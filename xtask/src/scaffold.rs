@@ -80,6 +80,7 @@ pub fn card() -> Card {{
         citation: "authors, venue, arXiv number".into(),
         known_failures: vec![],
         map_false_alarm_rate: None,
+        artwork: None,
         companion: None,
         calibration: None,
     }}

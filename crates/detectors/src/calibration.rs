@@ -83,6 +83,10 @@ pub struct Calibration {
     /// Probability from which the verdict may be `generated`; `None` when validation does not
     /// carry such a verdict.
     pub generated_threshold: Option<f64>,
+    /// Probability from which a picture that is not called `generated` is `uncertain`, at least
+    /// `decision_threshold`; `None` for that threshold itself.
+    #[serde(default)]
+    pub doubt_threshold: Option<f64>,
     /// AUC on matched validation pictures with its 95% interval by group.
     pub matched_auc: f64,
     /// Lower bound of that interval.
@@ -107,7 +111,37 @@ pub enum Operating {
     },
 }
 
+/// What a score and its range over re-deliveries carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Band {
+    /// High enough, on the generated side in every delivery.
+    Generated,
+    /// Neither.
+    Doubt,
+    /// Low, and in no delivery high enough to accuse.
+    Low,
+}
+
 impl Calibration {
+    /// The band of a picture's `probability`, whose deliveries lie within `[low, high]`. `accuse` is the probability
+    /// from which it may be called generated.
+    #[must_use]
+    pub fn band(&self, probability: f64, [low, high]: [f64; 2], accuse: Option<f64>) -> Band {
+        let decision = self.decision_threshold;
+        let doubt = self.doubt_threshold.map_or(decision, |d| d.max(decision));
+        let accused = |p: f64| accuse.is_some_and(|bar| p >= bar.max(decision));
+        if accused(probability) && low >= decision {
+            Band::Generated
+        } else if probability >= doubt
+            || accused(probability)
+            || high >= accuse.unwrap_or(doubt).max(doubt)
+        {
+            Band::Doubt
+        } else {
+            Band::Low
+        }
+    }
+
     /// Calibrated probability of a logit.
     #[must_use]
     pub fn probability(&self, logit: Logit) -> Probability {
@@ -164,6 +198,21 @@ pub fn operating_point(negatives: &[f32], positives: &[f32], max_fpr: f64) -> Op
 mod tests {
     use super::*;
 
+    fn calibration() -> Calibration {
+        Calibration {
+            id: "t".into(),
+            scale: 1.0,
+            offset: 0.0,
+            decision_threshold: 0.5,
+            generated_threshold: None,
+            doubt_threshold: None,
+            matched_auc: 0.5,
+            matched_auc_low: 0.4,
+            matched_auc_high: 0.6,
+            tiers: vec![],
+        }
+    }
+
     #[test]
     fn the_threshold_keeps_the_promised_rate() {
         let negatives: Vec<f32> = (0..100).map(|i| i as f32 / 100.0).collect();
@@ -176,21 +225,41 @@ mod tests {
     }
 
     #[test]
+    fn bands_need_every_delivery_to_accuse_and_none_to_acquit() {
+        let c = Calibration {
+            decision_threshold: 0.5,
+            doubt_threshold: Some(0.6),
+            ..calibration()
+        };
+        for (p, range, accuse, band) in [
+            (0.95, [0.5, 0.97], Some(0.9), Band::Generated),
+            (0.95, [0.4, 0.97], Some(0.9), Band::Doubt),
+            (0.95, [0.9, 0.97], None, Band::Doubt),
+            (0.7, [0.7, 0.8], Some(0.9), Band::Doubt),
+            (0.55, [0.4, 0.8], Some(0.9), Band::Low),
+            (0.55, [0.4, 0.91], Some(0.9), Band::Doubt),
+            (0.55, [0.4, 0.61], None, Band::Doubt),
+            (0.55, [0.52, 0.56], Some(0.53), Band::Generated),
+            (0.45, [0.4, 0.59], Some(0.1), Band::Low),
+        ] {
+            assert_eq!(c.band(p, range, accuse), band, "{p} {range:?} {accuse:?}");
+        }
+        let plain = Calibration {
+            doubt_threshold: None,
+            ..c
+        };
+        assert_eq!(plain.band(0.55, [0.4, 0.6], Some(0.9)), Band::Doubt);
+    }
+
+    #[test]
     fn too_few_negatives_are_said() {
         let c = Calibration {
-            id: "t".into(),
-            scale: 1.0,
-            offset: 0.0,
-            decision_threshold: 0.5,
-            generated_threshold: None,
-            matched_auc: 0.5,
-            matched_auc_low: 0.4,
-            matched_auc_high: 0.6,
             tiers: vec![TierCalibration {
                 tier: Tier::Clean,
                 negatives: vec![0.1; 299],
                 positives: vec![0.9; 10],
             }],
+            ..calibration()
         };
         assert_eq!(
             c.operating_point(Tier::Clean, 0.01),

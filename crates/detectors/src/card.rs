@@ -110,6 +110,22 @@ pub struct Companion {
     pub neutral: f64,
 }
 
+/// A second logit: positive = the window looks painted or drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artwork {
+    /// Logit of the whole picture from which it counts as painted or drawn.
+    pub threshold: f64,
+    /// Share of authentic photographs of held-out folds at or above it.
+    pub photographs: f64,
+    /// Share of photographs of held-out folds after a filter that paints or draws.
+    pub filtered: f64,
+    /// Share of generated pictures in artists' styles of held-out folds.
+    pub styled: f64,
+    /// Share of all generated pictures of held-out folds.
+    pub generated: f64,
+}
+
 /// The passport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,6 +159,9 @@ pub struct Card {
     /// Share of the windows of authentic validation pictures that its map puts at or above the decision threshold.
     #[serde(default)]
     pub map_false_alarm_rate: Option<f64>,
+    /// The network's second output and what is made of it, where it has one.
+    #[serde(default)]
+    pub artwork: Option<Artwork>,
     /// Second expert, where there is one.
     #[serde(default)]
     pub companion: Option<Companion>,

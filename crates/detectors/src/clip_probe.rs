@@ -67,7 +67,7 @@ fn join(mut card: Card, head: &StateDict, file: &Path) -> Result<(Card, Vec<u8>)
         return Err(corrupt(format!("the head reads {} numbers", weight.len())));
     }
     let tower = tower::tower(file, config.depth).map_err(|e| corrupt(e.to_string()))?;
-    let float = tower::network(ID, &tower, false, Some((weight, bias)));
+    let float = tower::network(ID, &tower, false, &[(weight, bias)]);
     let onnx = quantize::dynamic_int8(&float).map_err(|e| corrupt(e.to_string()))?;
     card.weights_sha256 = sha256(&onnx);
     Ok((card, onnx))

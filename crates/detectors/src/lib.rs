@@ -69,6 +69,16 @@ pub enum DetectorError {
     Delivery(#[from] realscope_media::delivery::DeliveryError),
 }
 
+/// What a detector says of some windows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    /// One logit a window, positive = generated.
+    pub logits: Vec<f64>,
+    /// One logit a window, positive = looks painted or drawn; `None` when the network does not say. What looks so is
+    /// not accused.
+    pub artwork: Option<Vec<f64>>,
+}
+
 /// Scores pictures.
 pub trait Detector: Send + Sync {
     /// What it is.
@@ -86,6 +96,17 @@ pub trait Detector: Send + Sync {
     /// # Errors
     /// [`DetectorError::Engine`].
     fn logits(&self, windows: &[RgbImage]) -> Result<Vec<f64>, DetectorError>;
+
+    /// [`Detector::logits`], and whatever else the same pass through the network says.
+    ///
+    /// # Errors
+    /// [`DetectorError::Engine`].
+    fn outputs(&self, windows: &[RgbImage]) -> Result<Outputs, DetectorError> {
+        Ok(Outputs {
+            logits: self.logits(windows)?,
+            artwork: None,
+        })
+    }
 
     /// The picture's logit from those of its windows, in the order of [`Detector::windows`].
     fn fuse(&self, logits: &[f64]) -> Logit {

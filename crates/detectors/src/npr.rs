@@ -45,6 +45,7 @@ pub fn card() -> Card {
             "resizing and social-network delivery".into(),
         ],
         map_false_alarm_rate: None,
+        artwork: None,
         companion: None,
         calibration: None,
     }

@@ -6,7 +6,7 @@ use realscope_nn::quantize;
 use sha2::{Digest, Sha256};
 
 use crate::card::{Card, OutputKind};
-use crate::{Detector, DetectorError, Window, window};
+use crate::{Detector, DetectorError, Outputs, Window, window};
 
 /// Windows that go through a network at once.
 const BATCH: usize = 8;
@@ -102,8 +102,17 @@ impl Detector for OnnxDetector {
     }
 
     fn logits(&self, windows: &[RgbImage]) -> Result<Vec<f64>, DetectorError> {
-        self.rows(windows)?
-            .into_iter()
+        Ok(self.outputs(windows)?.logits)
+    }
+
+    fn outputs(&self, windows: &[RgbImage]) -> Result<Outputs, DetectorError> {
+        let rows = self.rows(windows)?;
+        let lacking = |row: &[f32]| DetectorError::Corrupt {
+            id: self.card.id.clone(),
+            reason: format!("the network has {} outputs", row.len()),
+        };
+        let logits = rows
+            .iter()
             .map(|row| {
                 let at = |i: usize| row.get(i).copied().map(f64::from);
                 match self.card.output {
@@ -112,11 +121,22 @@ impl Detector for OnnxDetector {
                     OutputKind::RealFake => at(1).zip(at(0)).map(|(f, r)| f - r),
                     OutputKind::FakeReal => at(0).zip(at(1)).map(|(f, r)| f - r),
                 }
-                .ok_or_else(|| DetectorError::Corrupt {
-                    id: self.card.id.clone(),
-                    reason: format!("the network has {} outputs", row.len()),
-                })
+                .ok_or_else(|| lacking(row))
             })
-            .collect()
+            .collect::<Result<_, _>>()?;
+        let artwork = match self.card.artwork {
+            Some(_) => Some(
+                rows.iter()
+                    .map(|row| {
+                        row.get(1)
+                            .copied()
+                            .map(f64::from)
+                            .ok_or_else(|| lacking(row))
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
+            None => None,
+        };
+        Ok(Outputs { logits, artwork })
     }
 }

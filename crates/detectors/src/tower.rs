@@ -53,14 +53,14 @@ pub fn tower(file: &Path, blocks: usize) -> Result<ClipVision<Cpu>, WeightsError
     Ok(tower)
 }
 
-/// The float network that yields the features of all blocks, or with a head `(weights, bias)`, which reads the last
-/// of them, its logit.
+/// The float network that yields the features of all blocks, or with heads `(weights, bias)` of one length, which read
+/// the last of them, their logits `[1, heads]`.
 #[must_use]
 pub fn network(
     name: &str,
     tower: &ClipVision<Cpu>,
     deviations: bool,
-    head: Option<(&[f32], f32)>,
+    heads: &[(&[f32], f32)],
 ) -> Vec<u8> {
     let mut graph = Graph::new(name, false);
     let input = graph.input("x", [1, 3, SIDE, SIDE]);
@@ -69,20 +69,25 @@ pub fn network(
     } else {
         tower.block_features(&mut graph, input)
     };
-    let Some((weight, bias)) = head else {
+    let Some(width) = heads.iter().map(|(weight, _)| weight.len()).min() else {
         graph.output("features", &features);
         return graph.encode();
     };
     let device = Default::default();
-    let width = weight.len();
     let [_, all] = Exec::<Cpu>::dims(&graph, &features);
     let features = Exec::<Cpu>::narrow(&mut graph, features, 1, all - width, width);
     let mut constant = |values: Vec<f32>, dims: [usize; 2]| {
         let tensor = Tensor::<Cpu, 2>::from_data(TensorData::new(values, dims), &device);
         Exec::<Cpu>::tensor(&mut graph, tensor)
     };
-    let weight = constant(weight.to_vec(), [width, 1]);
-    let bias = constant(vec![bias], [1, 1]);
+    let columns = (0..width)
+        .flat_map(|i| heads.iter().map(move |(weight, _)| weight[i]))
+        .collect();
+    let weight = constant(columns, [width, heads.len()]);
+    let bias = constant(
+        heads.iter().map(|(_, bias)| *bias).collect(),
+        [1, heads.len()],
+    );
     let product = Exec::<Cpu>::matmul(&mut graph, features, weight);
     let logit = Exec::<Cpu>::add(&mut graph, product, bias);
     graph.output("logit", &logit);

@@ -163,7 +163,7 @@ fn difference(
         .map(|(i, k)| Paired {
             scores: [rx[i], ry[i]],
             positive: labels[i],
-            group: a.table.group.rows[a.rows[k]],
+            group: a.table.group.at(a.rows[k]),
         })
         .collect();
     let test = permutation::test(&rows, settings.resamples, settings.seed, |s| {

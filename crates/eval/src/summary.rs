@@ -308,7 +308,7 @@ pub fn scores(table: &Table, rows: &[usize]) -> Scores {
     Scores::new(
         rows.iter()
             .map(|i| {
-                let group = &mut numbers[table.group.rows[*i] as usize];
+                let group = &mut numbers[table.group.at(*i) as usize];
                 if *group == u32::MAX {
                     *group = next;
                     next += 1;
@@ -334,7 +334,7 @@ fn by_group(table: &Table, rows: &[usize], settings: &Settings) -> Vec<GroupRow>
     let mut counts = vec![[[0_usize; 2]; 2]; table.group.distinct()];
     for i in rows {
         let positive = table.positive[*i];
-        let [right, n] = &mut counts[table.group.rows[*i] as usize][usize::from(positive)];
+        let [right, n] = &mut counts[table.group.at(*i) as usize][usize::from(positive)];
         *right += usize::from((table.score[*i] >= settings.threshold) == positive);
         *n += 1;
     }
@@ -375,7 +375,7 @@ fn abstention(table: &Table, rows: &[usize]) -> Option<Abstention> {
     // Rows by verdict and class.
     let mut counts = vec![[0_usize; 2]; table.verdict.distinct()];
     for i in rows {
-        counts[table.verdict.rows[*i] as usize][usize::from(table.positive[*i])] += 1;
+        counts[table.verdict.at(*i) as usize][usize::from(table.positive[*i])] += 1;
     }
     let mut out = Abstention::default();
     for (number, [negatives, positives]) in counts.into_iter().enumerate() {

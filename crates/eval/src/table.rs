@@ -5,7 +5,7 @@
 //! Text is interned, so that ten million rows fit into memory.
 
 use std::fs::File;
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
+use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray as _;
@@ -15,6 +15,7 @@ use arrow_schema::DataType;
 use foldhash::quality::FixedState;
 use hashbrown::{HashSet, HashTable};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rayon::prelude::*;
 
 /// Why a table was refused.
 #[derive(Debug, thiserror::Error)]
@@ -80,11 +81,11 @@ pub enum Fault {
     Path,
 }
 
-/// A column of names, each stored once.
-#[derive(Clone, Debug, Default)]
+/// A column of names, each stored once. A column that the file lacks has no rows and is read as empty names.
+#[derive(Clone, Debug)]
 pub struct Names {
     /// Number of each row.
-    pub rows: Vec<u32>,
+    rows: Vec<u32>,
     text: String,
     /// End of each name in the text.
     ends: Vec<usize>,
@@ -97,8 +98,26 @@ fn slice<'a>(text: &'a str, ends: &[usize], number: u32) -> &'a str {
     &text[start..ends[number]]
 }
 
+/// The empty name, which every column knows.
+const NO_NAME: u32 = 0;
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            text: String::new(),
+            ends: vec![0],
+            index: HashTable::new(),
+        }
+    }
+}
+
 impl Names {
     fn push(&mut self, name: &str) {
+        if name.is_empty() {
+            self.rows.push(NO_NAME);
+            return;
+        }
         // Neighbouring rows often share the name.
         if let Some(last) = self.rows.last().copied()
             && self.name(last) == name
@@ -135,11 +154,20 @@ impl Names {
     /// Number of a name; `None` when no row has it.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<u32> {
+        if name.is_empty() {
+            return Some(NO_NAME);
+        }
         let found = self.index.find(hash(name), |n| self.name(*n) == name);
         found.copied()
     }
 
-    /// How many different names there are.
+    /// Number of the name in a row.
+    #[must_use]
+    pub fn at(&self, row: usize) -> u32 {
+        self.rows.get(row).copied().unwrap_or(NO_NAME)
+    }
+
+    /// How many different names there are, the empty one among them.
     #[must_use]
     pub fn distinct(&self) -> usize {
         self.ends.len()
@@ -148,7 +176,7 @@ impl Names {
     /// Name in a row.
     #[must_use]
     pub fn of(&self, row: usize) -> &str {
-        self.name(self.rows[row])
+        self.name(self.at(row))
     }
 }
 
@@ -232,33 +260,23 @@ const OPTIONAL: [&str; 8] = [
     "verdict",
 ];
 
-/// Takes a value that is a hash already.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
-
 struct Builder {
     path: PathBuf,
     reading: Reading,
     table: Table,
-    seen: HashSet<u64, BuildHasherDefault<Hashed>>,
+    /// Which optional columns the file has.
+    present: [bool; OPTIONAL.len()],
+    unique: Unique,
     spelling: Option<Spelling>,
     row: usize,
+}
+
+/// How rows are told apart, by a hash of path, arm and detector.
+enum Unique {
+    /// Sorted and compared once all are there: quick, and only says whether there are two alike.
+    AtEnd(Vec<u64>),
+    /// Row by row.
+    AtOnce(HashSet<u64, FixedState>),
 }
 
 impl Builder {
@@ -283,7 +301,9 @@ impl Builder {
             Some(Fault::Label)
         } else if !raw.score.is_some_and(f64::is_finite) {
             Some(Fault::Score)
-        } else if !self.seen.insert(unique) {
+        } else if let Unique::AtOnce(seen) = &mut self.unique
+            && !seen.insert(unique)
+        {
             Some(Fault::Duplicate)
         } else {
             None
@@ -308,6 +328,9 @@ impl Builder {
             });
         }
         self.spelling = Some(spelling);
+        if let Unique::AtEnd(all) = &mut self.unique {
+            all.push(unique);
+        }
         let t = &mut self.table;
         t.score.push(score);
         t.positive.push(positive);
@@ -327,8 +350,10 @@ impl Builder {
             &mut t.video,
             &mut t.verdict,
         ];
-        for (column, value) in columns.into_iter().zip(raw.optional) {
-            column.push(value);
+        for ((column, value), present) in columns.into_iter().zip(raw.optional).zip(self.present) {
+            if present {
+                column.push(value);
+            }
         }
         t.key.push(key);
         Ok(())
@@ -369,20 +394,37 @@ impl Table {
                 });
             }
         }
-        let mut builder = Builder {
-            path: path.to_owned(),
-            reading,
-            table: Self::default(),
-            seen: HashSet::default(),
-            spelling: None,
-            row: 0,
+        let read = |unique: Unique| {
+            let mut builder = Builder {
+                path: path.to_owned(),
+                reading,
+                table: Self::default(),
+                present: [false; OPTIONAL.len()],
+                unique,
+                spelling: None,
+                row: 0,
+            };
+            if magic == *b"PAR1" {
+                read_parquet(path, &mut builder)?;
+            } else {
+                read_csv(path, &mut builder)?;
+            }
+            Ok(builder)
         };
-        if magic == *b"PAR1" {
-            read_parquet(path, &mut builder)?;
-        } else {
-            read_csv(path, &mut builder)?;
+        // Only a file with a fault is read again with an eye on every row: the first fault is then named in its order.
+        let quick = read(Unique::AtEnd(Vec::new()));
+        if let Ok(Builder {
+            unique: Unique::AtEnd(mut all),
+            table,
+            ..
+        }) = quick
+        {
+            all.par_sort_unstable();
+            if all.windows(2).all(|pair| pair[0] != pair[1]) && !table.is_empty() {
+                return Ok(table);
+            }
         }
-        builder.finish()
+        read(Unique::AtOnce(HashSet::default()))?.finish()
     }
 
     /// Key of a path, see [`Table::key`].
@@ -411,7 +453,7 @@ impl Table {
             return Vec::new();
         };
         (0..self.len())
-            .filter(|i| self.detector.rows[*i] == detector && self.arm.rows[*i] == arm)
+            .filter(|i| self.detector.at(*i) == detector && self.arm.at(*i) == arm)
             .collect()
     }
 
@@ -420,7 +462,7 @@ impl Table {
     pub fn parts(&self) -> Vec<(String, String)> {
         let mut seen = HashSet::<(u32, u32), FixedState>::default();
         (0..self.len())
-            .map(|i| (self.detector.rows[i], self.arm.rows[i]))
+            .map(|i| (self.detector.at(i), self.arm.at(i)))
             .filter(|pair| seen.insert(*pair))
             .map(|(d, a)| {
                 (
@@ -460,6 +502,7 @@ fn read_csv(path: &Path, builder: &mut Builder) -> Result<(), TableError> {
         need("score")?,
     );
     let optional = OPTIONAL.map(find);
+    builder.present = optional.map(|column| column.is_some());
     let at_error = find("error");
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(unreadable)? {
@@ -524,6 +567,7 @@ fn read_parquet(path: &Path, builder: &mut Builder) -> Result<(), TableError> {
             need("score")?,
         ];
         let optional = OPTIONAL.map(find);
+        builder.present = optional.map(|column| column.is_some());
         let at_error = find("error");
         for row in 0..batch.num_rows() {
             let [p, l, g, s] = needed.map(|c| text(&batch, Some(c), row));

@@ -10,7 +10,7 @@ use realscope_detectors::calibration::Operating;
 use realscope_detectors::home::Home;
 use realscope_detectors::onnx::sha256;
 use realscope_detectors::{
-    Detector, DetectorError, Logit, Probability, Tier, Window, catalog, window,
+    Detector, DetectorError, Logit, Outputs, Probability, Tier, Window, catalog, window,
 };
 use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
 use realscope_media::{Decoded, Facts, Limits, Options};
@@ -175,8 +175,16 @@ impl Scanner {
         let begun = Instant::now();
         let windows = detector.windows(&pixels)?;
         let views: Vec<RgbImage> = windows.iter().map(|w| w.pixels.clone()).collect();
-        let logits = detector.logits(&views)?;
+        let Outputs { logits, artwork } = detector.outputs(&views)?;
         let raw = detector.fuse(&logits);
+        // Of the whole picture where it is seen whole.
+        let artwork = artwork.and_then(|all| {
+            let whole = windows.iter().position(|w| w.whole).unwrap_or(0);
+            Some((
+                *all.get(whole)?,
+                detector.card().artwork.as_ref()?.threshold,
+            ))
+        });
         let deliveries = self.deliveries(&pixels, &windows, raw)?;
         let scoring = begun.elapsed();
         let calibration = detector.card().calibration.as_ref();
@@ -198,6 +206,7 @@ impl Scanner {
             threshold: operating.as_ref().and_then(|o| o.threshold),
             short_side,
             scope: scope::problem(&pixels),
+            artwork: artwork.is_some_and(|(logit, threshold)| logit >= threshold),
             declared: &provenance.declared,
         });
         let begun = Instant::now();
@@ -226,6 +235,17 @@ impl Scanner {
                 "The file declares a camera; the score of the pixels is on the generated side."
                     .into(),
             );
+        }
+        if let Some((logit, threshold)) = artwork
+            && logit >= threshold
+        {
+            evidence.push(Evidence {
+                code: "looks_painted".into(),
+                kind: "context".into(),
+                sentence: format!("The whole picture looks painted or drawn (logit {logit:+.2})."),
+                value: Some(logit),
+                weight: 0.0,
+            });
         }
         evidence.extend(context(&pixels, &facts));
         evidence.extend(provenance.found.iter().map(|sentence| Evidence {

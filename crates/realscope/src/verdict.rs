@@ -2,6 +2,7 @@
 //! declaration that the pixels do not show makes it `uncertain`.
 
 use realscope_detectors::Calibration;
+use realscope_detectors::calibration::Band;
 use realscope_media::Facts;
 use realscope_signal::scope::Problem;
 
@@ -27,6 +28,8 @@ pub struct Grounds<'a> {
     pub short_side: u32,
     /// Why the picture is not of the kind that the detector was trained on.
     pub scope: Option<Problem>,
+    /// Whether the detector finds that the picture looks painted or drawn.
+    pub artwork: bool,
     /// What the file declares.
     pub declared: &'a str,
 }
@@ -59,35 +62,41 @@ pub fn decide(g: &Grounds<'_>) -> Decision {
     let forced = |p: f64| p >= c.decision_threshold;
     let stable = forced(g.low) == forced(g.high);
     let declared = matches!(g.declared, "generated" | "edited");
-    let mut verdict = if forced(g.probability) {
-        let bar = g.threshold.or(c.generated_threshold);
-        match (c.generated_threshold, bar) {
-            (Some(_), Some(bar)) if g.probability >= bar && stable => Verdict::Generated,
-            (Some(_), _) => {
-                reasons.push((
-                    "below_operating_point",
-                    "The score is on the generated side but below the threshold that keeps false \
-                     accusations rare."
-                        .into(),
-                ));
-                Verdict::Uncertain
-            }
-            (None, _) => {
-                reasons.push((
-                    "not_validated",
-                    "Validation does not carry the verdict `generated`; the score is shown without it."
-                        .into(),
-                ));
-                Verdict::Uncertain
-            }
-        }
-    } else {
-        Verdict::NoEvidence
+    let bar = c.generated_threshold.map(|own| g.threshold.unwrap_or(own));
+    let mut verdict = match c.band(g.probability, [g.low, g.high], bar) {
+        Band::Generated => Verdict::Generated,
+        Band::Doubt => Verdict::Uncertain,
+        Band::Low => Verdict::NoEvidence,
     };
-    if !stable {
+    if verdict != Verdict::Generated && forced(g.probability) {
+        match bar {
+            None => reasons.push((
+                "not_validated",
+                "Validation does not carry the verdict `generated`; the score is shown without it."
+                    .into(),
+            )),
+            Some(bar) if g.probability < bar => reasons.push((
+                "below_operating_point",
+                "The score is on the generated side but below the threshold that keeps false \
+                 accusations rare."
+                    .into(),
+            )),
+            // High enough, but not in every delivery: said below.
+            Some(_) => {}
+        }
+    }
+    if !stable && verdict == Verdict::Uncertain {
         reasons.push((
             "unstable",
             "Re-delivering the same pixels (recompression, half size, crop) changes the decision."
+                .into(),
+        ));
+    }
+    if g.artwork && verdict == Verdict::Generated {
+        reasons.push((
+            "artwork",
+            "The picture looks painted or drawn; authentic artworks score like generated pictures, so it is not \
+             accused."
                 .into(),
         ));
         verdict = Verdict::Uncertain;
@@ -209,6 +218,7 @@ mod tests {
             offset: 0.0,
             decision_threshold: 0.5,
             generated_threshold: generated,
+            doubt_threshold: None,
             matched_auc: 0.8,
             matched_auc_low: 0.7,
             matched_auc_high: 0.9,
@@ -231,6 +241,7 @@ mod tests {
             threshold: None,
             short_side: 500,
             scope: None,
+            artwork: false,
             declared,
         }
     }
@@ -263,6 +274,30 @@ mod tests {
             decide(&grounds(&c, 0.2, 0.1, 0.7, "none")).verdict,
             Verdict::Uncertain
         );
+        // A delivery that would be no accusation either leaves a low score what it is.
+        let d = decide(&grounds(&c, 0.4, 0.3, 0.55, "none"));
+        assert_eq!((d.verdict, d.stable), (Verdict::NoEvidence, false));
+        assert!(d.reasons.is_empty());
+    }
+
+    #[test]
+    fn below_the_doubt_threshold_is_no_evidence_and_says_why() {
+        let c = Calibration {
+            doubt_threshold: Some(0.7),
+            ..calibration(Some(0.9))
+        };
+        let d = decide(&grounds(&c, 0.6, 0.4, 0.8, "none"));
+        assert_eq!(
+            (d.verdict, d.reasons[0].0),
+            (Verdict::NoEvidence, "below_operating_point")
+        );
+        let d = decide(&grounds(&c, 0.75, 0.72, 0.8, "none"));
+        assert_eq!(d.verdict, Verdict::Uncertain);
+        let d = decide(&grounds(&c, 0.6, 0.4, 0.92, "none"));
+        assert_eq!(
+            (d.verdict, d.reasons[1].0),
+            (Verdict::Uncertain, "unstable")
+        );
     }
 
     #[test]
@@ -278,6 +313,20 @@ mod tests {
                 (Verdict::Uncertain, "flat_graphic")
             );
         }
+    }
+
+    #[test]
+    fn artwork_is_not_accused() {
+        let c = calibration(Some(0.9));
+        let of = |p: f64| {
+            decide(&Grounds {
+                artwork: true,
+                ..grounds(&c, p, p, p, "none")
+            })
+        };
+        let d = of(0.97);
+        assert_eq!((d.verdict, d.reasons[0].0), (Verdict::Uncertain, "artwork"));
+        assert_eq!(of(0.2).verdict, Verdict::NoEvidence);
     }
 
     #[test]

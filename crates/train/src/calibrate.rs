@@ -10,7 +10,7 @@ use std::path::Path;
 use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use realscope_detectors::calibration::{Calibration, Tier, TierCalibration};
+use realscope_detectors::calibration::{Band, Calibration, Tier, TierCalibration};
 use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
 use realscope_detectors::onnx::{OnnxDetector, sha256};
 use realscope_detectors::{Detector, Logit};
@@ -119,6 +119,7 @@ pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card 
                 .into(),
         known_failures: vec![],
         map_false_alarm_rate: None,
+        artwork: None,
         companion: None,
         calibration: None,
     }
@@ -237,6 +238,7 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         offset,
         decision_threshold: 0.5,
         generated_threshold: None,
+        doubt_threshold: None,
         matched_auc: 0.5,
         matched_auc_low: 0.0,
         matched_auc_high: 1.0,
@@ -283,10 +285,54 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         && recall >= RECALL_BAR
     {
         calibration.generated_threshold = Some(threshold.max(calibration.decision_threshold));
+        calibration.doubt_threshold = Some(doubt_threshold(&calibration, scored));
     }
     let text = serde_json::to_vec(&calibration).unwrap_or_default();
     calibration.id = sha256(&text)[..16].to_owned();
     calibration
+}
+
+/// Largest share of a tier's pictures that may be `uncertain` on validation: a fifth, so that pictures of other
+/// sources stay under a quarter.
+const MOST_UNCERTAIN: f64 = 0.2;
+
+/// The lowest threshold from which pictures are `uncertain` that leaves at most [`MOST_UNCERTAIN`] of every tier there.
+/// The other tiers of a picture stand for its re-deliveries.
+fn doubt_threshold(calibration: &Calibration, scored: &[Scored]) -> f64 {
+    let mut pictures: BTreeMap<&str, Vec<(Tier, f64)>> = BTreeMap::new();
+    for s in scored {
+        let p = calibration.probability(Logit(s.logit)).0;
+        pictures.entry(&s.item.path).or_default().push((s.tier, p));
+    }
+    let accuse = calibration.generated_threshold;
+    let decision = calibration.decision_threshold;
+    let bar = accuse.unwrap_or(1.0).max(decision);
+    let uncertain = |tier: Tier, doubt: f64| {
+        let with = Calibration {
+            doubt_threshold: Some(doubt),
+            tiers: Vec::new(),
+            ..calibration.clone()
+        };
+        let (mut n, mut doubtful) = (0, 0);
+        for deliveries in pictures.values() {
+            let low = deliveries.iter().map(|d| d.1).fold(1.0, f64::min);
+            let high = deliveries.iter().map(|d| d.1).fold(0.0, f64::max);
+            for (_, p) in deliveries.iter().filter(|d| d.0 == tier) {
+                n += 1;
+                doubtful += usize::from(with.band(*p, [low, high], accuse) == Band::Doubt);
+            }
+        }
+        doubtful as f64 / f64::from(n.max(1))
+    };
+    let steps = ((bar - decision) / 0.005).floor().max(0.0) as u32;
+    (0..=steps)
+        .map(|i| decision + 0.005 * f64::from(i))
+        .find(|t| {
+            [Tier::Clean, Tier::Web, Tier::Hard]
+                .iter()
+                .all(|tier| uncertain(*tier, *t) <= MOST_UNCERTAIN)
+        })
+        .unwrap_or(bar)
 }
 
 /// Resamples of groups behind [`accusing_threshold`].
@@ -397,8 +443,8 @@ mod tests {
 
     /// Ten groups of 100 authentic pictures, of one of which a fifth scores above the generated ones.
     fn scored(odd: bool) -> Vec<Scored> {
-        let item = |label: u8, group: usize| Item {
-            path: String::new(),
+        let item = |label: u8, group: usize, i: usize| Item {
+            path: format!("{group}/{i}"),
             label,
             group: format!("g{group}"),
             match_set: "m".into(),
@@ -414,9 +460,9 @@ mod tests {
                         (_, true) => 4.0,
                         _ => -3.0,
                     };
-                    let logit = base + f64::from(i) / 200.0;
+                    let logit = base + i as f64 / 200.0;
                     out.push(Scored {
-                        item: item(label, group + 10 * usize::from(label)),
+                        item: item(label, group + 10 * usize::from(label), i),
                         tier: Tier::Clean,
                         logit,
                     });
@@ -424,6 +470,41 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn at_most_a_fifth_of_a_tier_is_uncertain() {
+        // Half of all pictures overlap, generated ones higher.
+        let mut pictures = scored(false);
+        for (k, s) in pictures
+            .iter_mut()
+            .enumerate()
+            .filter(|(k, _)| k / 2 % 2 == 0)
+        {
+            let u = (k as f64 * 0.618_034).fract();
+            s.logit = if s.item.label == 1 { u.sqrt() } else { u * u };
+        }
+        let c = fit(&pictures);
+        let doubt = c.doubt_threshold.expect("carries the word");
+        let accuse = c.generated_threshold.expect("carries the word");
+        let share = |t: f64| {
+            let within = |s: &&Scored| {
+                let p = c.probability(Logit(s.logit)).0;
+                p >= t && p < accuse
+            };
+            pictures.iter().filter(within).count() as f64 / pictures.len() as f64
+        };
+        assert!(
+            share(c.decision_threshold) > 0.2,
+            "{}",
+            share(c.decision_threshold)
+        );
+        assert!(doubt > c.decision_threshold && doubt < accuse);
+        assert!(
+            share(doubt) <= 0.2 && share(doubt) > 0.15,
+            "{}",
+            share(doubt)
+        );
     }
 
     #[test]

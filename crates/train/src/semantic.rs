@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use realscope_detectors::Logit;
 use realscope_detectors::calibration::{Calibration, Tier};
-use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
+use realscope_detectors::card::{Artwork, Card, Filter, Input, OutputKind, Status, Task, View};
 use realscope_detectors::onnx::{normalise, sha256};
 use realscope_detectors::tower;
 use realscope_detectors::window;
@@ -30,7 +30,7 @@ use realscope_nn::{Cpu, Parameters, StateDict, quantize};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::augment::Plan;
+use crate::augment::{self, Plan};
 use crate::batch::{self, picture_error};
 use crate::calibrate::{self, Scored};
 use crate::lattice::{self, Lattice};
@@ -46,6 +46,11 @@ const SIDE: u32 = 224;
 /// Longest edge of a stored whole picture; larger ones are brought to it, so that all arms start alike.
 const STORED: u32 = 272;
 
+/// Largest window at native resolution.
+const WINDOW: u32 = 512;
+/// Largest central window at native resolution.
+const CENTRE: u32 = 256;
+
 /// How a picture is delivered ahead of the tower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
@@ -55,6 +60,22 @@ enum Delivery {
     Random(u32),
     /// A random delivery of a picture that a filter made look painted or drawn.
     Drawn,
+    /// A random delivery of a window at native resolution.
+    Window,
+    /// The central window at native resolution, JPEG q95.
+    Centre,
+}
+
+/// A second head that tells what looks painted or drawn, so that it is not accused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtworkRecipe {
+    /// Groups of generated pictures in artists' styles: positive, like drawn versions of authentic pictures.
+    pub styled: Vec<String>,
+    /// Groups of generated pictures that look like photographs: negative, like authentic pictures.
+    pub photographic: Vec<String>,
+    /// Share of authentic photographs of held-out folds that may count as painted or drawn.
+    pub photographs: f64,
 }
 
 /// A recipe of this kind.
@@ -78,6 +99,13 @@ pub struct Recipe {
     /// delivery; without it there are none.
     #[serde(default)]
     pub drawn: Option<[f64; 2]>,
+    /// Weight of a random window of each picture at native resolution, relative to a random delivery of the whole;
+    /// without it there are none.
+    #[serde(default)]
+    pub windows: Option<f64>,
+    /// Second head: what looks painted or drawn.
+    #[serde(default)]
+    pub artwork: Option<ArtworkRecipe>,
     /// Learning rates that are tried on held-out folds.
     pub learning_rates: Vec<f64>,
     /// Passes over the pictures of each fit.
@@ -122,16 +150,25 @@ impl Recipe {
                 .drawn
                 .iter()
                 .flatten()
+                .chain(&recipe.windows)
                 .any(|w| !(0.0..=100.0).contains(w))
         {
             return Err(TrainError::Recipe(
                 "`blocks` must be 1 to 12, `read` at most that, `deliveries` and `learning_rates` not \
-                 empty, `dropout` below 1, weights of `drawn` 0 to 100"
+                 empty, `dropout` below 1, weights of `drawn` and `windows` 0 to 100"
                     .into(),
             ));
         }
         if let Some(lattice) = &recipe.lattice {
             lattice.check()?;
+        }
+        if let Some(artwork) = &recipe.artwork
+            && (recipe.head_alone || !(0.0..0.5).contains(&artwork.photographs))
+        {
+            return Err(TrainError::Recipe(
+                "`artwork`: `photographs` must be 0 to 0.5, and `head_alone` has no second head"
+                    .into(),
+            ));
         }
         if recipe.head_alone
             && (recipe.blocks != 12 || recipe.deviations || recipe.lattice.is_some())
@@ -244,14 +281,17 @@ fn rounded(
     Ok(tower)
 }
 
-/// Network that yields the features, or with a head the logit, in the form in which it is deployed.
+/// Network that yields the features, or with heads their logits, in the form in which it is deployed.
 fn network(
     recipe: &Recipe,
     tower: &ClipVision<Cpu>,
-    head: Option<&Linear>,
+    heads: &[&Linear],
 ) -> Result<Vec<u8>, TrainError> {
-    let head = head.map(|h| (h.weight.as_slice(), h.bias));
-    let float = tower::network(&recipe.name, tower, recipe.deviations, head);
+    let heads: Vec<(&[f32], f32)> = heads
+        .iter()
+        .map(|h| (h.weight.as_slice(), h.bias))
+        .collect();
+    let float = tower::network(&recipe.name, tower, recipe.deviations, &heads);
     Ok(if recipe.head_alone {
         quantize::dynamic_int8(&float)?
     } else {
@@ -299,26 +339,53 @@ fn input() -> Input {
     }
 }
 
-/// Normalised pixels of every delivery of an item.
+/// A square of 224 to 512 pixels, or of the shorter side where that is less, at a random place.
+fn random_window(picture: &RgbImage, rng: &mut ChaCha8Rng) -> RgbImage {
+    use rand::Rng as _;
+    let (width, height) = picture.dimensions();
+    let most = width.min(height).min(WINDOW);
+    let side = rng.random_range(SIDE.min(most)..=most);
+    let (left, top) = (
+        rng.random_range(0..=width - side),
+        rng.random_range(0..=height - side),
+    );
+    delivery::crop(picture, left, top, side, side)
+}
+
+/// Normalised pixels of every delivery of an item. Windows at native resolution do not mix with the others.
 fn views(
     recipe: &Recipe,
     root: &Path,
     item: &Item,
     deliveries: &[Delivery],
 ) -> Result<Vec<Vec<f32>>, TrainError> {
-    let path = whole(root, item);
-    let picture = batch::open(&path)?;
+    let native = deliveries
+        .iter()
+        .all(|d| matches!(d, Delivery::Window | Delivery::Centre));
+    let path = if native {
+        root.join(&item.path)
+    } else {
+        whole(root, item)
+    };
+    let mut picture = batch::open(&path)?;
     let fault = |e: DeliveryError| picture_error(&path, &e);
-    let picture =
-        delivery::limit_edge(&picture, STORED, delivery::Filter::Lanczos3).map_err(fault)?;
+    if !native {
+        picture =
+            delivery::limit_edge(&picture, STORED, delivery::Filter::Lanczos3).map_err(fault)?;
+    }
     deliveries
         .iter()
         .map(|d| {
             let delivered = match d {
                 Delivery::Arm(tier) => deliver(&picture, *tier).map_err(fault)?,
-                Delivery::Random(_) | Delivery::Drawn => {
+                Delivery::Centre => {
+                    let window = augment::centre_at_most(&picture, CENTRE);
+                    delivery::through_jpeg(&window, 95, Subsampling::S444).map_err(fault)?
+                }
+                Delivery::Random(_) | Delivery::Drawn | Delivery::Window => {
                     let n = match d {
                         Delivery::Random(n) => n.to_string(),
+                        Delivery::Window => "window".into(),
                         _ => "drawn".into(),
                     };
                     let digest = Sha256::digest(format!("{}/{n}/{}", recipe.seed, item.path));
@@ -329,7 +396,12 @@ fn views(
                     if *d == Delivery::Drawn {
                         plan = plan.drawn(&mut rng);
                     }
-                    plan.deliver_whole(&picture).map_err(fault)?
+                    if *d == Delivery::Window {
+                        let window = random_window(&picture, &mut rng);
+                        plan.deliver_whole(&window).map_err(fault)?
+                    } else {
+                        plan.deliver_whole(&picture).map_err(fault)?
+                    }
                 }
             };
             let window = window::all(&delivered, &input()).map_err(fault)?;
@@ -370,10 +442,10 @@ fn cache(
     log: &mut dyn FnMut(&str),
 ) -> Result<Cache, TrainError> {
     std::fs::create_dir_all(folder).map_err(io_error(folder))?;
-    let kind = if deliveries == [Delivery::Drawn] {
-        "/drawn"
-    } else {
-        ""
+    let kind = match deliveries[0] {
+        Delivery::Drawn => "/drawn",
+        Delivery::Window | Delivery::Centre => "/windows",
+        Delivery::Arm(_) | Delivery::Random(_) => "/alone",
     };
     let stem = &recipe.identity(packed, kind)[..16];
     let path = folder.join(format!("features-{stem}.f16"));
@@ -403,12 +475,12 @@ fn cache(
             .par_iter()
             .map(|item| views(recipe, root, item, deliveries))
             .collect::<Result<_, TrainError>>()?;
-        for pixels in prepared {
-            let joint: Vec<f32> = pixels.concat();
-            let rows = engine
-                .first(&joint, [deliveries.len(), 3, side, side])
+        // One by one, as a scan does: the scale of 8-bit activations is taken over a batch.
+        for pixels in prepared.into_iter().flatten() {
+            let row = engine
+                .first(&pixels, [1, 3, side, side])
                 .map_err(|e| picture_error(&path, &e))?;
-            let raw: Vec<u8> = rows
+            let raw: Vec<u8> = row
                 .values
                 .iter()
                 .flat_map(|v| f16::from_f32(*v).to_le_bytes())
@@ -456,10 +528,13 @@ fn weights(items: &[Item], power: f64) -> Vec<f32> {
         .collect()
 }
 
-/// Features of deliveries that arms and random draws make, and of drawn versions where a recipe asks for them.
+/// Features of deliveries that arms and random draws make, and of drawn versions and native windows where a recipe
+/// asks for them.
 struct Features {
     plain: Cache,
     drawn: Option<Cache>,
+    /// A random and the central window.
+    windows: Option<Cache>,
 }
 
 fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rate: f64) -> Linear {
@@ -483,6 +558,13 @@ fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rat
                 weight.push(w * share);
             }
         }
+        if let (Some(windows), Some(share)) = (&features.windows, recipe.windows)
+            && share > 0.0
+        {
+            rows.extend(windows.row(*i, 0).iter().map(|v| v.to_f32()));
+            labels.push(f32::from(items[*i].label));
+            weight.push(w * share as f32);
+        }
     }
     let how = Early {
         epochs: recipe.epochs,
@@ -493,6 +575,107 @@ fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rat
         seed: recipe.seed,
     };
     probe::fit_early(rows, cache.read, &labels, &weight, &how)
+}
+
+/// Head that tells what looks painted or drawn, fitted on all folds, and what heads that never saw a fold say of it.
+///
+/// Positive are drawn versions of authentic pictures and generated pictures in artists' styles, half of the weight
+/// each; negative are authentic pictures and generated ones that look like photographs. The share of generated
+/// pictures is the same question on either side, so that the head learns the look and not the making.
+fn artwork(
+    recipe: &Recipe,
+    how: &ArtworkRecipe,
+    features: &Features,
+    items: &[Item],
+    rate: f64,
+) -> Result<(Linear, Artwork), TrainError> {
+    let drawn = features
+        .drawn
+        .as_ref()
+        .ok_or_else(|| TrainError::Recipe("`artwork` needs drawn versions".into()))?;
+    let cache = &features.plain;
+    let deliveries = recipe.deliveries as usize;
+    let styled = |i: &Item| i.label == 1 && how.styled.contains(&i.group);
+    let plain = |i: &Item| i.label == 0 || how.photographic.contains(&i.group);
+    for group in how.styled.iter().chain(&how.photographic) {
+        if !items.iter().any(|i| i.label == 1 && i.group == *group) {
+            return Err(TrainError::Recipe(format!(
+                "`artwork`: no generated picture of group `{group}`"
+            )));
+        }
+    }
+    let fit = |used: &dyn Fn(&Item) -> bool| {
+        let (mut rows, mut labels, mut weight) = (Vec::new(), Vec::new(), Vec::new());
+        // Kind of row: its label, and its share of that label's weight.
+        let mut add = |chosen: &dyn Fn(&Item) -> bool,
+                       from: &Cache,
+                       number: usize,
+                       label: f32,
+                       share: f64| {
+            let mut sizes: BTreeMap<&str, f64> = BTreeMap::new();
+            let picked: Vec<usize> = (0..items.len())
+                .filter(|i| used(&items[*i]) && chosen(&items[*i]))
+                .collect();
+            for i in &picked {
+                *sizes.entry(&items[*i].group).or_default() += 1.0;
+            }
+            let total: f64 = sizes.values().map(|n| n.sqrt()).sum();
+            for i in picked {
+                let one = share / (total * sizes[items[i].group.as_str()].sqrt());
+                for d in 0..number {
+                    rows.extend(from.row(i, d).iter().map(|v| v.to_f32()));
+                    labels.push(label);
+                    weight.push((one / number as f64) as f32);
+                }
+            }
+        };
+        add(&styled, cache, deliveries, 1.0, 0.5);
+        add(&|i| i.label == 0, drawn, 1, 1.0, 0.5);
+        add(&plain, cache, deliveries, 0.0, 1.0);
+        let how = Early {
+            epochs: recipe.epochs,
+            learning_rate: rate,
+            weight_decay: recipe.weight_decay,
+            dropout: recipe.dropout,
+            smoothing: recipe.smoothing,
+            seed: recipe.seed,
+        };
+        probe::fit_early(rows, cache.read, &labels, &weight, &how)
+    };
+    let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
+    folds.sort_unstable();
+    folds.dedup();
+    let mut photographs = Vec::new();
+    let (mut filtered, mut in_style, mut generated) = (Vec::new(), Vec::new(), Vec::new());
+    for fold in folds {
+        let head = fit(&|i| i.fold != fold);
+        for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
+            let clean = logit(&head, cache.row(i, deliveries));
+            if item.label == 0 {
+                photographs.push(clean);
+                filtered.push(logit(&head, drawn.row(i, 0)));
+            } else {
+                generated.push(clean);
+                if styled(item) {
+                    in_style.push(clean);
+                }
+            }
+        }
+    }
+    photographs.sort_by(f64::total_cmp);
+    let rank = (photographs.len() as f64 * (1.0 - how.photographs)) as usize;
+    let threshold = photographs.get(rank).copied().unwrap_or(f64::MAX);
+    let share = |list: &[f64]| {
+        list.iter().filter(|v| **v >= threshold).count() as f64 / list.len().max(1) as f64
+    };
+    let found = Artwork {
+        threshold,
+        photographs: share(&photographs),
+        filtered: share(&filtered),
+        styled: share(&in_style),
+        generated: share(&generated),
+    };
+    Ok((fit(&|_| true), found))
 }
 
 fn logit(head: &Linear, row: &[f16]) -> f64 {
@@ -568,6 +751,29 @@ fn drawn_summary(
         "drawn versions of held-out pictures: AUC {:.3}; {above} of {n} authentic ones above the 95th percentile of \
          clean authentic pictures",
         metrics::auc(&rows).unwrap_or(f64::NAN)
+    )
+}
+
+/// AUC of central native windows of held-out pictures.
+fn window_summary(items: &[Item], windows: &Cache, heads: &BTreeMap<String, Linear>) -> String {
+    let mut sets: BTreeMap<&str, Vec<(f32, u8)>> = BTreeMap::new();
+    for (i, item) in items.iter().enumerate() {
+        let Some(head) = heads.get(&item.fold) else {
+            continue;
+        };
+        let row = (logit(head, windows.row(i, 1)) as f32, item.label);
+        sets.entry("all").or_default().push(row);
+        if !item.match_set.is_empty() {
+            sets.entry("matched").or_default().push(row);
+        }
+    }
+    let text: Vec<String> = sets
+        .iter()
+        .map(|(set, rows)| format!("{set} {:.3}", metrics::auc(rows).unwrap_or(f64::NAN)))
+        .collect();
+    format!(
+        "central native windows of held-out pictures: {}",
+        text.join(", ")
     )
 }
 
@@ -678,7 +884,7 @@ pub fn train(
     }
     let mut deliveries: Vec<Delivery> = (0..recipe.deliveries).map(Delivery::Random).collect();
     deliveries.extend(TIERS.map(Delivery::Arm));
-    let packed = network(recipe, &tower, None)?;
+    let packed = network(recipe, &tower, &[])?;
     log(&format!(
         "tower of {} blocks: {} bytes packed",
         recipe.blocks,
@@ -686,9 +892,16 @@ pub fn train(
     ));
     let features = Features {
         plain: cache(recipe, root, &items, &deliveries, &packed, out, log)?,
-        drawn: match recipe.drawn {
-            Some(_) => {
+        drawn: match (recipe.drawn, &recipe.artwork) {
+            (Some(_), _) | (_, Some(_)) => {
                 let deliveries = [Delivery::Drawn];
+                Some(cache(recipe, root, &items, &deliveries, &packed, out, log)?)
+            }
+            (None, None) => None,
+        },
+        windows: match recipe.windows {
+            Some(_) => {
+                let deliveries = [Delivery::Window, Delivery::Centre];
                 Some(cache(recipe, root, &items, &deliveries, &packed, out, log)?)
             }
             None => None,
@@ -708,6 +921,9 @@ pub fn train(
         }
         if let Some(drawn) = &features.drawn {
             log(&drawn_summary(&items, drawn, &scored, &heads));
+        }
+        if let Some(windows) = &features.windows {
+            log(&window_summary(&items, windows, &heads));
         }
         if best.as_ref().is_none_or(|b| mean > b.mean) {
             best = Some(HeldOut {
@@ -745,8 +961,20 @@ pub fn train(
         };
         (format!("{id}.safetensors"), head, card)
     } else {
-        let onnx = network(recipe, &tower, Some(&head))?;
-        let card = card(recipe, id, &onnx);
+        let second = match &recipe.artwork {
+            Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
+            None => None,
+        };
+        let mut heads = vec![&head];
+        heads.extend(second.iter().map(|(head, _)| head));
+        let onnx = network(recipe, &tower, &heads)?;
+        let mut card = card(recipe, id, &onnx);
+        card.artwork = second.map(|(_, found)| found);
+        if let Some(found) = &card.artwork {
+            log(&format!(
+                "held-out folds, share that looks painted or drawn: {found:?}"
+            ));
+        }
         (format!("{id}.onnx"), onnx, card)
     };
     let calibration = calibrate::fit(&scored);
@@ -812,6 +1040,7 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
                 .into(),
         known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
+        artwork: None,
         companion: None,
         calibration: None,
     }
@@ -849,6 +1078,19 @@ mod tests {
         assert_eq!(drawn("1.0").expect("reads").drawn, Some([1.0, 0.5]));
         let e = drawn("-1.0").expect_err("refused");
         assert!(e.to_string().contains("drawn"), "{e}");
+        let windows = |weight: &str| {
+            read(&semantic.replace("read = 3", &format!("read = 3\nwindows = {weight}")))
+        };
+        assert_eq!(windows("0.5").expect("reads").windows, Some(0.5));
+        assert!(windows("-0.5").is_err());
+        let artwork = |share: &str| {
+            let table = format!(
+                "[artwork]\nstyled = []\nphotographic = []\nphotographs = {share}\n\n[lattice]"
+            );
+            read(&semantic.replace("[lattice]", &table))
+        };
+        assert!(artwork("0.02").expect("reads").artwork.is_some());
+        assert!(artwork("0.5").is_err());
         let e = read(&semantic.replace("damping = 0.01", "damping = 0.0")).expect_err("refused");
         assert!(e.to_string().contains("damping"), "{e}");
     }

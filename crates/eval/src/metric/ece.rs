@@ -57,8 +57,7 @@ pub fn equal_mass(v: &View<'_>) -> Option<[Bin; BINS]> {
     let (size, larger) = (n / BINS as u64, n % BINS as u64);
     let mut bins = [Bin::default(); BINS];
     let (mut bin, mut room) = (0, size + u64::from(larger > 0));
-    let ascending = ascending(v);
-    for (p, positive, t) in ascending {
+    let mut place = |(p, positive, t): (f64, bool, f64)| {
         let mut left = t as u64;
         while left > 0 {
             if room == 0 {
@@ -71,23 +70,17 @@ pub fn equal_mass(v: &View<'_>) -> Option<[Bin; BINS]> {
             left -= part;
             room -= part;
         }
+    };
+    // Rows come from high to low; equal ones are put back into the order of the data.
+    let mut equal: Vec<(f64, bool, f64)> = Vec::new();
+    for row in v.rows().rev() {
+        if equal.first().is_some_and(|first| first.0 != row.0) {
+            equal.drain(..).rev().for_each(&mut place);
+        }
+        equal.push(row);
     }
+    equal.drain(..).rev().for_each(&mut place);
     Some(bins)
-}
-
-/// Rows from low to high; equal scores in the order of the data, which the descending sort keeps.
-fn ascending(v: &View<'_>) -> Vec<(f64, bool, f64)> {
-    let mut rows: Vec<(f64, bool, f64)> = v.rows().rev().collect();
-    let mut start = 0;
-    while start < rows.len() {
-        let same = rows[start..]
-            .iter()
-            .take_while(|r| r.0 == rows[start].0)
-            .count();
-        rows[start..start + same].reverse();
-        start += same;
-    }
-    rows
 }
 
 fn add(bin: &mut Bin, p: f64, positive: bool, times: f64) {

@@ -15,28 +15,43 @@ pub struct Kept {
 /// The curve, most confident first; equally confident rows come in together.
 #[must_use]
 pub fn coverage_risk(v: &View<'_>, threshold: f64) -> Vec<Kept> {
-    let mut rows: Vec<(f64, f64, f64)> = v
+    let row = |(p, positive, t): (f64, bool, f64)| {
+        let wrong = (p >= threshold) != positive;
+        ((p - threshold).abs(), t * f64::from(u8::from(wrong)), t)
+    };
+    let drawn = |r: &(f64, bool, f64)| r.2 > 0.0;
+    // From both ends of the scores confidence falls towards the threshold, so two runs in order merge.
+    let mut above = v
         .rows()
-        .filter(|r| r.2 > 0.0)
-        .map(|(p, positive, t)| {
-            let wrong = (p >= threshold) != positive;
-            ((p - threshold).abs(), t * f64::from(u8::from(wrong)), t)
-        })
-        .collect();
-    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+        .take_while(|r| r.0 >= threshold)
+        .filter(drawn)
+        .map(row)
+        .peekable();
+    let mut below = v
+        .rows()
+        .rev()
+        .take_while(|r| r.0 < threshold)
+        .filter(drawn)
+        .map(row)
+        .peekable();
     let (mut kept, mut wrong) = (0.0, 0.0);
     let mut curve = Vec::new();
-    for (i, (confidence, bad, times)) in rows.iter().enumerate() {
-        kept += times;
-        wrong += bad;
-        if rows.get(i + 1).is_none_or(|next| next.0 != *confidence) {
-            curve.push(Kept {
-                coverage: kept / v.total(),
-                risk: wrong / kept,
-            });
+    loop {
+        let upper = above.peek().map(|r| r.0);
+        let lower = below.peek().map(|r| r.0);
+        let Some(confidence) = upper.into_iter().chain(lower).reduce(f64::max) else {
+            return curve;
+        };
+        let same = |r: &(f64, f64, f64)| r.0 == confidence;
+        while let Some((_, bad, times)) = above.next_if(same).or_else(|| below.next_if(same)) {
+            kept += times;
+            wrong += bad;
         }
+        curve.push(Kept {
+            coverage: kept / v.total(),
+            risk: wrong / kept,
+        });
     }
-    curve
 }
 
 /// Area under the curve by steps of coverage: mean risk over all coverages.
