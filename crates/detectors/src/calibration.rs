@@ -123,12 +123,19 @@ pub enum Band {
 }
 
 impl Calibration {
+    /// Probability from which what is not accused is in doubt.
+    #[must_use]
+    pub fn doubt(&self) -> f64 {
+        self.doubt_threshold
+            .map_or(self.decision_threshold, |d| d.max(self.decision_threshold))
+    }
+
     /// The band of a picture's `probability`, whose deliveries lie within `[low, high]`. `accuse` is the probability
     /// from which it may be called generated.
     #[must_use]
     pub fn band(&self, probability: f64, [low, high]: [f64; 2], accuse: Option<f64>) -> Band {
         let decision = self.decision_threshold;
-        let doubt = self.doubt_threshold.map_or(decision, |d| d.max(decision));
+        let doubt = self.doubt();
         let accused = |p: f64| accuse.is_some_and(|bar| p >= bar.max(decision));
         if accused(probability) && low >= decision {
             Band::Generated

@@ -77,9 +77,11 @@ pub fn decide(g: &Grounds<'_>) -> Decision {
             )),
             Some(bar) if g.probability < bar => reasons.push((
                 "below_operating_point",
-                "The score is on the generated side but below the threshold that keeps false \
-                 accusations rare."
-                    .into(),
+                format!(
+                    "The score is on the generated side but below {bar:.2}, which keeps false accusations rare; that is \
+                     `uncertain` from {:.2} on and `no_evidence` below.",
+                    c.doubt()
+                ),
             )),
             // High enough, but not in every delivery: said below.
             Some(_) => {}

@@ -1084,12 +1084,9 @@ mod tests {
         assert_eq!(windows("0.5").expect("reads").windows, Some(0.5));
         assert!(windows("-0.5").is_err());
         let artwork = |share: &str| {
-            let table = format!(
-                "[artwork]\nstyled = []\nphotographic = []\nphotographs = {share}\n\n[lattice]"
-            );
-            read(&semantic.replace("[lattice]", &table))
+            read(&semantic.replace("photographs = 0.02", &format!("photographs = {share}")))
         };
-        assert!(artwork("0.02").expect("reads").artwork.is_some());
+        assert!(artwork("0.1").expect("reads").artwork.is_some());
         assert!(artwork("0.5").is_err());
         let e = read(&semantic.replace("damping = 0.01", "damping = 0.0")).expect_err("refused");
         assert!(e.to_string().contains("damping"), "{e}");
