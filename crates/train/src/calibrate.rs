@@ -45,6 +45,8 @@ pub struct Scored {
     pub tier: Tier,
     /// Fused logit.
     pub logit: f64,
+    /// Whether it looks painted or drawn, and so is not accused.
+    pub artwork: bool,
 }
 
 /// The deployed form of trained weights.
@@ -171,6 +173,7 @@ pub fn score(
                 item: item.clone(),
                 tier,
                 logit: logit.0,
+                artwork: false,
             });
         }
     }
@@ -299,10 +302,11 @@ const MOST_UNCERTAIN: f64 = 0.15;
 /// The lowest threshold from which pictures are `uncertain` that leaves at most [`MOST_UNCERTAIN`] of every tier there.
 /// The other tiers of a picture stand for its re-deliveries.
 fn doubt_threshold(calibration: &Calibration, scored: &[Scored]) -> f64 {
-    let mut pictures: BTreeMap<&str, Vec<(Tier, f64)>> = BTreeMap::new();
+    let mut pictures: BTreeMap<&str, Vec<(Tier, f64, bool)>> = BTreeMap::new();
     for s in scored {
         let p = calibration.probability(Logit(s.logit)).0;
-        pictures.entry(&s.item.path).or_default().push((s.tier, p));
+        let deliveries = pictures.entry(&s.item.path).or_default();
+        deliveries.push((s.tier, p, s.artwork));
     }
     let accuse = calibration.generated_threshold;
     let decision = calibration.decision_threshold;
@@ -317,9 +321,11 @@ fn doubt_threshold(calibration: &Calibration, scored: &[Scored]) -> f64 {
         for deliveries in pictures.values() {
             let low = deliveries.iter().map(|d| d.1).fold(1.0, f64::min);
             let high = deliveries.iter().map(|d| d.1).fold(0.0, f64::max);
-            for (_, p) in deliveries.iter().filter(|d| d.0 == tier) {
+            for (_, p, artwork) in deliveries.iter().filter(|d| d.0 == tier) {
                 n += 1;
-                doubtful += usize::from(with.band(*p, [low, high], accuse) == Band::Doubt);
+                let band = with.band(*p, [low, high], accuse);
+                let held_back = band == Band::Generated && *artwork;
+                doubtful += usize::from(band == Band::Doubt || held_back);
             }
         }
         doubtful as f64 / f64::from(n.max(1))
@@ -348,13 +354,12 @@ fn accusing_threshold(
     let mut groups: BTreeMap<&str, Vec<f32>> = BTreeMap::new();
     let mut positives = Vec::new();
     for s in scored {
+        // What looks painted or drawn is accused at no threshold.
+        let p = if s.artwork { 0.0 } else { probability(s) };
         if s.item.label == 0 {
-            groups
-                .entry(&s.item.group)
-                .or_default()
-                .push(probability(s));
+            groups.entry(&s.item.group).or_default().push(p);
         } else {
-            positives.push(probability(s));
+            positives.push(p);
         }
     }
     if groups.is_empty() || positives.is_empty() {
@@ -465,6 +470,7 @@ mod tests {
                         item: item(label, group + 10 * usize::from(label), i),
                         tier: Tier::Clean,
                         logit,
+                        artwork: false,
                     });
                 }
             }
@@ -505,6 +511,23 @@ mod tests {
             "{}",
             share(doubt)
         );
+    }
+
+    #[test]
+    fn artwork_is_no_accusation() {
+        let mut pictures = scored(true);
+        for s in &mut pictures {
+            s.artwork = s.item.label == 0 && s.logit > 0.0;
+        }
+        assert!(fit(&pictures).generated_threshold.is_some());
+        // Held back, every generated picture is in doubt.
+        let mut pictures = scored(false);
+        let c = fit(&pictures);
+        for s in &mut pictures {
+            s.artwork = s.item.label == 1;
+        }
+        let bar = c.generated_threshold.expect("carries the word");
+        assert_eq!(doubt_threshold(&c, &pictures), bar);
     }
 
     #[test]

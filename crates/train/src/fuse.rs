@@ -296,6 +296,7 @@ pub fn fuse(
                 item: item.clone(),
                 tier: *tier,
                 logit: weights[0] * z[0] + weights[1] * z[1],
+                artwork: false,
             })
             .collect()
     };

@@ -577,7 +577,8 @@ fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rat
     probe::fit_early(rows, cache.read, &labels, &weight, &how)
 }
 
-/// Head that tells what looks painted or drawn, fitted on all folds, and what heads that never saw a fold say of it.
+/// Head that tells what looks painted or drawn, fitted on all folds, and what heads that never saw a fold say of it:
+/// in sum, and of each item in each tier.
 ///
 /// Positive are drawn versions of authentic pictures and generated pictures in artists' styles, half of the weight
 /// each; negative are authentic pictures and generated ones that look like photographs. The share of generated
@@ -588,7 +589,7 @@ fn artwork(
     features: &Features,
     items: &[Item],
     rate: f64,
-) -> Result<(Linear, Artwork), TrainError> {
+) -> Result<(Linear, Artwork, Vec<[bool; 3]>), TrainError> {
     let drawn = features
         .drawn
         .as_ref()
@@ -646,11 +647,13 @@ fn artwork(
     folds.sort_unstable();
     folds.dedup();
     let mut photographs = Vec::new();
+    let mut tiers = vec![[0.0; TIERS.len()]; items.len()];
     let (mut filtered, mut in_style, mut generated) = (Vec::new(), Vec::new(), Vec::new());
     for fold in folds {
         let head = fit(&|i| i.fold != fold);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
-            let clean = logit(&head, cache.row(i, deliveries));
+            tiers[i] = std::array::from_fn(|t| logit(&head, cache.row(i, deliveries + t)));
+            let clean = tiers[i][0];
             if item.label == 0 {
                 photographs.push(clean);
                 filtered.push(logit(&head, drawn.row(i, 0)));
@@ -675,7 +678,8 @@ fn artwork(
         styled: share(&in_style),
         generated: share(&generated),
     };
-    Ok((fit(&|_| true), found))
+    let looks = tiers.iter().map(|t| t.map(|v| v >= threshold)).collect();
+    Ok((fit(&|_| true), found, looks))
 }
 
 fn logit(head: &Linear, row: &[f16]) -> f64 {
@@ -712,6 +716,7 @@ fn out_of_fold(
                     item: item.clone(),
                     tier,
                     logit: logit(&head, cache.row(i, recipe.deliveries as usize + t)),
+                    artwork: false,
                 });
             }
         }
@@ -936,7 +941,7 @@ pub fn train(
     }
     let Some(HeldOut {
         rate,
-        scored,
+        mut scored,
         heads,
         ..
     }) = best
@@ -965,11 +970,23 @@ pub fn train(
             Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
             None => None,
         };
+        if let Some((_, _, looks)) = &second {
+            let index: BTreeMap<&str, usize> = items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| (item.path.as_str(), i))
+                .collect();
+            for s in &mut scored {
+                let tier = TIERS.iter().position(|t| *t == s.tier);
+                let item = index.get(s.item.path.as_str());
+                s.artwork = item.zip(tier).is_some_and(|(i, t)| looks[*i][t]);
+            }
+        }
         let mut heads = vec![&head];
-        heads.extend(second.iter().map(|(head, _)| head));
+        heads.extend(second.iter().map(|(head, ..)| head));
         let onnx = network(recipe, &tower, &heads)?;
         let mut card = card(recipe, id, &onnx);
-        card.artwork = second.map(|(_, found)| found);
+        card.artwork = second.map(|(_, found, _)| found);
         if let Some(found) = &card.artwork {
             log(&format!(
                 "held-out folds, share that looks painted or drawn: {found:?}"
