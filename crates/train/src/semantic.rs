@@ -187,6 +187,18 @@ impl Recipe {
         toml::from_str::<toml::Table>(text).is_ok_and(|t| t.contains_key("encoder"))
     }
 
+    /// How a head is fitted at a learning rate.
+    fn early(&self, learning_rate: f64) -> Early {
+        Early {
+            epochs: self.epochs,
+            learning_rate,
+            weight_decay: self.weight_decay,
+            dropout: self.dropout,
+            smoothing: self.smoothing,
+            seed: self.seed,
+        }
+    }
+
     fn config(&self) -> VitConfig {
         VitConfig {
             depth: self.blocks,
@@ -566,15 +578,7 @@ fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rat
             weight.push(w * share as f32);
         }
     }
-    let how = Early {
-        epochs: recipe.epochs,
-        learning_rate: rate,
-        weight_decay: recipe.weight_decay,
-        dropout: recipe.dropout,
-        smoothing: recipe.smoothing,
-        seed: recipe.seed,
-    };
-    probe::fit_early(rows, cache.read, &labels, &weight, &how)
+    probe::fit_early(rows, cache.read, &labels, &weight, &recipe.early(rate))
 }
 
 /// Head that tells what looks painted or drawn, fitted on all folds, and what heads that never saw a fold say of it:
@@ -633,15 +637,7 @@ fn artwork(
         add(&styled, cache, deliveries, 1.0, 0.5);
         add(&|i| i.label == 0, drawn, 1, 1.0, 0.5);
         add(&plain, cache, deliveries, 0.0, 1.0);
-        let how = Early {
-            epochs: recipe.epochs,
-            learning_rate: rate,
-            weight_decay: recipe.weight_decay,
-            dropout: recipe.dropout,
-            smoothing: recipe.smoothing,
-            seed: recipe.seed,
-        };
-        probe::fit_early(rows, cache.read, &labels, &weight, &how)
+        probe::fit_early(rows, cache.read, &labels, &weight, &recipe.early(rate))
     };
     let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
     folds.sort_unstable();
