@@ -288,6 +288,21 @@ pub enum DataCommand {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+    /// How well traces of some makers of pairs tell those of others and of held-out generators.
+    Traces {
+        /// Data set: a folder with `manifest.tsv`.
+        #[arg(long)]
+        data: PathBuf,
+        /// Folder of `data synth`.
+        #[arg(long, default_value = "pairs")]
+        pairs: PathBuf,
+        /// Folds that are scored; the others train.
+        #[arg(long, value_delimiter = ',', default_value = "1,3")]
+        held_out: Vec<String>,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+        format: TextFormat,
+    },
     /// Assign splits by group, never by file.
     Split {
         /// Manifest.

@@ -8,6 +8,7 @@ use realscope_eval::{check, import};
 use realscope_train::manifest;
 use realscope_train::recipe::View;
 use realscope_train::synth::{self, Maker};
+use realscope_train::traces;
 
 use crate::Failure;
 use crate::args::{DataCommand, TextFormat};
@@ -128,6 +129,41 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
             )
             .map_err(|e| Failure::new(2, e.to_string()))?;
             println!("{} pairs in {}", pairs.len(), out.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        DataCommand::Traces {
+            data,
+            pairs,
+            held_out,
+            format,
+        } => {
+            let fail = |e: realscope_train::TrainError| Failure::new(2, e.to_string());
+            let items =
+                manifest::training(&data, Path::new("manifest.tsv"), View::Crop).map_err(fail)?;
+            let curve = traces::curve(&items, &data, &pairs, &held_out, &mut |line| {
+                eprintln!("{line}");
+            })
+            .map_err(fail)?;
+            match format {
+                TextFormat::Json => println!(
+                    "{}",
+                    serde_json::to_string_pretty(&curve).map_err(data_failure)?
+                ),
+                TextFormat::Text => {
+                    println!("AUC of      makers seen  makers unseen  generators  matched");
+                    let text = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
+                    for p in curve {
+                        println!(
+                            "{:>2} makers   {:>11}  {:>13}  {:>10}  {:>7}",
+                            p.makers,
+                            text(p.seen),
+                            text(p.unseen),
+                            text(p.generators),
+                            text(p.matched)
+                        );
+                    }
+                }
+            }
             Ok(ExitCode::SUCCESS)
         }
         DataCommand::Split {

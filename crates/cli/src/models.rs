@@ -110,9 +110,22 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                     "card": card,
                 }))?;
             } else {
-                let text =
-                    toml::to_string(&entry.card).map_err(|e| Failure::new(2, e.to_string()))?;
+                // Thousands of validation scores are for programs.
+                let mut card = entry.card.clone();
+                let tiers = card
+                    .calibration
+                    .as_mut()
+                    .map(|c| std::mem::take(&mut c.tiers));
+                let text = toml::to_string(&card).map_err(|e| Failure::new(2, e.to_string()))?;
                 print!("{text}");
+                for t in tiers.into_iter().flatten() {
+                    println!(
+                        "# {}: scores of {} authentic and {} generated validation pictures with --format json",
+                        t.tier.name(),
+                        t.negatives.len(),
+                        t.positives.len()
+                    );
+                }
             }
         }
         ModelsCommand::Import {

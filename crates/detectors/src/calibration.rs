@@ -56,6 +56,26 @@ pub struct OperatingPoint {
     pub fpr: f64,
 }
 
+/// An operating point that is stored with its card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredPoint {
+    /// The tier.
+    pub tier: Tier,
+    /// False-positive rate that was asked for.
+    pub max_fpr: f64,
+    /// Probability from which a picture counts.
+    pub threshold: f64,
+    /// Share of authentic validation pictures at or above it.
+    pub fpr: f64,
+    /// 95% interval of that share, whole groups resampled.
+    pub fpr_ci95: [f64; 2],
+    /// Share of generated validation pictures at or above it.
+    pub recall: f64,
+    /// 95% interval of that share, whole groups resampled.
+    pub recall_ci95: [f64; 2],
+}
+
 /// Validation pictures of one tier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,6 +113,9 @@ pub struct Calibration {
     pub matched_auc_low: f64,
     /// Upper bound.
     pub matched_auc_high: f64,
+    /// Operating points at 1% and 5% by tier, with intervals.
+    #[serde(default)]
+    pub operating_points: Vec<StoredPoint>,
     /// Validation scores by tier, for operating points.
     pub tiers: Vec<TierCalibration>,
 }
@@ -157,6 +180,14 @@ impl Calibration {
         Probability((1.0 / (1.0 + (-z).exp())).clamp(1e-4, 1.0 - 1e-4))
     }
 
+    /// The stored operating point of a tier at exactly `max_fpr`.
+    #[must_use]
+    pub fn stored_point(&self, tier: Tier, max_fpr: f64) -> Option<&StoredPoint> {
+        self.operating_points
+            .iter()
+            .find(|p| p.tier == tier && (p.max_fpr - max_fpr).abs() < 1e-9)
+    }
+
     /// The lowest threshold whose false-positive rate in `tier` is at most `max_fpr`.
     #[must_use]
     pub fn operating_point(&self, tier: Tier, max_fpr: f64) -> Operating {
@@ -216,6 +247,7 @@ mod tests {
             matched_auc: 0.5,
             matched_auc_low: 0.4,
             matched_auc_high: 0.6,
+            operating_points: vec![],
             tiers: vec![],
         }
     }

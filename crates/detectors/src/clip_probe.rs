@@ -57,17 +57,15 @@ fn join(mut card: Card, head: &StateDict, file: &Path) -> Result<(Card, Vec<u8>)
             file.display()
         )));
     }
-    let missing = |key: &str| corrupt(format!("the head lacks `{key}`"));
-    let (_, weight) = head.get("weight").ok_or_else(|| missing("weight"))?;
-    let (_, bias) = head.get("bias").ok_or_else(|| missing("bias"))?;
-    let bias = *bias.first().ok_or_else(|| missing("bias"))?;
+    let heads = tower::heads(head, if card.artwork.is_some() { 2 } else { 1 }).map_err(corrupt)?;
     let config = VitConfig::clip_b16();
     let statistics = 2 * config.depth * config.hidden;
-    if weight.is_empty() || weight.len() > statistics {
-        return Err(corrupt(format!("the head reads {} numbers", weight.len())));
+    let width = heads[0].0.len();
+    if width > statistics || heads.iter().any(|(weight, _)| weight.len() != width) {
+        return Err(corrupt(format!("the head reads {width} numbers")));
     }
     let tower = tower::tower(file, config.depth).map_err(|e| corrupt(e.to_string()))?;
-    let float = tower::network(ID, &tower, false, &[(weight, bias)]);
+    let float = tower::network(ID, &tower, false, &heads);
     let onnx = quantize::dynamic_int8(&float).map_err(|e| corrupt(e.to_string()))?;
     card.weights_sha256 = sha256(&onnx);
     Ok((card, onnx))
@@ -103,10 +101,12 @@ mod tests {
     #[test]
     fn the_head_fits_the_tower() {
         let head = StateDict::from_safetensors(HEAD).expect("a head");
-        let (_, weight) = head.get("weight").expect("weights");
-        assert!(weight.len().is_multiple_of(2 * 768) && weight.len() <= 24 * 768);
-        assert!(weight.iter().all(|w| w.is_finite()));
         let card = card().expect("reads");
+        let count = if card.artwork.is_some() { 2 } else { 1 };
+        for (weight, _) in tower::heads(&head, count).expect("heads") {
+            assert!(weight.len().is_multiple_of(2 * 768) && weight.len() <= 24 * 768);
+            assert!(weight.iter().all(|w| w.is_finite()));
+        }
         assert!(card.calibration.is_some() && card.encoder_sha256.is_some());
     }
 }

@@ -145,6 +145,10 @@ pub struct OperatingRecord {
     pub threshold: Option<f64>,
     /// Recall to expect there.
     pub expected_recall: Option<f64>,
+    /// 95% interval of that recall over groups; null for rates other than 0.01 and 0.05.
+    pub recall_interval: Option<[f64; 2]>,
+    /// 95% interval of the false-positive rate over groups; null for rates other than 0.01 and 0.05.
+    pub fpr_interval: Option<[f64; 2]>,
     /// Authentic validation pictures in the tier.
     pub negatives: usize,
 }

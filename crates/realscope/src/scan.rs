@@ -372,6 +372,7 @@ impl Scanner {
             .and_then(|c| c.tiers.iter().find(|t| t.tier == tier))
             .map_or(0, |t| t.negatives.len());
         let point = calibration.map(|c| c.operating_point(tier, max_fpr));
+        let stored = calibration.and_then(|c| c.stored_point(tier, max_fpr));
         Some(match point {
             Some(Operating::Point(p)) => OperatingRecord {
                 status: "ok".into(),
@@ -379,6 +380,8 @@ impl Scanner {
                 max_fpr,
                 threshold: Some(p.threshold),
                 expected_recall: Some(p.recall),
+                recall_interval: stored.map(|s| s.recall_ci95),
+                fpr_interval: stored.map(|s| s.fpr_ci95),
                 negatives,
             },
             _ => OperatingRecord {
@@ -387,6 +390,8 @@ impl Scanner {
                 max_fpr,
                 threshold: None,
                 expected_recall: None,
+                recall_interval: None,
+                fpr_interval: None,
                 negatives,
             },
         })

@@ -10,10 +10,12 @@ use std::path::Path;
 use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use realscope_detectors::calibration::{Band, Calibration, Tier, TierCalibration};
+use realscope_detectors::calibration::{
+    Band, Calibration, Operating, StoredPoint, Tier, TierCalibration,
+};
 use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
 use realscope_detectors::onnx::{OnnxDetector, sha256};
-use realscope_detectors::{Detector, Logit};
+use realscope_detectors::{Detector, Logit, npr};
 use realscope_media::delivery::{self, Subsampling};
 use realscope_nn::efficientnet_lite::EfficientNetLite;
 use realscope_nn::engine::EngineKind;
@@ -92,29 +94,43 @@ pub(crate) fn record(
 #[must_use]
 pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card {
     let (mean, std) = statistics(recipe.network);
+    let input = |view| Input {
+        size: recipe.input,
+        view,
+        max_windows,
+        filter: Filter::Lanczos3,
+        mean,
+        std,
+    };
+    let training_data = "pictures of public repositories with known source, and aligned pairs: the authentic \
+                         ones re-made by autoencoders and up-samplers; the pictures are not distributed";
+    if recipe.network == Network::Npr {
+        return Card {
+            id: id.into(),
+            summary:
+                "Neighbouring pixel relationships on native-resolution windows, our own weights"
+                    .into(),
+            status: Status::Preview,
+            input: input(View::Windows),
+            weights_sha256: sha256(onnx),
+            licence: "MIT OR Apache-2.0".into(),
+            training_data: training_data.into(),
+            ..npr::card()
+        };
+    }
     Card {
         id: id.into(),
         summary: "Pixel expert on native-resolution windows and a resized view".into(),
         status: Status::Preview,
         task: Task::GeneratedImage,
-        input: Input {
-            size: recipe.input,
-            view: View::WholeAndWindows,
-            max_windows,
-            filter: Filter::Lanczos3,
-            mean,
-            std,
-        },
+        input: input(View::WholeAndWindows),
         output: OutputKind::Logit,
         weights_sha256: sha256(onnx),
         encoder_sha256: None,
         licence:
             "MIT OR Apache-2.0; fine-tuned from EfficientNet-Lite0 ImageNet weights (Apache-2.0)"
                 .into(),
-        training_data: "pictures of public repositories with known source, and reconstructions of \
-                        the authentic ones by the TAEF2 autoencoder; the pictures are not \
-                        distributed"
-            .into(),
+        training_data: training_data.into(),
         citation:
             "EfficientNet: Tan and Le, ICML 2019, arXiv 1905.11946; aligned pairs: Dual Data \
                    Alignment, NeurIPS 2025, arXiv 2505.14359"
@@ -245,6 +261,7 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         matched_auc: 0.5,
         matched_auc_low: 0.0,
         matched_auc_high: 1.0,
+        operating_points: Vec::new(),
         tiers: Vec::new(),
     };
     let sigmoid = calibration.clone();
@@ -290,6 +307,7 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         calibration.generated_threshold = Some(threshold.max(calibration.decision_threshold));
         calibration.doubt_threshold = Some(doubt_threshold(&calibration, scored));
     }
+    calibration.operating_points = operating_points(&calibration, scored);
     let text = serde_json::to_vec(&calibration).unwrap_or_default();
     calibration.id = sha256(&text)[..16].to_owned();
     calibration
@@ -341,7 +359,65 @@ fn doubt_threshold(calibration: &Calibration, scored: &[Scored]) -> f64 {
         .unwrap_or(bar)
 }
 
-/// Resamples of groups behind [`accusing_threshold`].
+/// False-positive rates whose operating points are stored.
+const STORED_RATES: [f64; 2] = [0.01, 0.05];
+
+/// Operating points of every tier with enough authentic pictures, with intervals over resampled groups.
+fn operating_points(calibration: &Calibration, scored: &[Scored]) -> Vec<StoredPoint> {
+    let mut out = Vec::new();
+    for tier in [Tier::Clean, Tier::Web, Tier::Hard] {
+        for max_fpr in STORED_RATES {
+            let Operating::Point(p) = calibration.operating_point(tier, max_fpr) else {
+                continue;
+            };
+            // By class: pictures at or above the threshold, and all, of each group.
+            let mut groups: [BTreeMap<&str, (f64, f64)>; 2] = Default::default();
+            for s in scored.iter().filter(|s| s.tier == tier) {
+                let hit = calibration.probability(Logit(s.logit)).0 as f32;
+                let counts = groups[usize::from(s.item.label)]
+                    .entry(&s.item.group)
+                    .or_default();
+                counts.0 += f64::from(u8::from(f64::from(hit) >= p.threshold));
+                counts.1 += 1.0;
+            }
+            let [fpr_ci95, recall_ci95] = groups.map(|g| share_interval(&g));
+            out.push(StoredPoint {
+                tier,
+                max_fpr,
+                threshold: p.threshold,
+                fpr: p.fpr,
+                fpr_ci95,
+                recall: p.recall,
+                recall_ci95,
+            });
+        }
+    }
+    out
+}
+
+/// 95% interval of a share over groups `(hits, pictures)`, whole groups resampled.
+fn share_interval(groups: &BTreeMap<&str, (f64, f64)>) -> [f64; 2] {
+    let groups: Vec<(f64, f64)> = groups.values().copied().collect();
+    if groups.is_empty() {
+        return [0.0, 1.0];
+    }
+    let mut shares: Vec<f64> = (0..RESAMPLES)
+        .map(|i| {
+            let mut rng = ChaCha8Rng::seed_from_u64(13);
+            rng.set_stream(i);
+            let (hits, n) = (0..groups.len()).fold((0.0, 0.0), |(hits, n), _| {
+                let g = groups[rng.random_range(0..groups.len())];
+                (hits + g.0, n + g.1)
+            });
+            hits / n
+        })
+        .collect();
+    shares.sort_by(f64::total_cmp);
+    let at = |q: f64| shares[((shares.len() - 1) as f64 * q).round() as usize];
+    [at(0.025), at(0.975)]
+}
+
+/// Resamples of groups behind intervals and [`accusing_threshold`].
 const RESAMPLES: u64 = 400;
 
 /// The lowest threshold at which false accusations stay rare on groups like the validation ones, and its
@@ -511,6 +587,20 @@ mod tests {
             "{}",
             share(doubt)
         );
+    }
+
+    #[test]
+    fn operating_points_have_intervals_over_groups() {
+        let c = fit(&scored(true));
+        let p = c.stored_point(Tier::Clean, 0.05).expect("enough pictures");
+        assert!(p.fpr <= 0.05 && p.fpr_ci95[0] <= p.fpr && p.fpr <= p.fpr_ci95[1]);
+        assert!(p.recall_ci95[0] <= p.recall && p.recall <= p.recall_ci95[1]);
+        // A fifth of one group in ten is accused: samples without that group have a lower rate, others a higher one.
+        assert!(
+            p.fpr_ci95[0] < 0.8 * p.fpr && p.fpr_ci95[1] > 1.2 * p.fpr,
+            "{p:?}"
+        );
+        assert!(c.stored_point(Tier::Web, 0.05).is_none());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 pub mod augment;
 pub mod batch;
+pub mod blend;
 pub mod calibrate;
 pub mod fuse;
 pub mod lattice;
@@ -18,6 +19,7 @@ pub mod recipe;
 pub mod run;
 pub mod semantic;
 pub mod synth;
+pub mod traces;
 
 use std::path::PathBuf;
 

@@ -163,11 +163,10 @@ impl Recipe {
             lattice.check()?;
         }
         if let Some(artwork) = &recipe.artwork
-            && (recipe.head_alone || !(0.0..0.5).contains(&artwork.photographs))
+            && !(0.0..0.5).contains(&artwork.photographs)
         {
             return Err(TrainError::Recipe(
-                "`artwork`: `photographs` must be 0 to 0.5, and `head_alone` has no second head"
-                    .into(),
+                "`artwork`: `photographs` must be 0 to 0.5".into(),
             ));
         }
         if recipe.head_alone
@@ -947,12 +946,30 @@ pub fn train(
     write_scores(out, &scored)?;
     let every: Vec<usize> = (0..items.len()).collect();
     let head = fit(recipe, &features, &items, &every, rate);
+    let second = match &recipe.artwork {
+        Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
+        None => None,
+    };
+    if let Some((_, _, looks)) = &second {
+        let index: BTreeMap<&str, usize> = items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| (item.path.as_str(), i))
+            .collect();
+        for s in &mut scored {
+            let tier = TIERS.iter().position(|t| *t == s.tier);
+            let item = index.get(s.item.path.as_str());
+            s.artwork = item.zip(tier).is_some_and(|(i, t)| looks[*i][t]);
+        }
+    }
     let (name, weights, mut card) = if recipe.head_alone {
         let bytes = std::fs::read(&encoder).map_err(io_error(&encoder))?;
-        let mut dict = StateDict::default();
-        dict.insert("weight", vec![1, head.weight.len()], head.weight.clone());
-        dict.insert("bias", vec![1], vec![head.bias]);
-        let head = dict.to_safetensors().map_err(TrainError::Recipe)?;
+        let second = second.as_ref().map(|(head, ..)| head);
+        let heads = tower::save_heads(
+            (&head.weight, head.bias),
+            second.map(|h| (&*h.weight, h.bias)),
+        );
+        let heads = heads.to_safetensors().map_err(TrainError::Recipe)?;
         let card = Card {
             weights_sha256: String::new(),
             encoder_sha256: Some(sha256(&bytes)),
@@ -960,36 +977,20 @@ pub fn train(
                 .into(),
             ..card(recipe, id, &[])
         };
-        (format!("{id}.safetensors"), head, card)
+        (format!("{id}.safetensors"), heads, card)
     } else {
-        let second = match &recipe.artwork {
-            Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
-            None => None,
-        };
-        if let Some((_, _, looks)) = &second {
-            let index: BTreeMap<&str, usize> = items
-                .iter()
-                .enumerate()
-                .map(|(i, item)| (item.path.as_str(), i))
-                .collect();
-            for s in &mut scored {
-                let tier = TIERS.iter().position(|t| *t == s.tier);
-                let item = index.get(s.item.path.as_str());
-                s.artwork = item.zip(tier).is_some_and(|(i, t)| looks[*i][t]);
-            }
-        }
         let mut heads = vec![&head];
         heads.extend(second.iter().map(|(head, ..)| head));
         let onnx = network(recipe, &tower, &heads)?;
-        let mut card = card(recipe, id, &onnx);
-        card.artwork = second.map(|(_, found, _)| found);
-        if let Some(found) = &card.artwork {
-            log(&format!(
-                "held-out folds, share that looks painted or drawn: {found:?}"
-            ));
-        }
+        let card = card(recipe, id, &onnx);
         (format!("{id}.onnx"), onnx, card)
     };
+    card.artwork = second.map(|(_, found, _)| found);
+    if let Some(found) = &card.artwork {
+        log(&format!(
+            "held-out folds, share that looks painted or drawn: {found:?}"
+        ));
+    }
     let calibration = calibrate::fit(&scored);
     card.map_false_alarm_rate =
         map_false_alarms(recipe, root, &items, &packed, &heads, &calibration)?;

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::batch::{self, picture_error};
+use crate::blend;
 use crate::manifest::Item;
 use crate::{TrainError, io_error};
 
@@ -48,11 +49,13 @@ pub enum Maker {
     Span,
     /// Reduced, then enlarged by Real-ESRGAN's compact network.
     Compact,
+    /// Blended with an altered copy of itself (manipulated, not generated).
+    Blended,
 }
 
 impl Maker {
     /// All makers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Taef2,
         Self::Transposed,
         Self::Nearest,
@@ -60,6 +63,7 @@ impl Maker {
         Self::Quantized,
         Self::Span,
         Self::Compact,
+        Self::Blended,
     ];
 
     /// Name in files and options.
@@ -73,6 +77,7 @@ impl Maker {
             Self::Quantized => "quantized",
             Self::Span => "span",
             Self::Compact => "compact",
+            Self::Blended => "blended",
         }
     }
 
@@ -88,7 +93,7 @@ impl Maker {
             Self::Nearest => Some(AutoencoderConfig::plain(Upsampling::Nearest)),
             Self::Shuffle => Some(AutoencoderConfig::plain(Upsampling::PixelShuffle)),
             Self::Quantized => Some(AutoencoderConfig::quantized(Upsampling::Bilinear)),
-            Self::Taef2 | Self::Span | Self::Compact => None,
+            Self::Taef2 | Self::Span | Self::Compact | Self::Blended => None,
         }
     }
 }
@@ -229,6 +234,7 @@ enum Loaded<B: Backend> {
     Own(Box<Autoencoder<B>>),
     Span(Box<Span<B>>),
     Compact(Box<Compact<B>>),
+    Blended,
 }
 
 impl<B: Backend> Loaded<B> {
@@ -241,8 +247,13 @@ impl<B: Backend> Loaded<B> {
         let (w, h) = picture.dimensions();
         let whole = || to_tensor::<B>(std::slice::from_ref(picture), device);
         let enlarged = match self {
-            Self::Taef2(pair) => return Ok(to_picture(pair.1.forward(pair.0.forward(whole())))),
-            Self::Own(network) => return Ok(to_picture(network.forward(whole()))),
+            // Tones of its own would give a pair away, except where they are the manipulation.
+            Self::Blended => return blend::blended(picture, rng),
+            Self::Taef2(pair) => {
+                let made = to_picture(pair.1.forward(pair.0.forward(whole())));
+                return Ok(align(&made, picture));
+            }
+            Self::Own(network) => return Ok(align(&to_picture(network.forward(whole())), picture)),
             Self::Span(_) | Self::Compact(_) => {
                 // Halving keeps most detail and still leaves the up-sampler's trace; a quarter is what
                 // its authors trained it for.
@@ -259,7 +270,8 @@ impl<B: Backend> Loaded<B> {
             }
         };
         debug_assert!(enlarged.width() >= w / FACTOR as u32);
-        delivery::resize(&enlarged, w, h, Filter::Lanczos3)
+        let made = delivery::resize(&enlarged, w, h, Filter::Lanczos3)?;
+        Ok(align(&made, picture))
     }
 }
 
@@ -367,6 +379,7 @@ fn load<B: AutodiffBackend>(
             network.load(&published("span.safetensors")?, device)?;
             Loaded::Span(Box::new(network))
         }
+        Maker::Blended => Loaded::Blended,
         Maker::Compact => {
             let mut network = Compact::<Inner<B>>::init(device);
             network.load(&published("compact.safetensors")?, device)?;
@@ -424,7 +437,6 @@ pub fn synth<B: AutodiffBackend>(
                 let fake = network
                     .remake(&cut, &mut rng, device)
                     .map_err(|e| fault(&e))?;
-                let fake = align(&fake, &cut);
                 if let Some(folder) = target.parent() {
                     std::fs::create_dir_all(folder).map_err(io_error(folder))?;
                 }

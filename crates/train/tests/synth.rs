@@ -86,6 +86,25 @@ fn authentic_pictures_get_twins_of_the_same_window() {
 }
 
 #[test]
+fn blended_pairs_keep_their_tones() {
+    let (data, out) = (
+        tempfile::tempdir().expect("folder"),
+        tempfile::tempdir().expect("folder"),
+    );
+    data_set(data.path());
+    let pairs = make(data.path(), out.path(), vec![Maker::Blended], 1);
+    assert_eq!(pairs.len(), 2);
+    let items =
+        manifest::training(data.path(), Path::new("manifest.tsv"), View::Crop).expect("items");
+    for twin in Twin::of(&items, out.path()).expect("twins") {
+        let [real, fake] = twin.open(data.path()).expect("opens");
+        let changed = real.pixels().zip(fake.pixels()).filter(|(a, b)| a != b);
+        let share = changed.count() as f64 / f64::from(real.width() * real.height());
+        assert!((0.05..=1.0).contains(&share), "{share}");
+    }
+}
+
+#[test]
 fn the_makers_of_a_picture_do_not_depend_on_their_order() {
     let data = tempfile::tempdir().expect("folder");
     data_set(data.path());
