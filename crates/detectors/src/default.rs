@@ -4,7 +4,7 @@
 //! entropy-coded multiples of one step a matrix and are expanded when they are loaded. Trained by
 //! `realscope train recipes/semantic.toml`.
 
-use realscope_nn::engine::EngineKind;
+use realscope_nn::engine::Choice;
 
 use crate::onnx::OnnxDetector;
 use crate::{Card, DetectorError};
@@ -30,6 +30,6 @@ pub fn card() -> Result<Card, DetectorError> {
 ///
 /// # Errors
 /// [`DetectorError::Corrupt`] or [`DetectorError::Engine`].
-pub fn load(kind: EngineKind) -> Result<OnnxDetector, DetectorError> {
-    OnnxDetector::load(card()?, WEIGHTS, kind)
+pub fn load(engine: Choice) -> Result<OnnxDetector, DetectorError> {
+    OnnxDetector::load(card()?, WEIGHTS, engine)
 }

@@ -4,7 +4,7 @@
 //! The sizes of the two inputs differ, so a view's size says which expert it is for.
 
 use image::RgbImage;
-use realscope_nn::engine::EngineKind;
+use realscope_nn::engine::Choice;
 
 use crate::card::{Card, Companion};
 use crate::onnx::OnnxDetector;
@@ -27,8 +27,9 @@ impl Fused {
         card: Card,
         whole: &[u8],
         native: &[u8],
-        kind: EngineKind,
+        engine: impl Into<Choice>,
     ) -> Result<Self, DetectorError> {
+        let engine = engine.into();
         let corrupt = |reason: &str| DetectorError::Corrupt {
             id: card.id.clone(),
             reason: reason.into(),
@@ -46,8 +47,8 @@ impl Fused {
             .weights_sha256
             .clone_from(&companion.weights_sha256);
         Ok(Self {
-            whole: OnnxDetector::load(card.clone(), whole, kind)?,
-            native: OnnxDetector::load(native_card, native, kind)?,
+            whole: OnnxDetector::load(card.clone(), whole, engine)?,
+            native: OnnxDetector::load(native_card, native, engine)?,
             card,
             companion,
         })

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use realscope_nn::engine::EngineKind;
+use realscope_nn::engine::{Choice, EngineKind};
 
 use crate::card::{Card, Input};
 use crate::fused::Fused;
@@ -102,7 +102,12 @@ impl Home {
     ///
     /// # Errors
     /// [`DetectorError`].
-    pub fn load(&self, id: &str, kind: EngineKind) -> Result<Box<dyn Detector>, DetectorError> {
+    pub fn load(
+        &self,
+        id: &str,
+        engine: impl Into<Choice>,
+    ) -> Result<Box<dyn Detector>, DetectorError> {
+        let engine = engine.into();
         let card = self.card(id)?;
         let read = |name: &str| {
             let path = self.folder(id).join(name);
@@ -113,9 +118,9 @@ impl Home {
         };
         let bytes = read("model.onnx")?;
         Ok(if card.companion.is_some() {
-            Box::new(Fused::load(card, &bytes, &read("native.onnx")?, kind)?)
+            Box::new(Fused::load(card, &bytes, &read("native.onnx")?, engine)?)
         } else {
-            Box::new(OnnxDetector::load(card, &bytes, kind)?)
+            Box::new(OnnxDetector::load(card, &bytes, engine)?)
         })
     }
 

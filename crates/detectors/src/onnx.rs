@@ -1,7 +1,7 @@
 //! A detector that is one ONNX classifier with a card.
 
 use image::RgbImage;
-use realscope_nn::engine::{self, Engine, EngineKind};
+use realscope_nn::engine::{self, Choice, Engine};
 use realscope_nn::quantize;
 use sha2::{Digest, Sha256};
 
@@ -47,7 +47,7 @@ impl OnnxDetector {
     ///
     /// # Errors
     /// [`DetectorError::Corrupt`] on another hash, [`DetectorError::Engine`] when they do not load.
-    pub fn load(card: Card, onnx: &[u8], kind: EngineKind) -> Result<Self, DetectorError> {
+    pub fn load(card: Card, onnx: &[u8], choice: impl Into<Choice>) -> Result<Self, DetectorError> {
         let found = sha256(onnx);
         if found != card.weights_sha256 {
             return Err(DetectorError::Corrupt {
@@ -63,7 +63,7 @@ impl OnnxDetector {
             reason: e.to_string(),
         })?;
         Ok(Self {
-            engine: engine::load(kind, network)?,
+            engine: engine::load(choice, network)?,
             // An 8-bit network scales its activations over the batch; alone, a window's score does not
             // depend on its neighbours.
             batch: if dynamic { 1 } else { BATCH },

@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
+use prost::Message as _;
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensorView, Tensor};
 use serde::{Deserialize, Serialize};
+
+use crate::onnx::proto::{Model, StringEntry};
 
 /// Which implementation runs a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,18 +110,134 @@ pub trait Engine: Send + Sync {
     }
 }
 
+/// A network as an engine takes it: an ONNX file, and large constants beside it so that they are not copied.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Network {
+    file: Vec<u8>,
+    /// Name and bytes.
+    beside: Vec<(String, Vec<u8>)>,
+}
+
+impl From<Vec<u8>> for Network {
+    fn from(file: Vec<u8>) -> Self {
+        Self {
+            file,
+            beside: Vec::new(),
+        }
+    }
+}
+
+impl From<&[u8]> for Network {
+    fn from(file: &[u8]) -> Self {
+        file.to_vec().into()
+    }
+}
+
+impl From<&Vec<u8>> for Network {
+    fn from(file: &Vec<u8>) -> Self {
+        file.clone().into()
+    }
+}
+
+impl Network {
+    /// Smallest constant that is laid beside the file, in bytes.
+    const LARGE: usize = 1 << 16;
+
+    /// The network of a message; large 8-bit constants lie beside the file.
+    #[must_use]
+    pub fn of(mut model: Model) -> Self {
+        let mut beside = Vec::new();
+        let constants = model.graph.iter_mut().flat_map(|g| &mut g.initializer);
+        for t in constants.filter(|t| t.data_type == INT8 && t.raw_data.len() >= Self::LARGE) {
+            let name = format!("{}.data", beside.len());
+            let entry = |key: &str, value: String| StringEntry {
+                key: key.into(),
+                value,
+            };
+            t.external_data = vec![
+                entry("location", name.clone()),
+                entry("offset", "0".into()),
+                entry("length", t.raw_data.len().to_string()),
+            ];
+            t.data_location = EXTERNAL;
+            beside.push((name, std::mem::take(&mut t.raw_data)));
+        }
+        Self {
+            file: model.encode_to_vec(),
+            beside,
+        }
+    }
+
+    /// The whole network as one ONNX file.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] when the bytes are no ONNX message.
+    pub fn whole(&self) -> Result<Cow<'_, [u8]>, EngineError> {
+        if self.beside.is_empty() {
+            return Ok(Cow::Borrowed(&self.file));
+        }
+        let mut model = Model::decode(self.file.as_slice()).map_err(|e| EngineError::Load {
+            engine: "onnx",
+            reason: e.to_string(),
+        })?;
+        let constants = model.graph.iter_mut().flat_map(|g| &mut g.initializer);
+        let beside = constants.filter(|t| t.data_location == EXTERNAL);
+        for (t, (_, bytes)) in beside.zip(&self.beside) {
+            t.raw_data.clone_from(bytes);
+            t.external_data.clear();
+            t.data_location = 0;
+        }
+        Ok(Cow::Owned(model.encode_to_vec()))
+    }
+}
+
+/// `INT8` of `onnx.TensorProto.DataType`.
+const INT8: i32 = 3;
+/// `EXTERNAL` of `onnx.TensorProto.DataLocation`.
+const EXTERNAL: i32 = 1;
+
+/// An engine and how it is to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Which implementation.
+    pub kind: EngineKind,
+    /// Bring the weights into the order of the kernels once, not in every run: runs of a transformer in 8 bits take
+    /// a quarter less time, loading takes longer, and the weights are in memory twice. The results are the same.
+    pub prepack: bool,
+}
+
+impl From<EngineKind> for Choice {
+    fn from(kind: EngineKind) -> Self {
+        Self {
+            kind,
+            prepack: false,
+        }
+    }
+}
+
+impl EngineKind {
+    /// This engine for many pictures, see [`Choice::prepack`].
+    #[must_use]
+    pub fn for_many(self) -> Choice {
+        Choice {
+            kind: self,
+            prepack: true,
+        }
+    }
+}
+
 /// Loads a network.
 ///
 /// # Errors
 /// [`EngineError::Load`] or [`EngineError::OrtUnavailable`].
-pub fn load<'a>(
-    kind: EngineKind,
-    onnx: impl Into<Cow<'a, [u8]>>,
+pub fn load(
+    choice: impl Into<Choice>,
+    network: impl Into<Network>,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    let onnx = onnx.into();
-    Ok(match kind {
-        EngineKind::Rten => Box::new(Rten::load(onnx)?),
-        EngineKind::Ort => Box::new(Ort::load(&onnx)?),
+    let (choice, network) = (choice.into(), network.into());
+    Ok(match choice.kind {
+        EngineKind::Rten => Box::new(Rten::load(network, choice.prepack)?),
+        EngineKind::Ort => Box::new(Ort::load(&network)?),
     })
 }
 
@@ -129,16 +248,23 @@ pub struct Rten {
 }
 
 impl Rten {
-    /// Loads an ONNX file.
+    /// Loads a network; for `prepack` see [`Choice`].
     ///
     /// # Errors
     /// [`EngineError::Load`].
-    pub fn load<'a>(onnx: impl Into<Cow<'a, [u8]>>) -> Result<Self, EngineError> {
+    pub fn load(network: Network, prepack: bool) -> Result<Self, EngineError> {
         let fail = |reason: String| EngineError::Load {
             engine: "rten",
             reason,
         };
-        let model = rten::Model::load(onnx.into().into_owned()).map_err(|e| fail(e.to_string()))?;
+        let mut options = rten::ModelOptions::with_all_ops();
+        options.prepack_weights(prepack);
+        for (name, bytes) in network.beside {
+            options.external_data(&name, bytes);
+        }
+        let model = options
+            .load(network.file)
+            .map_err(|e| fail(e.to_string()))?;
         if model.input_ids().len() != 1 {
             return Err(fail(format!("{} inputs", model.input_ids().len())));
         }
@@ -270,14 +396,15 @@ pub fn ort_library() -> Result<&'static Path, EngineError> {
 }
 
 impl Ort {
-    /// Loads an ONNX file with the library found at run time.
+    /// Loads a network with the library found at run time.
     ///
     /// # Errors
     /// [`EngineError::OrtUnavailable`] or [`EngineError::Load`].
-    pub fn load(onnx: &[u8]) -> Result<Self, EngineError> {
+    pub fn load(network: &Network) -> Result<Self, EngineError> {
         runtime()?;
+        let onnx = network.whole()?;
         let session = ort::session::Session::builder()
-            .and_then(|b| b.commit_from_memory(onnx))
+            .and_then(|b| b.commit_from_memory(&onnx))
             .map_err(|e| EngineError::Load {
                 engine: "ort",
                 reason: e.to_string(),

@@ -132,6 +132,12 @@ pub mod proto {
         /// Little-endian values.
         #[prost(bytes = "vec", tag = "9")]
         pub raw_data: Vec<u8>,
+        /// Where values lie that are not in the file: `location`, `offset`, `length`.
+        #[prost(message, repeated, tag = "13")]
+        pub external_data: Vec<StringEntry>,
+        /// 1 for `external_data`.
+        #[prost(int32, tag = "14")]
+        pub data_location: i32,
     }
     /// `onnx.ValueInfoProto`.
     #[derive(Clone, PartialEq, prost::Message)]

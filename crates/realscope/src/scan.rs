@@ -14,7 +14,7 @@ use realscope_detectors::{
 };
 use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
 use realscope_media::{Decoded, Facts, Limits, Options};
-use realscope_nn::engine::EngineKind;
+use realscope_nn::engine::{Choice, EngineKind};
 use realscope_signal::{Plane, blocking, noise, resampling, scope};
 use serde::Serialize;
 
@@ -46,6 +46,9 @@ pub struct Config {
     /// Where installed models are; no part of the hash.
     #[serde(skip)]
     pub home: PathBuf,
+    /// Whether many files follow, so that speed goes before memory; no part of the hash, since results are the same.
+    #[serde(skip)]
+    pub many: bool,
 }
 
 /// Scans files; shared by threads, each with its own [`Lane`].
@@ -87,7 +90,14 @@ impl Scanner {
     /// [`DetectorError`].
     pub fn new(config: Config) -> Result<Self, DetectorError> {
         let home = Home::at(&config.home);
-        let detector = catalog::load(&config.detector, &home, config.engine)?;
+        let detector = catalog::load(
+            &config.detector,
+            &home,
+            Choice {
+                kind: config.engine,
+                prepack: config.many,
+            },
+        )?;
         let settings = serde_json::to_vec(&config).map_err(|e| DetectorError::Corrupt {
             id: config.detector.clone(),
             reason: e.to_string(),

@@ -224,6 +224,7 @@ mod tests {
             matched_auc: 0.8,
             matched_auc_low: 0.7,
             matched_auc_high: 0.9,
+            operating_points: vec![],
             tiers: vec![],
         }
     }

@@ -477,7 +477,8 @@ fn cache(
             .map_err(io_error(&path))?;
     }
     let int8 = quantize::unpack(packed)?;
-    let engine = engine::load(EngineKind::Rten, int8).map_err(|e| picture_error(&path, &e))?;
+    let engine =
+        engine::load(EngineKind::Rten.for_many(), int8).map_err(|e| picture_error(&path, &e))?;
     let begun = std::time::Instant::now();
     let side = SIDE as usize;
     for start in (done..items.len()).step_by(BLOCK) {
@@ -796,7 +797,8 @@ fn map_false_alarms(
     let mut chosen: Vec<&Item> = authentic.choose_multiple(&mut rng, MAP_PICTURES);
     chosen.sort_by(|a, b| a.path.cmp(&b.path));
     let int8 = quantize::unpack(packed)?;
-    let engine = engine::load(EngineKind::Rten, int8).map_err(|e| picture_error(root, &e))?;
+    let engine =
+        engine::load(EngineKind::Rten.for_many(), int8).map_err(|e| picture_error(root, &e))?;
     let side = SIDE as usize;
     let (mut marked, mut seen) = (0, 0);
     for item in chosen {
