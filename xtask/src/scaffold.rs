@@ -24,6 +24,7 @@ pub fn detector(root: &Path, name: &str) -> Result<Vec<PathBuf>, String> {
     let lib_text = insert(&lib, "pub mod window;\n", &format!("pub mod {module};\n"))?;
     let entry = format!(
         "    Known {{\n        id: crate::{module}::ID,\n        card: || Ok(crate::{module}::card()),\n        \
+         embedded: None,\n        \
          hint: Some(\"realscope models import {name} MODEL.onnx --card CARD.toml\"),\n    }},\n"
     );
     let catalog_text = insert(&catalog, "];\n\n/// One row of `models list`.", &entry)?;
