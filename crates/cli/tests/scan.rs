@@ -243,7 +243,10 @@ fn usage_errors_exit_with_two_and_missing_files_with_three() {
         code(&realscope(&["scan", "--detector", "nonsense", "x.jpg"])),
         2
     );
-    assert_eq!(code(&realscope(&["scan", "--detector", "npr", "x.jpg"])), 5);
+    assert_eq!(
+        code(&realscope(&["scan", "--detector", "clip-probe", "x.jpg"])),
+        5
+    );
     assert_eq!(code(&realscope(&["scan", "/nowhere/at/all.jpg"])), 3);
 }
 
@@ -270,7 +273,8 @@ fn models_list_names_what_is_there() {
     let of = |id: &str| models.iter().find(|m| m["id"] == id).expect("listed");
     assert_eq!(of("default")["availability"], "embedded");
     assert_eq!(of("default")["calibrated"], true);
-    assert_eq!(of("npr")["availability"], "needs_weights");
+    assert_eq!(of("npr")["availability"], "embedded");
+    assert_eq!(of("clip-probe")["availability"], "needs_weights");
     assert_eq!(code(&realscope(&["models", "verify"])), 0);
 }
 

@@ -54,8 +54,8 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         id: npr::ID,
-        card: || Ok(npr::card()),
-        embedded: None,
+        card: npr::own_card,
+        embedded: Some(npr::load),
         hint: Some("realscope models import npr NPR.pth"),
     },
 ];

@@ -1,24 +1,49 @@
 //! `npr`: neighbouring pixel relationships (Tan et al., CVPR 2024, arXiv 2312.10461).
 //!
-//! Published network and preprocessing: the whole picture squashed to 256 x 256 (bilinear), ImageNet
-//! normalisation. Loads the authors' `NPR.pth` unchanged. Their repository has no licence, so the
-//! weights are for the user to obtain; none ship. Uncalibrated: its verdict is at most `uncertain`.
+//! Our own weights (`realscope train recipes/npr.toml`) lie in the binary; they look at windows of native
+//! resolution, where the relationships are those that the up-sampler left. The authors' `NPR.pth` loads unchanged
+//! with the published preprocessing: the whole picture squashed to 256 x 256 (bilinear), ImageNet normalisation.
+//! Their repository has no licence, so those weights are for the user to obtain. Uncalibrated, their verdict is at most
+//! `uncertain`.
 
 use std::path::Path;
 
+use realscope_nn::engine::Choice;
 use realscope_nn::npr::NprConfig;
 use realscope_nn::onnx::Graph;
 use realscope_nn::{Cpu, Parameters, StateDict};
 
 use crate::DetectorError;
 use crate::card::{Card, Filter, Input, OutputKind, Status, Task, View};
-use crate::onnx::sha256;
+use crate::onnx::{OnnxDetector, sha256};
 
 /// Stable id.
 pub const ID: &str = "npr";
 const SIDE: u32 = 256;
 
-/// The card, without the hash of weights that are not there yet.
+static CARD: &str = include_str!("../models/npr.toml");
+static WEIGHTS: &[u8] = include_bytes!("../models/npr.onnx");
+
+/// The card of our own weights.
+///
+/// # Errors
+/// [`DetectorError::Corrupt`] when the build carries a damaged card.
+pub fn own_card() -> Result<Card, DetectorError> {
+    toml::from_str(CARD).map_err(|e| DetectorError::Corrupt {
+        id: ID.into(),
+        reason: e.to_string(),
+    })
+}
+
+/// The detector with our own weights.
+///
+/// # Errors
+/// [`DetectorError::Corrupt`] or [`DetectorError::Engine`].
+pub fn load(engine: Choice) -> Result<OnnxDetector, DetectorError> {
+    OnnxDetector::load(own_card()?, WEIGHTS, engine)
+}
+
+/// The card of the authors' weights, without their hash.
 #[must_use]
 pub fn card() -> Card {
     Card {

@@ -45,6 +45,8 @@ pub struct Scored {
     pub item: Item,
     /// How it was delivered.
     pub tier: Tier,
+    /// The stored file at native resolution, often a window, in place of the whole picture made small.
+    pub native: bool,
     /// Fused logit.
     pub logit: f64,
     /// Whether it looks painted or drawn, and so is not accused.
@@ -105,6 +107,7 @@ pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card 
     let training_data = "pictures of public repositories with known source, and aligned pairs: the authentic \
                          ones re-made by autoencoders and up-samplers; the pictures are not distributed";
     if recipe.network == Network::Npr {
+        let known_failures = npr::card().known_failures.into_iter();
         return Card {
             id: id.into(),
             summary:
@@ -115,6 +118,9 @@ pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card 
             weights_sha256: sha256(onnx),
             licence: "MIT OR Apache-2.0".into(),
             training_data: training_data.into(),
+            known_failures: known_failures
+                .chain(recipe.known_failures.clone())
+                .collect(),
             ..npr::card()
         };
     }
@@ -135,7 +141,7 @@ pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card 
             "EfficientNet: Tan and Le, ICML 2019, arXiv 1905.11946; aligned pairs: Dual Data \
                    Alignment, NeurIPS 2025, arXiv 2505.14359"
                 .into(),
-        known_failures: vec![],
+        known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
         artwork: None,
         companion: None,
@@ -188,6 +194,7 @@ pub fn score(
             out.push(Scored {
                 item: item.clone(),
                 tier,
+                native: true,
                 logit: logit.0,
                 artwork: false,
             });
@@ -320,10 +327,12 @@ const MOST_UNCERTAIN: f64 = 0.15;
 /// The lowest threshold from which pictures are `uncertain` that leaves at most [`MOST_UNCERTAIN`] of every tier there.
 /// The other tiers of a picture stand for its re-deliveries.
 fn doubt_threshold(calibration: &Calibration, scored: &[Scored]) -> f64 {
-    let mut pictures: BTreeMap<&str, Vec<(Tier, f64, bool)>> = BTreeMap::new();
+    /// Tier, probability, whether it looks painted or drawn.
+    type Delivered = (Tier, f64, bool);
+    let mut pictures: BTreeMap<(&str, bool), Vec<Delivered>> = BTreeMap::new();
     for s in scored {
         let p = calibration.probability(Logit(s.logit)).0;
-        let deliveries = pictures.entry(&s.item.path).or_default();
+        let deliveries = pictures.entry((&s.item.path, s.native)).or_default();
         deliveries.push((s.tier, p, s.artwork));
     }
     let accuse = calibration.generated_threshold;
@@ -545,6 +554,7 @@ mod tests {
                     out.push(Scored {
                         item: item(label, group + 10 * usize::from(label), i),
                         tier: Tier::Clean,
+                        native: true,
                         logit,
                         artwork: false,
                     });

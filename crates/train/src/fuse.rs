@@ -86,6 +86,9 @@ fn semantic_logits(path: &Path) -> Result<BTreeMap<Key, f64>, TrainError> {
     let mut out = BTreeMap::new();
     for (i, row) in reader.deserialize::<Row>().enumerate() {
         let row = row.map_err(|e| fault(format!("row {}: {e}", i + 2)))?;
+        if row.arm.starts_with(semantic::NATIVE) {
+            continue;
+        }
         let tier = TIERS
             .iter()
             .find(|t| t.name() == row.arm)
@@ -295,6 +298,7 @@ pub fn fuse(
             .map(|(item, tier, z)| Scored {
                 item: item.clone(),
                 tier: *tier,
+                native: false,
                 logit: weights[0] * z[0] + weights[1] * z[1],
                 artwork: false,
             })
@@ -318,7 +322,7 @@ pub fn fuse(
             log(&format!(
                 "{name}, {}: {}",
                 tier.name(),
-                semantic::summary(set, tier).1
+                semantic::summary(set, tier, false).1
             ));
         }
     }

@@ -58,6 +58,9 @@ pub struct Recipe {
     pub freeze_depthwise: bool,
     /// Seed of every random choice.
     pub seed: u64,
+    /// Failures that the card states beside those of the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_failures: Vec<String>,
     /// Fit of the classifier on frozen features ahead of the steps.
     #[serde(default)]
     pub probe: Option<Probe>,

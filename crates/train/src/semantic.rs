@@ -8,7 +8,7 @@
 //! Folds are those of the manifest, whole sources each. Learning rate and calibration come from scores on
 //! held-out folds; the head that ships is fitted on all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ use realscope_nn::{Cpu, Parameters, StateDict, quantize};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::augment::{self, Plan};
+use crate::augment::Plan;
 use crate::batch::{self, picture_error};
 use crate::calibrate::{self, Scored};
 use crate::lattice::{self, Lattice};
@@ -48,8 +48,6 @@ const STORED: u32 = 272;
 
 /// Largest window at native resolution.
 const WINDOW: u32 = 512;
-/// Largest central window at native resolution.
-const CENTRE: u32 = 256;
 
 /// How a picture is delivered ahead of the tower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +60,8 @@ enum Delivery {
     Drawn,
     /// A random delivery of a window at native resolution.
     Window,
-    /// The central window at native resolution, JPEG q95.
-    Centre,
+    /// The stored file at native resolution, in the arm of the `delivery` protocol that belongs to a tier.
+    Native(Tier),
 }
 
 /// A second head that tells what looks painted or drawn, so that it is not accused.
@@ -99,10 +97,15 @@ pub struct Recipe {
     /// delivery; without it there are none.
     #[serde(default)]
     pub drawn: Option<[f64; 2]>,
-    /// Weight of a random window of each picture at native resolution, relative to a random delivery of the whole;
-    /// without it there are none.
+    /// Weight of a random window of each picture at native resolution, relative to a random delivery of the whole.
+    /// With it (0 for none that is fitted) the stored files at native resolution, many of which are windows, are
+    /// scored and calibrated beside the whole pictures.
     #[serde(default)]
     pub windows: Option<f64>,
+    /// Within each class let pictures whose whole is stored beside a window count as much, in sum, as those that are
+    /// stored once, so that how much of a scene is seen says nothing of the class.
+    #[serde(default)]
+    pub balance_views: bool,
     /// Second head: what looks painted or drawn.
     #[serde(default)]
     pub artwork: Option<ArtworkRecipe>,
@@ -339,6 +342,17 @@ pub(crate) fn deliver(picture: &RgbImage, tier: Tier) -> Result<RgbImage, Delive
     }
 }
 
+/// A picture at native resolution as the `delivery` protocol delivers it: JPEG q95; at most 768 pixels, q60; at most
+/// 512 pixels, q40.
+fn deliver_native(picture: &RgbImage, tier: Tier) -> Result<RgbImage, DeliveryError> {
+    let limited = |edge| delivery::limit_edge(picture, edge, delivery::Filter::Lanczos3);
+    match tier {
+        Tier::Clean => delivery::through_jpeg(picture, 95, Subsampling::S444),
+        Tier::Web => delivery::through_jpeg(&limited(768)?, 60, Subsampling::S420),
+        Tier::Hard => delivery::through_jpeg(&limited(512)?, 40, Subsampling::S420),
+    }
+}
+
 fn input() -> Input {
     Input {
         size: SIDE,
@@ -372,7 +386,7 @@ fn views(
 ) -> Result<Vec<Vec<f32>>, TrainError> {
     let native = deliveries
         .iter()
-        .all(|d| matches!(d, Delivery::Window | Delivery::Centre));
+        .all(|d| matches!(d, Delivery::Window | Delivery::Native(_)));
     let path = if native {
         root.join(&item.path)
     } else {
@@ -389,10 +403,7 @@ fn views(
         .map(|d| {
             let delivered = match d {
                 Delivery::Arm(tier) => deliver(&picture, *tier).map_err(fault)?,
-                Delivery::Centre => {
-                    let window = augment::centre_at_most(&picture, CENTRE);
-                    delivery::through_jpeg(&window, 95, Subsampling::S444).map_err(fault)?
-                }
+                Delivery::Native(tier) => deliver_native(&picture, *tier).map_err(fault)?,
                 Delivery::Random(_) | Delivery::Drawn | Delivery::Window => {
                     let n = match d {
                         Delivery::Random(n) => n.to_string(),
@@ -455,7 +466,7 @@ fn cache(
     std::fs::create_dir_all(folder).map_err(io_error(folder))?;
     let kind = match deliveries[0] {
         Delivery::Drawn => "/drawn",
-        Delivery::Window | Delivery::Centre => "/windows",
+        Delivery::Window | Delivery::Native(_) => "/native",
         Delivery::Arm(_) | Delivery::Random(_) => "/alone",
     };
     let stem = &recipe.identity(packed, kind)[..16];
@@ -521,22 +532,23 @@ fn cache(
     })
 }
 
-/// Classes count alike; within a class, groups by a power of their size.
-fn weights(items: &[Item], power: f64) -> Vec<f32> {
+/// Classes count alike, and within a class those of its pictures for which `apart` holds and the others; within
+/// these, groups by a power of their size.
+fn weights(items: &[&Item], power: f64, apart: &dyn Fn(&Item) -> bool) -> Vec<f32> {
     let mut sizes: BTreeMap<(u8, &str), f64> = BTreeMap::new();
     for i in items {
         *sizes.entry((i.label, &i.group)).or_default() += 1.0;
     }
-    let mut totals = [0.0; 2];
-    for ((label, _), n) in &sizes {
-        totals[usize::from(*label)] += n.powf(power);
+    let one = |i: &Item| sizes[&(i.label, i.group.as_str())].powf(power - 1.0);
+    let mut totals: BTreeMap<(u8, bool), f64> = BTreeMap::new();
+    for i in items {
+        *totals.entry((i.label, apart(i))).or_default() += one(i);
     }
+    // A class of which all pictures are of one kind counts as much as one that has both.
+    let kinds = |label: u8| totals.keys().filter(|k| k.0 == label).count() as f64;
     items
         .iter()
-        .map(|i| {
-            let n = sizes[&(i.label, i.group.as_str())];
-            (n.powf(power) / n / totals[usize::from(i.label)]) as f32
-        })
+        .map(|i| (one(i) / totals[&(i.label, apart(i))] / kinds(i.label)) as f32)
         .collect()
 }
 
@@ -545,14 +557,26 @@ fn weights(items: &[Item], power: f64) -> Vec<f32> {
 struct Features {
     plain: Cache,
     drawn: Option<Cache>,
-    /// A random and the central window.
-    windows: Option<Cache>,
+    /// A random window, and the stored file in every tier.
+    native: Option<Cache>,
+    /// Paths of items whose whole picture is stored beside them.
+    siblings: BTreeSet<String>,
+}
+
+impl Features {
+    /// What the head reads of whole pictures in the tiers, and of the files at native resolution.
+    fn scored(&self, recipe: &Recipe) -> Vec<(bool, &Cache, usize)> {
+        let whole = (false, &self.plain, recipe.deliveries as usize);
+        let native = self.native.as_ref().map(|cache| (true, cache, 1));
+        std::iter::once(whole).chain(native).collect()
+    }
 }
 
 fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rate: f64) -> Linear {
     let cache = &features.plain;
-    let chosen: Vec<Item> = used.iter().map(|i| items[*i].clone()).collect();
-    let by_item = weights(&chosen, recipe.data.group_power);
+    let chosen: Vec<&Item> = used.iter().map(|i| &items[*i]).collect();
+    let apart = |i: &Item| recipe.balance_views && features.siblings.contains(&i.path);
+    let by_item = weights(&chosen, recipe.data.group_power, &apart);
     let n = recipe.deliveries as usize;
     let mut rows = Vec::with_capacity(used.len() * n * cache.read);
     let (mut labels, mut weight) = (Vec::new(), Vec::new());
@@ -570,16 +594,19 @@ fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rat
                 weight.push(w * share);
             }
         }
-        if let (Some(windows), Some(share)) = (&features.windows, recipe.windows)
+        if let (Some(native), Some(share)) = (&features.native, recipe.windows)
             && share > 0.0
         {
-            rows.extend(windows.row(*i, 0).iter().map(|v| v.to_f32()));
+            rows.extend(native.row(*i, 0).iter().map(|v| v.to_f32()));
             labels.push(f32::from(items[*i].label));
             weight.push(w * share as f32);
         }
     }
     probe::fit_early(rows, cache.read, &labels, &weight, &recipe.early(rate))
 }
+
+/// Whether a picture looks painted or drawn: whole and at native resolution, in every tier.
+type Looks = [[bool; TIERS.len()]; 2];
 
 /// Head that tells what looks painted or drawn, fitted on all folds, and what heads that never saw a fold say of it:
 /// in sum, and of each item in each tier.
@@ -593,7 +620,7 @@ fn artwork(
     features: &Features,
     items: &[Item],
     rate: f64,
-) -> Result<(Linear, Artwork, Vec<[bool; 3]>), TrainError> {
+) -> Result<(Linear, Artwork, Vec<Looks>), TrainError> {
     let drawn = features
         .drawn
         .as_ref()
@@ -634,24 +661,37 @@ fn artwork(
                 }
             }
         };
-        add(&styled, cache, deliveries, 1.0, 0.5);
+        let windows = features
+            .native
+            .as_ref()
+            .filter(|_| recipe.windows > Some(0.0));
+        let share = if windows.is_some() { 0.5 } else { 1.0 };
+        add(&styled, cache, deliveries, 1.0, 0.5 * share);
         add(&|i| i.label == 0, drawn, 1, 1.0, 0.5);
-        add(&plain, cache, deliveries, 0.0, 1.0);
+        add(&plain, cache, deliveries, 0.0, share);
+        if let Some(native) = windows {
+            add(&styled, native, 1, 1.0, 0.5 * share);
+            add(&plain, native, 1, 0.0, share);
+        }
         probe::fit_early(rows, cache.read, &labels, &weight, &recipe.early(rate))
     };
     let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
     folds.sort_unstable();
     folds.dedup();
     let mut photographs = Vec::new();
-    let mut tiers = vec![[0.0; TIERS.len()]; items.len()];
+    let mut logits = vec![[[f64::MIN; TIERS.len()]; 2]; items.len()];
     let (mut filtered, mut in_style, mut generated) = (Vec::new(), Vec::new(), Vec::new());
     for fold in folds {
         let head = fit(&|i| i.fold != fold);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
-            tiers[i] = std::array::from_fn(|t| logit(&head, cache.row(i, deliveries + t)));
-            let clean = tiers[i][0];
+            for (native, cache, first) in features.scored(recipe) {
+                logits[i][usize::from(native)] =
+                    std::array::from_fn(|t| logit(&head, cache.row(i, first + t)));
+            }
+            let clean = logits[i][0][0];
             if item.label == 0 {
                 photographs.push(clean);
+                photographs.extend(features.native.as_ref().map(|_| logits[i][1][0]));
                 filtered.push(logit(&head, drawn.row(i, 0)));
             } else {
                 generated.push(clean);
@@ -674,7 +714,10 @@ fn artwork(
         styled: share(&in_style),
         generated: share(&generated),
     };
-    let looks = tiers.iter().map(|t| t.map(|v| v >= threshold)).collect();
+    let looks = logits
+        .iter()
+        .map(|views| views.map(|tiers| tiers.map(|v| v >= threshold)))
+        .collect();
     Ok((fit(&|_| true), found, looks))
 }
 
@@ -689,6 +732,14 @@ fn logit(head: &Linear, row: &[f16]) -> f64 {
 
 const TIERS: [Tier; 3] = [Tier::Clean, Tier::Web, Tier::Hard];
 
+/// Begin of the names of arms at native resolution.
+pub(crate) const NATIVE: &str = "native ";
+
+/// Name of an arm in logs and files.
+fn arm(tier: Tier, native: bool) -> String {
+    format!("{}{}", if native { NATIVE } else { "" }, tier.name())
+}
+
 /// Scores of every item in every tier by heads that never saw its fold, and those heads by fold.
 fn out_of_fold(
     recipe: &Recipe,
@@ -696,7 +747,6 @@ fn out_of_fold(
     items: &[Item],
     rate: f64,
 ) -> (Vec<Scored>, BTreeMap<String, Linear>) {
-    let cache = &features.plain;
     let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
     folds.sort_unstable();
     folds.dedup();
@@ -707,13 +757,16 @@ fn out_of_fold(
             .collect();
         let head = fit(recipe, features, items, &used, rate);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
-            for (t, tier) in TIERS.into_iter().enumerate() {
-                out.push(Scored {
-                    item: item.clone(),
-                    tier,
-                    logit: logit(&head, cache.row(i, recipe.deliveries as usize + t)),
-                    artwork: false,
-                });
+            for (native, cache, first) in features.scored(recipe) {
+                for (t, tier) in TIERS.into_iter().enumerate() {
+                    out.push(Scored {
+                        item: item.clone(),
+                        tier,
+                        native,
+                        logit: logit(&head, cache.row(i, first + t)),
+                        artwork: false,
+                    });
+                }
             }
         }
         heads.insert(fold.to_owned(), head);
@@ -731,7 +784,7 @@ fn drawn_summary(
 ) -> String {
     let mut clean: Vec<f64> = scored
         .iter()
-        .filter(|s| s.tier == Tier::Clean && s.item.label == 0)
+        .filter(|s| s.tier == Tier::Clean && !s.native && s.item.label == 0)
         .map(|s| s.logit)
         .collect();
     clean.sort_by(f64::total_cmp);
@@ -752,29 +805,6 @@ fn drawn_summary(
         "drawn versions of held-out pictures: AUC {:.3}; {above} of {n} authentic ones above the 95th percentile of \
          clean authentic pictures",
         metrics::auc(&rows).unwrap_or(f64::NAN)
-    )
-}
-
-/// AUC of central native windows of held-out pictures.
-fn window_summary(items: &[Item], windows: &Cache, heads: &BTreeMap<String, Linear>) -> String {
-    let mut sets: BTreeMap<&str, Vec<(f32, u8)>> = BTreeMap::new();
-    for (i, item) in items.iter().enumerate() {
-        let Some(head) = heads.get(&item.fold) else {
-            continue;
-        };
-        let row = (logit(head, windows.row(i, 1)) as f32, item.label);
-        sets.entry("all").or_default().push(row);
-        if !item.match_set.is_empty() {
-            sets.entry("matched").or_default().push(row);
-        }
-    }
-    let text: Vec<String> = sets
-        .iter()
-        .map(|(set, rows)| format!("{set} {:.3}", metrics::auc(rows).unwrap_or(f64::NAN)))
-        .collect();
-    format!(
-        "central native windows of held-out pictures: {}",
-        text.join(", ")
     )
 }
 
@@ -830,9 +860,12 @@ fn map_false_alarms(
 }
 
 /// AUC of all pictures and of each match set in a tier.
-pub(crate) fn summary(scored: &[Scored], tier: Tier) -> (Option<f64>, String) {
+pub(crate) fn summary(scored: &[Scored], tier: Tier, native: bool) -> (Option<f64>, String) {
     let mut sets: BTreeMap<&str, Vec<(f32, u8)>> = BTreeMap::new();
-    for s in scored.iter().filter(|s| s.tier == tier) {
+    for s in scored
+        .iter()
+        .filter(|s| s.tier == tier && s.native == native)
+    {
         let row = (s.logit as f32, s.item.label);
         sets.entry("all").or_default().push(row);
         if !s.item.match_set.is_empty() {
@@ -853,7 +886,7 @@ pub(crate) fn summary(scored: &[Scored], tier: Tier) -> (Option<f64>, String) {
 
 /// What heads of one learning rate give on folds that they never saw.
 struct HeldOut {
-    /// Mean AUC over the tiers.
+    /// Mean AUC over the tiers, of whole pictures and of files at native resolution alike.
     mean: f64,
     rate: f64,
     scored: Vec<Scored>,
@@ -901,31 +934,41 @@ pub fn train(
             }
             (None, None) => None,
         },
-        windows: match recipe.windows {
+        native: match recipe.windows {
             Some(_) => {
-                let deliveries = [Delivery::Window, Delivery::Centre];
+                let deliveries = [
+                    Delivery::Window,
+                    Delivery::Native(Tier::Clean),
+                    Delivery::Native(Tier::Web),
+                    Delivery::Native(Tier::Hard),
+                ];
                 Some(cache(recipe, root, &items, &deliveries, &packed, out, log)?)
             }
             None => None,
         },
+        siblings: items
+            .iter()
+            .filter(|i| whole(root, i) != root.join(&i.path))
+            .map(|i| i.path.clone())
+            .collect(),
     };
     let mut best: Option<HeldOut> = None;
     for rate in &recipe.learning_rates {
         let (scored, heads) = out_of_fold(recipe, &features, &items, *rate);
-        let mut mean = 0.0;
-        for tier in TIERS {
-            let (all, text) = summary(&scored, tier);
-            log(&format!(
-                "learning rate {rate}, held-out folds, {}: {text}",
-                tier.name()
-            ));
-            mean += all.unwrap_or(0.5) / 3.0;
+        let mut arms = Vec::new();
+        for (native, ..) in features.scored(recipe) {
+            for tier in TIERS {
+                let (all, text) = summary(&scored, tier, native);
+                log(&format!(
+                    "learning rate {rate}, held-out folds, {}: {text}",
+                    arm(tier, native)
+                ));
+                arms.push(all.unwrap_or(0.5));
+            }
         }
+        let mean = arms.iter().sum::<f64>() / arms.len() as f64;
         if let Some(drawn) = &features.drawn {
             log(&drawn_summary(&items, drawn, &scored, &heads));
-        }
-        if let Some(windows) = &features.windows {
-            log(&window_summary(&items, windows, &heads));
         }
         if best.as_ref().is_none_or(|b| mean > b.mean) {
             best = Some(HeldOut {
@@ -961,7 +1004,9 @@ pub fn train(
         for s in &mut scored {
             let tier = TIERS.iter().position(|t| *t == s.tier);
             let item = index.get(s.item.path.as_str());
-            s.artwork = item.zip(tier).is_some_and(|(i, t)| looks[*i][t]);
+            s.artwork = item
+                .zip(tier)
+                .is_some_and(|(i, t)| looks[*i][usize::from(s.native)][t]);
         }
     }
     let (name, weights, mut card) = if recipe.head_alone {
@@ -1023,7 +1068,7 @@ pub(crate) fn write_scores(out: &Path, scored: &[Scored]) -> Result<(), TrainErr
                 &s.item.label.to_string(),
                 &s.item.group,
                 &s.item.match_set,
-                s.tier.name(),
+                &arm(s.tier, s.native),
                 &(1.0 / (1.0 + (-s.logit).exp())).to_string(),
             ])
             .map_err(fault)?;
@@ -1071,6 +1116,38 @@ mod tests {
         let path = folder.path().join("recipe.toml");
         std::fs::write(&path, text).expect("writes");
         Recipe::read(&path)
+    }
+
+    #[test]
+    fn classes_and_kinds_of_view_count_alike() {
+        let item = |label: u8, group: &str, path: &str| Item {
+            path: path.into(),
+            label,
+            group: group.into(),
+            match_set: String::new(),
+            fold: "0".into(),
+            jpeg_quality: None,
+        };
+        let items = [
+            item(0, "a", "a/1.crop.jpg"),
+            item(0, "a", "a/2.jpg"),
+            item(0, "b", "b/3.jpg"),
+            item(0, "b", "b/4.jpg"),
+            item(1, "c", "c/5.jpg"),
+        ];
+        let items: Vec<&Item> = items.iter().collect();
+        let apart = weights(&items, 0.5, &|i| i.path.ends_with(".crop.jpg"));
+        let near = |got: &[f32], expected: &[f32]| {
+            for (g, e) in got.iter().zip(expected) {
+                assert!((g - e).abs() < 1e-6, "{got:?}, expected {expected:?}");
+            }
+        };
+        let sixth = 1.0 / 6.0;
+        near(&apart, &[0.5, sixth, sixth, sixth, 1.0]);
+        near(
+            &weights(&items, 0.5, &|_| false),
+            &[0.25, 0.25, 0.25, 0.25, 1.0],
+        );
     }
 
     #[test]
