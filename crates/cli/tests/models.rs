@@ -164,3 +164,68 @@ fn class_scores_are_measured_as_the_benchmark_does() {
         );
     }
 }
+
+/// A detector that accuses everything and knows nothing of artworks.
+#[test]
+fn what_looks_painted_is_not_accused_by_any_detector() {
+    let home = tempfile::tempdir().expect("folder");
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let models = here.join("../detectors/models");
+    let card = std::fs::read_to_string(models.join("npr.toml")).expect("card");
+    let mut card: toml::Table = card.parse().expect("TOML");
+    card["id"] = "accuser".into();
+    let calibration = card["calibration"].as_table_mut().expect("calibrated");
+    for (key, value) in [
+        ("scale", 0.0),
+        ("offset", 3.0),
+        ("decision_threshold", 0.5),
+        ("generated_threshold", 0.6),
+    ] {
+        calibration.insert(key.into(), value.into());
+    }
+    let file = home.path().join("card.toml");
+    std::fs::write(&file, card.to_string()).expect("written");
+    let weights = models.join("npr.onnx");
+    let (weights, file) = (weights.to_string_lossy(), file.to_string_lossy());
+    let args = ["models", "import", "accuser", &weights, "--card", &file];
+    let out = realscope(&args, home.path());
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{text}");
+    let scan = |path: &std::path::Path| -> serde_json::Value {
+        let path = path.to_string_lossy();
+        let mut args = vec!["scan", "--detector", "accuser"];
+        args.extend(["--format", "ndjson", &path]);
+        let out = realscope(&args, home.path());
+        serde_json::from_slice(&out.stdout).expect("a record")
+    };
+    let painted = scan(&here.join("tests/pictures/photo-like.jpg"));
+    assert_eq!(painted["verdict"], "uncertain", "{painted}");
+    let all = |list: &str, key: &str| -> Vec<String> {
+        let items = painted[list].as_array().expect("a list").iter();
+        items
+            .filter_map(|e| Some(e[key].as_str()?.to_owned()))
+            .collect()
+    };
+    let codes = all("evidence", "code");
+    assert!(codes.contains(&"artwork".into()) && codes.contains(&"looks_painted".into()));
+    assert_eq!(all("detectors", "id"), ["accuser", "default"]);
+
+    // A photograph gets the verdict of the detector.
+    let data = std::env::var_os("REALSCOPE_DATA").map_or_else(
+        || here.join("../../../shared/data"),
+        std::path::PathBuf::from,
+    );
+    let Ok(photographs) = std::fs::read_dir(data.join("public/image/real/photo-anthony")) else {
+        eprintln!(
+            "SKIPPED: no data set at {}; set REALSCOPE_DATA",
+            data.display()
+        );
+        return;
+    };
+    let accused = photographs
+        .take(3)
+        .map(|p| scan(&p.expect("listed").path()))
+        .filter(|record| record["verdict"] == "generated")
+        .count();
+    assert!(accused > 0);
+}

@@ -72,7 +72,8 @@ pub struct ClassProbabilities {
     pub manipulated: Option<f64>,
 }
 
-/// A detector's part.
+/// A detector's part. The first decides; the embedded one may follow, asked whether the picture looks painted or drawn
+/// where the first may accuse and cannot tell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetectorScore {
     /// Stable id.

@@ -10,7 +10,7 @@ use realscope_detectors::calibration::Operating;
 use realscope_detectors::home::Home;
 use realscope_detectors::onnx::sha256;
 use realscope_detectors::{
-    Detector, DetectorError, Logit, Outputs, Probability, Tier, Window, catalog, window,
+    Detector, DetectorError, Logit, Outputs, Probability, Tier, Window, catalog, default, window,
 };
 use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
 use realscope_media::{Decoded, Facts, Limits, Options};
@@ -56,6 +56,31 @@ pub struct Scanner {
     config: Config,
     tool: Tool,
     detector: Arc<dyn Detector>,
+    /// The embedded detector, asked whether a picture looks painted or drawn where `detector` may accuse and
+    /// cannot tell.
+    looks: Option<Arc<dyn Detector>>,
+}
+
+/// How much a picture looks painted or drawn.
+#[derive(Clone, Copy)]
+struct Look {
+    logit: f64,
+    threshold: f64,
+}
+
+impl Look {
+    /// Of the whole picture where it is seen whole; none of a detector without that output.
+    fn of(detector: &dyn Detector, windows: &[Window], outputs: &Outputs) -> Option<Self> {
+        let whole = windows.iter().position(|w| w.whole).unwrap_or(0);
+        Some(Self {
+            logit: *outputs.artwork.as_ref()?.get(whole)?,
+            threshold: detector.card().artwork.as_ref()?.threshold,
+        })
+    }
+
+    fn painted(self) -> bool {
+        self.logit >= self.threshold
+    }
 }
 
 /// A record and, where asked for, what reports draw.
@@ -79,6 +104,17 @@ fn probability(detector: &dyn Detector, logit: Logit) -> Option<f64> {
         .map(|c| c.probability(logit).0)
 }
 
+/// A detector's part in the record.
+fn score(detector: &dyn Detector, raw: Logit) -> DetectorScore {
+    let card = detector.card();
+    DetectorScore {
+        id: card.id.clone(),
+        weights_sha256: card.weights_sha256.clone(),
+        raw: raw.0,
+        calibrated: probability(detector, raw),
+    }
+}
+
 fn log_odds(p: f64) -> f64 {
     (p / (1.0 - p)).ln()
 }
@@ -90,14 +126,21 @@ impl Scanner {
     /// [`DetectorError`].
     pub fn new(config: Config) -> Result<Self, DetectorError> {
         let home = Home::at(&config.home);
-        let detector = catalog::load(
-            &config.detector,
-            &home,
-            Choice {
-                kind: config.engine,
-                prepack: config.many,
-            },
-        )?;
+        let engine = Choice {
+            kind: config.engine,
+            prepack: config.many,
+        };
+        let detector = catalog::load(&config.detector, &home, engine)?;
+        let card = detector.card();
+        let accuses = card
+            .calibration
+            .as_ref()
+            .is_some_and(|c| c.generated_threshold.is_some());
+        let looks: Option<Arc<dyn Detector>> = if accuses && card.artwork.is_none() {
+            Some(Arc::from(catalog::load(default::ID, &home, engine)?))
+        } else {
+            None
+        };
         let settings = serde_json::to_vec(&config).map_err(|e| DetectorError::Corrupt {
             id: config.detector.clone(),
             reason: e.to_string(),
@@ -114,6 +157,7 @@ impl Scanner {
             config,
             tool,
             detector: Arc::from(detector),
+            looks,
         })
     }
 
@@ -185,16 +229,18 @@ impl Scanner {
         let begun = Instant::now();
         let windows = detector.windows(&pixels)?;
         let views: Vec<RgbImage> = windows.iter().map(|w| w.pixels.clone()).collect();
-        let Outputs { logits, artwork } = detector.outputs(&views)?;
+        let outputs = detector.outputs(&views)?;
+        let mut look = Look::of(detector, &windows, &outputs);
+        let logits = outputs.logits;
         let raw = detector.fuse(&logits);
-        // Of the whole picture where it is seen whole.
-        let artwork = artwork.and_then(|all| {
-            let whole = windows.iter().position(|w| w.whole).unwrap_or(0);
-            Some((
-                *all.get(whole)?,
-                detector.card().artwork.as_ref()?.threshold,
-            ))
-        });
+        let mut detectors = vec![score(detector, raw)];
+        if let Some(embedded) = &self.looks {
+            let windows = embedded.windows(&pixels)?;
+            let views: Vec<RgbImage> = windows.iter().map(|w| w.pixels.clone()).collect();
+            let outputs = embedded.outputs(&views)?;
+            look = Look::of(embedded.as_ref(), &windows, &outputs);
+            detectors.push(score(embedded.as_ref(), embedded.fuse(&outputs.logits)));
+        }
         let deliveries = self.deliveries(&pixels, &windows, raw)?;
         let scoring = begun.elapsed();
         let calibration = detector.card().calibration.as_ref();
@@ -216,7 +262,7 @@ impl Scanner {
             threshold: operating.as_ref().and_then(|o| o.threshold),
             short_side,
             scope: scope::problem(&pixels),
-            artwork: artwork.is_some_and(|(logit, threshold)| logit >= threshold),
+            artwork: look.is_some_and(Look::painted),
             declared: &provenance.declared,
         });
         let begun = Instant::now();
@@ -246,9 +292,7 @@ impl Scanner {
                     .into(),
             );
         }
-        if let Some((logit, threshold)) = artwork
-            && logit >= threshold
-        {
+        if let Some(Look { logit, .. }) = look.filter(|l| l.painted()) {
             evidence.push(Evidence {
                 code: "looks_painted".into(),
                 kind: "context".into(),
@@ -274,7 +318,6 @@ impl Scanner {
         let mut timing_ms = BTreeMap::new();
         timing_ms.insert("score".into(), scoring.as_secs_f64() * 1e3);
         timing_ms.insert("explain".into(), begun.elapsed().as_secs_f64() * 1e3);
-        let card = detector.card();
         let record = Record {
             schema_version: SCHEMA_VERSION,
             tool: self.tool.clone(),
@@ -291,12 +334,7 @@ impl Scanner {
                 deliveries: values,
             }),
             stable: Some(decision.stable),
-            detectors: vec![DetectorScore {
-                id: card.id.clone(),
-                weights_sha256: card.weights_sha256.clone(),
-                raw: raw.0,
-                calibrated: native,
-            }],
+            detectors,
             evidence,
             provenance: Some(provenance),
             metadata: Some(facts.metadata),
