@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::DetectorError;
 use crate::calibration::Calibration;
 
 /// How far a detector has come.
@@ -168,4 +169,17 @@ pub struct Card {
     /// Calibration; without one, its verdict is at most `uncertain`.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+}
+
+impl Card {
+    /// The card in `text` (TOML) of detector `id`.
+    ///
+    /// # Errors
+    /// [`DetectorError::Corrupt`] when it is no card.
+    pub fn parse(id: &str, text: &str) -> Result<Self, DetectorError> {
+        toml::from_str(text).map_err(|e| DetectorError::Corrupt {
+            id: id.into(),
+            reason: e.to_string(),
+        })
+    }
 }

@@ -30,7 +30,7 @@ static HEAD: &[u8] = include_bytes!("../models/clip-probe.safetensors");
 /// # Errors
 /// [`DetectorError::Corrupt`] when the build carries a damaged card.
 pub fn card() -> Result<Card, DetectorError> {
-    toml::from_str(CARD).map_err(|e| corrupt(e.to_string()))
+    Card::parse(ID, CARD)
 }
 
 fn corrupt(reason: String) -> DetectorError {

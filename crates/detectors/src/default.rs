@@ -20,10 +20,7 @@ static WEIGHTS: &[u8] = include_bytes!("../models/default.onnx");
 /// # Errors
 /// [`DetectorError::Corrupt`] when the build carries a damaged card.
 pub fn card() -> Result<Card, DetectorError> {
-    toml::from_str(CARD).map_err(|e| DetectorError::Corrupt {
-        id: ID.into(),
-        reason: e.to_string(),
-    })
+    Card::parse(ID, CARD)
 }
 
 /// The detector with its embedded weights.

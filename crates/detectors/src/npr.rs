@@ -29,10 +29,7 @@ static WEIGHTS: &[u8] = include_bytes!("../models/npr.onnx");
 /// # Errors
 /// [`DetectorError::Corrupt`] when the build carries a damaged card.
 pub fn own_card() -> Result<Card, DetectorError> {
-    toml::from_str(CARD).map_err(|e| DetectorError::Corrupt {
-        id: ID.into(),
-        reason: e.to_string(),
-    })
+    Card::parse(ID, CARD)
 }
 
 /// The detector with our own weights.
