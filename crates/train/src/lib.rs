@@ -6,6 +6,7 @@
 //!
 //! Open first: [`recipe`], then [`run`].
 
+pub mod adapter;
 pub mod augment;
 pub mod batch;
 pub mod blend;

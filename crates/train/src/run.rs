@@ -194,6 +194,7 @@ where
         loss_count: 0,
     };
     let mut average: StateDict;
+    let mut last = None;
     if files.state.is_file() {
         state = files.read_state()?;
         if state.recipe != identity {
@@ -212,6 +213,10 @@ where
                 reason: e.to_string(),
             })?;
         optimizer = optimizer.load_record(record);
+        last = files.last_validation()?.filter(|v| v.step == state.step);
+        if last.is_some() {
+            (state.loss_sum, state.loss_count) = (0.0, 0);
+        }
         log(Event::Note(&format!(
             "continuing after step {}",
             state.step
@@ -256,27 +261,39 @@ where
         BatchNormMode::Running
     };
     let first = state.step;
-    let mut last = None;
-    if recipe.optim.steps == 0 {
-        let scores = validate::<B, N>(&model, recipe, root, &split.validation, device)?;
+    // Weights, scores and log of the average as it is; the loss is that since the last validation.
+    let validated = |average: &StateDict,
+                     state: &mut State,
+                     log: &mut dyn FnMut(Event<'_>)|
+     -> Result<Validation, TrainError> {
+        let mut averaged = N::fresh(recipe.network, device);
+        averaged.load(average, device)?;
+        let scores = validate::<B, N>(&averaged, recipe, root, &split.validation, device)?;
         let mut auc = summarise(&scores, &split.validation);
         auc.extend(validate_twins::<B, N>(
-            &model, recipe, root, &twins, device,
+            &averaged, recipe, root, &twins, device,
         )?);
         let validation = Validation {
-            step: 0,
-            loss: 0.0,
+            step: state.step,
+            loss: state.loss_sum / state.loss_count.max(1) as f64,
             auc,
             seconds: begun.elapsed().as_secs_f64(),
         };
-        files.append_log(&validation)?;
+        (state.loss_sum, state.loss_count) = (0.0, 0);
         files.write_scores(&scores, &split.validation)?;
+        files.append_log(&validation)?;
         log(Event::Note(&format!("validation {:?}", validation.auc)));
+        Ok(validation)
+    };
+    if recipe.optim.steps == 0 {
         let bytes = average
             .to_safetensors()
             .map_err(|e| files.fault(&files.average, &e))?;
         std::fs::write(&files.average, bytes).map_err(io_error(&files.average))?;
-        last = Some(validation);
+    }
+    // A run that was killed while it validated has the checkpoint of that step, and no line in the log.
+    if last.is_none() && (state.step > 0 || recipe.optim.steps == 0) {
+        last = Some(validated(&average, &mut state, log)?);
     }
     std::thread::scope(|scope| {
         let (send, receive) = mpsc::sync_channel(2);
@@ -341,24 +358,6 @@ where
                 loss: state.loss_sum / state.loss_count as f64,
             });
             if state.step.is_multiple_of(recipe.optim.every) || state.step == recipe.optim.steps {
-                let mut averaged = N::fresh(recipe.network, device);
-                averaged.load(&average, device)?;
-                let scores = validate::<B, N>(&averaged, recipe, root, &split.validation, device)?;
-                let mut auc = summarise(&scores, &split.validation);
-                auc.extend(validate_twins::<B, N>(
-                    &averaged, recipe, root, &twins, device,
-                )?);
-                let validation = Validation {
-                    step: state.step,
-                    loss: state.loss_sum / state.loss_count.max(1) as f64,
-                    auc,
-                    seconds: begun.elapsed().as_secs_f64(),
-                };
-                state.loss_sum = 0.0;
-                state.loss_count = 0;
-                files.append_log(&validation)?;
-                files.write_scores(&scores, &split.validation)?;
-                log(Event::Note(&format!("validation {:?}", validation.auc)));
                 files.save(&model.state_dict(), &average, &state, || {
                     BinBytesRecorder::<FullPrecisionSettings>::default()
                         .record(optimizer.to_record(), ())
@@ -367,15 +366,12 @@ where
                             reason: e.to_string(),
                         })
                 })?;
-                last = Some(validation);
+                last = Some(validated(&average, &mut state, log)?);
             }
         }
         Ok(())
     })?;
-    let validation = match last {
-        Some(validation) => validation,
-        None => files.last_validation()?,
-    };
+    let validation = last.ok_or_else(|| files.fault(&files.log, &"no validation"))?;
     Ok(Finished {
         weights: files.average,
         validation,
@@ -663,10 +659,15 @@ impl Files {
         writeln!(file, "{line}").map_err(io_error(&self.log))
     }
 
-    fn last_validation(&self) -> Result<Validation, TrainError> {
+    /// The last validation of the log, if there is one.
+    fn last_validation(&self) -> Result<Option<Validation>, TrainError> {
+        if !self.log.is_file() {
+            return Ok(None);
+        }
         let text = std::fs::read_to_string(&self.log).map_err(io_error(&self.log))?;
-        let line = text.lines().last().unwrap_or_default();
-        serde_json::from_str(line).map_err(|e| self.fault(&self.log, &e))
+        let line = text.lines().last();
+        line.map(|line| serde_json::from_str(line).map_err(|e| self.fault(&self.log, &e)))
+            .transpose()
     }
 
     fn write_scores(&self, scores: &Scores, items: &[Item]) -> Result<(), TrainError> {

@@ -30,6 +30,7 @@ use realscope_nn::{Cpu, Parameters, StateDict, quantize};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::adapter::Adapter;
 use crate::augment::Plan;
 use crate::batch::{self, picture_error};
 use crate::calibrate::{self, Scored};
@@ -127,6 +128,10 @@ pub struct Recipe {
     /// Write the head alone, for an encoder that the user imports; the tower then has 8 bits a weight.
     #[serde(default)]
     pub head_alone: bool,
+    /// Folder of low-rank updates of the tower and the heads fitted with them ([`crate::adapter`]), relative to the
+    /// current folder. They take the place of heads that are fitted here; `learning_rates` then is of `artwork` alone.
+    #[serde(default)]
+    pub adapter: Option<PathBuf>,
     /// Put the tower's matrices on entropy-coded lattices; without it they have 4 bits a weight.
     #[serde(default)]
     pub lattice: Option<Lattice>,
@@ -173,10 +178,14 @@ impl Recipe {
             ));
         }
         if recipe.head_alone
-            && (recipe.blocks != 12 || recipe.deviations || recipe.lattice.is_some())
+            && (recipe.blocks != 12
+                || recipe.deviations
+                || recipe.lattice.is_some()
+                || recipe.adapter.is_some())
         {
             return Err(TrainError::Recipe(
-                "`head_alone` is for the whole encoder as imported: 12 `blocks`, no `deviations`, no `lattice`"
+                "`head_alone` is for the whole encoder as imported: 12 `blocks`, no `deviations`, `lattice` or \
+                 `adapter`"
                     .into(),
             ));
         }
@@ -293,6 +302,32 @@ fn rounded(
     std::fs::write(&fresh, bytes).map_err(io_error(&fresh))?;
     std::fs::rename(&fresh, &path).map_err(io_error(&path))?;
     Ok(tower)
+}
+
+/// The tower with the updates of an adapter, in the form in which it is deployed, and its network of features.
+/// `items` are those that rounding may look at.
+fn deployed(
+    recipe: &Recipe,
+    mut tower: ClipVision<Cpu>,
+    adapter: Option<&Adapter>,
+    root: &Path,
+    items: &[Item],
+    out: &Path,
+    log: &mut dyn FnMut(&str),
+) -> Result<(ClipVision<Cpu>, Vec<u8>), TrainError> {
+    if let Some(adapter) = adapter {
+        tower = adapter.apply(tower)?;
+    }
+    if let Some(how) = &recipe.lattice {
+        tower = rounded(recipe, how, tower, root, items, out, log)?;
+    }
+    let packed = network(recipe, &tower, &[])?;
+    log(&format!(
+        "tower of {} blocks: {} bytes packed",
+        recipe.blocks,
+        packed.len()
+    ));
+    Ok((tower, packed))
 }
 
 /// Network that yields the features, or with heads their logits, in the form in which it is deployed.
@@ -467,7 +502,8 @@ fn cache(
     let kind = match deliveries[0] {
         Delivery::Drawn => "/drawn",
         Delivery::Window | Delivery::Native(_) => "/native",
-        Delivery::Arm(_) | Delivery::Random(_) => "/alone",
+        Delivery::Arm(_) => "/arms",
+        Delivery::Random(_) => "/alone",
     };
     let stem = &recipe.identity(packed, kind)[..16];
     let path = folder.join(format!("features-{stem}.f16"));
@@ -675,13 +711,10 @@ fn artwork(
         }
         probe::fit_early(rows, cache.read, &labels, &weight, &recipe.early(rate))
     };
-    let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
-    folds.sort_unstable();
-    folds.dedup();
     let mut photographs = Vec::new();
     let mut logits = vec![[[f64::MIN; TIERS.len()]; 2]; items.len()];
     let (mut filtered, mut in_style, mut generated) = (Vec::new(), Vec::new(), Vec::new());
-    for fold in folds {
+    for fold in folds(items) {
         let head = fit(&|i| i.fold != fold);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
             for (native, cache, first) in features.scored(recipe) {
@@ -721,6 +754,11 @@ fn artwork(
     Ok((fit(&|_| true), found, looks))
 }
 
+/// Folds of a list, each once.
+fn folds(items: &[Item]) -> BTreeSet<&str> {
+    items.iter().map(|i| i.fold.as_str()).collect()
+}
+
 fn logit(head: &Linear, row: &[f16]) -> f64 {
     let sum: f64 = row
         .iter()
@@ -740,6 +778,22 @@ fn arm(tier: Tier, native: bool) -> String {
     format!("{}{}", if native { NATIVE } else { "" }, tier.name())
 }
 
+/// Scores of an item in every tier.
+fn scores<'a>(
+    item: &'a Item,
+    native: bool,
+    head: &'a Linear,
+    row: impl Fn(usize) -> &'a [f16] + 'a,
+) -> impl Iterator<Item = Scored> + 'a {
+    TIERS.into_iter().enumerate().map(move |(t, tier)| Scored {
+        item: item.clone(),
+        tier,
+        native,
+        logit: logit(head, row(t)),
+        artwork: false,
+    })
+}
+
 /// Scores of every item in every tier by heads that never saw its fold, and those heads by fold.
 fn out_of_fold(
     recipe: &Recipe,
@@ -747,31 +801,53 @@ fn out_of_fold(
     items: &[Item],
     rate: f64,
 ) -> (Vec<Scored>, BTreeMap<String, Linear>) {
-    let mut folds: Vec<&str> = items.iter().map(|i| i.fold.as_str()).collect();
-    folds.sort_unstable();
-    folds.dedup();
     let (mut out, mut heads) = (Vec::new(), BTreeMap::new());
-    for fold in folds {
+    for fold in folds(items) {
         let used: Vec<usize> = (0..items.len())
             .filter(|i| items[*i].fold != fold)
             .collect();
         let head = fit(recipe, features, items, &used, rate);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
             for (native, cache, first) in features.scored(recipe) {
-                for (t, tier) in TIERS.into_iter().enumerate() {
-                    out.push(Scored {
-                        item: item.clone(),
-                        tier,
-                        native,
-                        logit: logit(&head, cache.row(i, first + t)),
-                        artwork: false,
-                    });
-                }
+                out.extend(scores(item, native, &head, |t| cache.row(i, first + t)));
             }
         }
         heads.insert(fold.to_owned(), head);
     }
     (out, heads)
+}
+
+/// Scores of every item in every tier by a tower and a head that never saw its fold, with those heads and the networks
+/// of features by fold.
+fn adapted_out_of_fold(
+    recipe: &Recipe,
+    folder: &Path,
+    tower: &ClipVision<Cpu>,
+    root: &Path,
+    items: &[Item],
+    out: &Path,
+    log: &mut dyn FnMut(&str),
+) -> Result<HeldOut, TrainError> {
+    let mut held = HeldOut::default();
+    for fold in folds(items) {
+        let (mine, others): (Vec<Item>, Vec<Item>) =
+            items.iter().cloned().partition(|i| i.fold == fold);
+        let adapter = Adapter::read(folder, fold, recipe.read_width())?;
+        let tower = tower.clone();
+        let (_, packed) = deployed(recipe, tower, Some(&adapter), root, &others, out, log)?;
+        let mut kinds = vec![(false, TIERS.map(Delivery::Arm))];
+        kinds.extend(recipe.windows.map(|_| (true, TIERS.map(Delivery::Native))));
+        for (native, deliveries) in kinds {
+            let cache = cache(recipe, root, &mine, &deliveries, &packed, out, log)?;
+            for (i, item) in mine.iter().enumerate() {
+                let row = |t| cache.row(i, t);
+                held.scored.extend(scores(item, native, &adapter.head, row));
+            }
+        }
+        held.networks.insert(fold.to_owned(), packed);
+        held.heads.insert(fold.to_owned(), adapter.head);
+    }
+    Ok(held)
 }
 
 /// How drawn versions of held-out pictures score: their AUC, and how many of the authentic ones lie above what 95% of
@@ -817,7 +893,7 @@ fn map_false_alarms(
     recipe: &Recipe,
     root: &Path,
     items: &[Item],
-    packed: &[u8],
+    network: &dyn Fn(&str) -> Vec<u8>,
     heads: &BTreeMap<String, Linear>,
     calibration: &Calibration,
 ) -> Result<Option<f64>, TrainError> {
@@ -825,13 +901,20 @@ fn map_false_alarms(
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
     let authentic = items.iter().filter(|i| i.label == 0);
     let mut chosen: Vec<&Item> = authentic.choose_multiple(&mut rng, MAP_PICTURES);
-    chosen.sort_by(|a, b| a.path.cmp(&b.path));
-    let int8 = quantize::unpack(packed)?;
-    let engine =
-        engine::load(EngineKind::Rten.for_many(), int8).map_err(|e| picture_error(root, &e))?;
+    chosen.sort_by(|a, b| (&a.fold, &a.path).cmp(&(&b.fold, &b.path)));
     let side = SIDE as usize;
     let (mut marked, mut seen) = (0, 0);
+    let mut loaded = None;
     for item in chosen {
+        let engine = match &mut loaded {
+            Some((fold, engine)) if *fold == item.fold => engine,
+            other => {
+                let int8 = quantize::unpack(&network(&item.fold))?;
+                let engine = engine::load(EngineKind::Rten.for_many(), int8)
+                    .map_err(|e| picture_error(root, &e))?;
+                &mut other.insert((item.fold.clone(), engine)).1
+            }
+        };
         let path = root.join(&item.path);
         let picture = batch::open(&path)?;
         let delivered = delivery::through_jpeg(&picture, 95, Subsampling::S444)
@@ -884,7 +967,8 @@ pub(crate) fn summary(scored: &[Scored], tier: Tier, native: bool) -> (Option<f6
     (sets.get("all").and_then(|r| metrics::auc(r)), text)
 }
 
-/// What heads of one learning rate give on folds that they never saw.
+/// What is known of pictures of folds that were not seen.
+#[derive(Default)]
 struct HeldOut {
     /// Mean AUC over the tiers, of whole pictures and of files at native resolution alike.
     mean: f64,
@@ -892,6 +976,51 @@ struct HeldOut {
     scored: Vec<Scored>,
     /// By fold.
     heads: BTreeMap<String, Linear>,
+    /// Networks of features, of folds that have one of their own.
+    networks: BTreeMap<String, Vec<u8>>,
+}
+
+/// Logs how held-out scores do, and gives the mean AUC over the arms.
+fn logged(recipe: &Recipe, scored: &[Scored], what: &str, log: &mut dyn FnMut(&str)) -> f64 {
+    let mut arms = Vec::new();
+    for native in std::iter::once(false).chain(recipe.windows.map(|_| true)) {
+        for tier in TIERS {
+            let (all, text) = summary(scored, tier, native);
+            log(&format!(
+                "{what}, held-out folds, {}: {text}",
+                arm(tier, native)
+            ));
+            arms.push(all.unwrap_or(0.5));
+        }
+    }
+    arms.iter().sum::<f64>() / arms.len() as f64
+}
+
+/// Heads of the learning rate that does best on held-out folds.
+fn best_rate(
+    recipe: &Recipe,
+    features: &Features,
+    items: &[Item],
+    log: &mut dyn FnMut(&str),
+) -> HeldOut {
+    let mut best: Option<HeldOut> = None;
+    for rate in &recipe.learning_rates {
+        let (scored, heads) = out_of_fold(recipe, features, items, *rate);
+        let mean = logged(recipe, &scored, &format!("learning rate {rate}"), log);
+        if let Some(drawn) = &features.drawn {
+            log(&drawn_summary(items, drawn, &scored, &heads));
+        }
+        if best.as_ref().is_none_or(|b| mean > b.mean) {
+            best = Some(HeldOut {
+                mean,
+                rate: *rate,
+                scored,
+                heads,
+                networks: BTreeMap::new(),
+            });
+        }
+    }
+    best.unwrap_or_default()
 }
 
 /// Trains, calibrates and writes `ID.onnx` (packed; or the head alone as `ID.safetensors`) and `ID.toml` into `out`;
@@ -913,18 +1042,22 @@ pub fn train(
         return Err(TrainError::Recipe("the manifest has no folds".into()));
     }
     let encoder = root.join(&recipe.encoder);
-    let mut tower = tower::tower(&encoder, recipe.blocks)?;
-    if let Some(how) = &recipe.lattice {
-        tower = rounded(recipe, how, tower, root, &items, out, log)?;
-    }
+    let frozen = tower::tower(&encoder, recipe.blocks)?;
+    let adapter = match &recipe.adapter {
+        Some(folder) => Some(Adapter::read(folder, "all", recipe.read_width())?),
+        None => None,
+    };
     let mut deliveries: Vec<Delivery> = (0..recipe.deliveries).map(Delivery::Random).collect();
     deliveries.extend(TIERS.map(Delivery::Arm));
-    let packed = network(recipe, &tower, &[])?;
-    log(&format!(
-        "tower of {} blocks: {} bytes packed",
-        recipe.blocks,
-        packed.len()
-    ));
+    let (tower, packed) = deployed(
+        recipe,
+        frozen.clone(),
+        adapter.as_ref(),
+        root,
+        &items,
+        out,
+        log,
+    )?;
     let features = Features {
         plain: cache(recipe, root, &items, &deliveries, &packed, out, log)?,
         drawn: match (recipe.drawn, &recipe.artwork) {
@@ -952,45 +1085,27 @@ pub fn train(
             .map(|i| i.path.clone())
             .collect(),
     };
-    let mut best: Option<HeldOut> = None;
-    for rate in &recipe.learning_rates {
-        let (scored, heads) = out_of_fold(recipe, &features, &items, *rate);
-        let mut arms = Vec::new();
-        for (native, ..) in features.scored(recipe) {
-            for tier in TIERS {
-                let (all, text) = summary(&scored, tier, native);
-                log(&format!(
-                    "learning rate {rate}, held-out folds, {}: {text}",
-                    arm(tier, native)
-                ));
-                arms.push(all.unwrap_or(0.5));
-            }
-        }
-        let mean = arms.iter().sum::<f64>() / arms.len() as f64;
-        if let Some(drawn) = &features.drawn {
-            log(&drawn_summary(&items, drawn, &scored, &heads));
-        }
-        if best.as_ref().is_none_or(|b| mean > b.mean) {
-            best = Some(HeldOut {
-                mean,
-                rate: *rate,
-                scored,
-                heads,
-            });
-        }
-    }
-    let Some(HeldOut {
+    let HeldOut {
         rate,
         mut scored,
         heads,
+        networks,
         ..
-    }) = best
-    else {
-        return Err(TrainError::Recipe("no learning rate".into()));
+    } = match &recipe.adapter {
+        Some(folder) => {
+            let mut held = adapted_out_of_fold(recipe, folder, &frozen, root, &items, out, log)?;
+            held.mean = logged(recipe, &held.scored, "adapted", log);
+            held.rate = recipe.learning_rates[0];
+            held
+        }
+        None => best_rate(recipe, &features, &items, log),
     };
     write_scores(out, &scored)?;
     let every: Vec<usize> = (0..items.len()).collect();
-    let head = fit(recipe, &features, &items, &every, rate);
+    let head = match adapter {
+        Some(adapter) => adapter.head,
+        None => fit(recipe, &features, &items, &every, rate),
+    };
     let second = match &recipe.artwork {
         Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
         None => None,
@@ -1039,8 +1154,9 @@ pub fn train(
         ));
     }
     let calibration = calibrate::fit(&scored);
+    let network_of = |fold: &str| networks.get(fold).unwrap_or(&packed).clone();
     card.map_false_alarm_rate =
-        map_false_alarms(recipe, root, &items, &packed, &heads, &calibration)?;
+        map_false_alarms(recipe, root, &items, &network_of, &heads, &calibration)?;
     card.calibration = Some(calibration);
     let text = toml::to_string(&card).map_err(|e| TrainError::Recipe(e.to_string()))?;
     for (name, bytes) in [
@@ -1156,6 +1272,11 @@ mod tests {
         let semantic = include_str!("../../../recipes/semantic.toml");
         assert!(read(probe).expect("reads").head_alone);
         assert!(read(semantic).expect("reads").lattice.is_some());
+        let adapted = include_str!("../../../recipes/adapted.toml");
+        assert!(read(adapted).expect("reads").adapter.is_some());
+        let head = format!("adapter = \"adapters\"\n{probe}");
+        let e = read(&head).expect_err("refused");
+        assert!(e.to_string().contains("adapter"), "{e}");
         // A head alone must fit the encoder as it is imported.
         for (from, to) in [
             ("blocks = 12", "blocks = 11"),
