@@ -9,7 +9,6 @@
 
 use std::path::Path;
 
-use realscope_nn::quantize::Ranges;
 use realscope_nn::vit::VitConfig;
 use realscope_nn::{StateDict, quantize};
 
@@ -18,9 +17,6 @@ use crate::{Card, DetectorError, tower};
 
 /// Stable id.
 pub const ID: &str = "clip-probe";
-
-/// Ranges of 8-bit inputs that the head was fitted with; ones by row are cleaner and wait for the next fit.
-pub const RANGES: Ranges = Ranges::OfAll;
 
 static CARD: &str = include_str!("../models/clip-probe.toml");
 static HEAD: &[u8] = include_bytes!("../models/clip-probe.safetensors");
@@ -70,7 +66,7 @@ fn join(mut card: Card, head: &StateDict, file: &Path) -> Result<(Card, Vec<u8>)
     }
     let tower = tower::tower(file, config.depth).map_err(|e| corrupt(e.to_string()))?;
     let float = tower::network(ID, &tower, false, &heads);
-    let onnx = quantize::dynamic_int8(&float, RANGES).map_err(|e| corrupt(e.to_string()))?;
+    let onnx = quantize::dynamic_int8(&float).map_err(|e| corrupt(e.to_string()))?;
     card.weights_sha256 = sha256(&onnx);
     Ok((card, onnx))
 }

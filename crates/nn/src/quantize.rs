@@ -200,7 +200,6 @@ fn unpack_lattice(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
         columns,
         raw,
         &vec![step; columns],
-        Ranges::ByRow,
     ))
 }
 
@@ -347,14 +346,7 @@ fn unpack_matrix(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
                 .map(|(v, i)| ((v * i).round() as i8).cast_unsigned()),
         );
     }
-    Ok(int8_tensors(
-        &t.name,
-        rows,
-        columns,
-        raw,
-        &steps,
-        Ranges::ByRow,
-    ))
+    Ok(int8_tensors(&t.name, rows, columns, raw, &steps))
 }
 
 fn unpack_product(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
@@ -436,22 +428,13 @@ pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
     Ok((Network::of(model), dynamic))
 }
 
-/// Ranges over which the inputs of products are quantised in each run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ranges {
-    /// One for all rows.
-    OfAll,
-    /// One for each row where a product narrows, see `integer_products`; packed networks have these.
-    ByRow,
-}
-
-/// A float network with its large matrix products in 8 bits.
+/// A float network with its large matrix products in 8 bits, inputs rounded as in packed networks.
 ///
 /// # Errors
 /// [`WeightsError::Unreadable`] when the bytes are no ONNX message.
-pub fn dynamic_int8(onnx: &[u8], ranges: Ranges) -> Result<Vec<u8>, WeightsError> {
+pub fn dynamic_int8(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
     let (mut model, mut graph) = decode(onnx)?;
-    to_int8(&mut graph, ranges);
+    to_int8(&mut graph);
     model.graph = Some(graph);
     Ok(model.encode_to_vec())
 }
@@ -466,12 +449,12 @@ fn node(op: &str, name: String, input: &[&str], output: &[&str]) -> Node {
     }
 }
 
-fn to_int8(graph: &mut Graph, ranges: Ranges) {
+fn to_int8(graph: &mut Graph) {
     let products = products(graph);
     let mut fresh = Vec::new();
     graph.initializer.retain(|t| match products.get(&t.name) {
         Some([rows, columns]) if t.data_type == FLOAT => {
-            fresh.extend(int8_matrix(t, *rows, *columns, ranges));
+            fresh.extend(int8_matrix(t, *rows, *columns));
             false
         }
         _ => true,
@@ -627,7 +610,7 @@ fn quantise_rows(x: &str, [base, scale, low]: [&str; 3], nodes: &mut Vec<Node>) 
 }
 
 /// Symmetric 8-bit weights and one scale a column.
-fn int8_matrix(t: &TensorProto, rows: usize, columns: usize, ranges: Ranges) -> Vec<TensorProto> {
+fn int8_matrix(t: &TensorProto, rows: usize, columns: usize) -> Vec<TensorProto> {
     let values = floats(&t.raw_data);
     let mut scales = vec![0.0_f32; columns];
     for row in values.chunks_exact(columns) {
@@ -644,7 +627,7 @@ fn int8_matrix(t: &TensorProto, rows: usize, columns: usize, ranges: Ranges) -> 
             })
         })
         .collect();
-    int8_tensors(&t.name, rows, columns, raw, &scales, ranges)
+    int8_tensors(&t.name, rows, columns, raw, &scales)
 }
 
 fn int8_tensors(
@@ -653,7 +636,6 @@ fn int8_tensors(
     columns: usize,
     raw: Vec<u8>,
     scales: &[f32],
-    ranges: Ranges,
 ) -> Vec<TensorProto> {
     let constant = |suffix: &str, values: &[f32]| TensorProto {
         dims: vec![columns as i64],
@@ -664,7 +646,7 @@ fn int8_tensors(
     };
     let mut out = Vec::with_capacity(3);
     out.push(constant("scale", scales));
-    if ranges == Ranges::ByRow && rows > columns {
+    if rows > columns {
         // What a constant input of one gives.
         let mut sums = vec![0_i32; columns];
         for row in raw.chunks_exact(columns) {
@@ -812,7 +794,7 @@ mod tests {
     fn eight_bits_are_near_and_four_bits_not_far() {
         let (onnx, pixels, expected) = network();
         assert!(relative(&onnx, &pixels, &expected) < 1e-5);
-        let int8 = dynamic_int8(&onnx, Ranges::ByRow).expect("quantised");
+        let int8 = dynamic_int8(&onnx).expect("quantised");
         assert!(relative(&int8, &pixels, &expected) < 0.03);
         let packed = pack(&onnx).expect("packed");
         assert!(
@@ -908,7 +890,7 @@ mod tests {
             .iter::<f32>()
             .collect();
         let float = graph.encode();
-        let int8 = dynamic_int8(&float, Ranges::ByRow).expect("quantised");
+        let int8 = dynamic_int8(&float).expect("quantised");
         let engine = engine::load(EngineKind::Rten, int8).expect("loads");
         let found = engine.first(&values, [1, 1, 2, 512]).expect("runs").values;
         let error = |row: std::ops::Range<usize>| {

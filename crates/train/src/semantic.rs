@@ -21,8 +21,8 @@ use realscope_detectors::Logit;
 use realscope_detectors::calibration::{Calibration, Tier};
 use realscope_detectors::card::{Artwork, Card, Filter, Input, OutputKind, Status, Task, View};
 use realscope_detectors::onnx::{normalise, sha256};
+use realscope_detectors::tower;
 use realscope_detectors::window;
-use realscope_detectors::{clip_probe, tower};
 use realscope_media::delivery::{self, DeliveryError, Subsampling};
 use realscope_nn::engine::{self, EngineKind};
 use realscope_nn::vit::{ClipVision, VitConfig};
@@ -342,7 +342,7 @@ fn network(
         .collect();
     let float = tower::network(&recipe.name, tower, recipe.deviations, &heads);
     Ok(if recipe.head_alone {
-        quantize::dynamic_int8(&float, clip_probe::RANGES)?
+        quantize::dynamic_int8(&float)?
     } else {
         quantize::pack(&float)?
     })
