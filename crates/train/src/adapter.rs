@@ -152,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn the_set_of_the_recipe_is_whole() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/adapters");
+        for fold in ["all", "0", "1", "2", "3", "4"] {
+            // Class token, mean and deviation of three blocks; two factors of six matrices of ten.
+            let adapter = Adapter::read(Path::new(folder), fold, 9 * 768).expect("reads");
+            assert_eq!(adapter.factors.len(), 120);
+            assert!(adapter.head.weight.iter().all(|w| w.is_finite()));
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let fc1 = "vision_model.encoder.layers.0.mlp.fc1";
         for (stem, a, b) in [
