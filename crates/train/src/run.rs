@@ -659,13 +659,17 @@ impl Files {
         writeln!(file, "{line}").map_err(io_error(&self.log))
     }
 
-    /// The last validation of the log, if there is one.
+    /// The last validation of the log, if there is one. Half a line that a kill left is cut off.
     fn last_validation(&self) -> Result<Option<Validation>, TrainError> {
         if !self.log.is_file() {
             return Ok(None);
         }
         let text = std::fs::read_to_string(&self.log).map_err(io_error(&self.log))?;
-        let line = text.lines().last();
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        if whole.len() < text.len() {
+            std::fs::write(&self.log, whole).map_err(io_error(&self.log))?;
+        }
+        let line = whole.lines().last();
         line.map(|line| serde_json::from_str(line).map_err(|e| self.fault(&self.log, &e)))
             .transpose()
     }

@@ -85,11 +85,10 @@ fn a_kill_during_a_validation_loses_no_step() {
     assert_eq!(steps, 2);
     let weights = std::fs::read(&whole.weights).expect("reads");
 
-    // The checkpoint is there, the line of its validation is not.
+    // The checkpoint is there, of the line of its validation a half.
     let log = out.join("log.jsonl");
     let text = std::fs::read_to_string(&log).expect("reads");
-    let first = text.lines().next().expect("two lines");
-    std::fs::write(&log, format!("{first}\n")).expect("written");
+    std::fs::write(&log, &text[..text.len() - 20]).expect("written");
     let (again, steps) = train(&recipe, data, &out);
     assert_eq!(steps, 0);
     assert_eq!(again.validation.step, 2);
