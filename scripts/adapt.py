@@ -1,14 +1,17 @@
-"""Fits low-rank updates (LoRA) of CLIP ViT-B/16's first ten blocks together with a head, on aligned pairs and pictures.
+"""Fits low-rank updates (LoRA) of the default's rounded tower together with a head, on aligned pairs and pictures.
 
-Run: python3 adapt.py DATA PAIRS ENCODER OUT (PyTorch, NumPy, Pillow, onnx, safetensors; one GPU, a few minutes).
-DATA is the data set, PAIRS the folder of `realscope data synth --each 2 --steps 300` with eight makers, ENCODER the
-8-bit ONNX file that recipes/semantic.toml names. Writes OUT/all.safetensors, fitted on all folds, and for every fold
-OUT/FOLD.safetensors, which never saw it; recipes take the folder as `adapter`. `--limit N --steps N` try it on a CPU.
+Run: python3 adapt.py DATA PAIRS TOWER OUT (PyTorch, NumPy, Pillow, safetensors; one GPU, a few minutes).
+DATA is the data set, PAIRS the folder of `realscope data synth --each 2 --steps 300` with eight makers, TOWER the file
+tower-*.safetensors that `realscope train recipes/semantic.toml` leaves: matrices on lattices. Writes
+OUT/all.safetensors, fitted on all folds, and for every fold OUT/FOLD.safetensors, which never saw it; recipes take the
+folder as `adapter`. `--limit N --steps N` try it on a CPU.
 
-A batch is 60% windows of aligned pairs (an authentic picture and what a maker of pairs made of it, the same delivery,
-both through JPEG q95 first), 20% whole pictures and 20% windows at native resolution. The head is fitted on the frozen
-tower first. What is written is the tower at SHARE of the way that the updates went (after WiSE-FT: Wortsman et al., CVPR
-2022, arXiv 2109.01903), which held-out folds preferred. All choices were made on folds 1 and 3, see docs/experiments.md.
+The matrices stay as they are rounded and inputs of products are rounded to eight bits as an engine does (gradients
+pass through), so that updates and head know what ships (after QLoRA: Dettmers et al., NeurIPS 2023, arXiv 2305.14314).
+A batch is half windows of aligned pairs (an authentic picture and what a maker of pairs made of it, the same delivery,
+both through JPEG q95 first), three eighths whole pictures and an eighth windows at native resolution. The head is
+fitted on the frozen tower first. What is written is the tower at SHARE of the way that the updates went (after WiSE-FT:
+Wortsman et al., CVPR 2022, arXiv 2109.01903). For how this was chosen see docs/experiments.md.
 """
 
 import argparse
@@ -18,22 +21,21 @@ import math
 import multiprocessing
 import os
 import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 
 import numpy as np
-import onnx
 import torch
-from onnx import numpy_helper
 from PIL import Image, ImageFilter
 from safetensors.numpy import save_file
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 SIDE, STORED, WINDOW = 224, 272, 512
 BLOCKS, READ, HIDDEN, HEADS = 10, 3, 768, 12
 WIDTH = 3 * READ * HIDDEN
 WHOLES, WINDOWS, VERSIONS = 10, 6, 3  # deliveries of a picture, of its windows, of a pair
-RANK, SCALING, RATE, HEAD_RATE, DECAY = 8, 2.0, 1e-4, 5e-5, 0.05
-STEPS, BATCH, PAIRED, WINDOWED, SHARE = 400, 128, 0.6, 0.5, 0.7
+RANK, SCALING, RATE, HEAD_RATE, DECAY = 4, 2.0, 2e-4, 5e-5, 0.05
+STEPS, BATCH, PAIRED, WINDOWED, SHARE = 400, 128, 0.5, 0.25, 0.5
 SMOOTHING, DROPOUT, GROUP_POWER = 0.06, 0.1, 0.6
 MATRICES = {name: f"self_attn.{name}" for name in ("q_proj", "k_proj", "v_proj", "out_proj")}
 MATRICES |= {name: f"mlp.{name}" for name in ("fc1", "fc2")}
@@ -144,67 +146,105 @@ def pair_views(task):
 # The tower.
 
 
-class Tower:
-    """The frozen weights, and features under updates of its matrices."""
+def by_picture(x):
+    """Unsigned eight bits with one range for each picture, which holds zero."""
+    low, high = x.amin((1, 2), keepdim=True).clamp(max=0), x.amax((1, 2), keepdim=True).clamp(min=0)
+    step = ((high - low) / 255).clamp(min=1e-12)
+    zero = torch.round(-low / step)
+    return (torch.clamp(torch.round(x / step) + zero, 0, 255) - zero) * step
 
-    def __init__(self, encoder, device):
-        graph = onnx.load(encoder).graph
-        values = {t.name: t for t in graph.initializer}
-        number = lambda name: torch.from_numpy(numpy_helper.to_array(values[name]).astype(np.float32))
-        self.matrices = {}
-        for node in graph.node:
-            if node.op_type != "MatMulInteger" or "/layers." not in node.name:
-                continue
-            block = int(node.name.split("/layers.")[1].split("/")[0])
-            name = next(m for m in MATRICES if f"/{m}/" in node.name)
-            if block < BLOCKS:
-                scale = number(node.input[1].replace("_quantized", "_scale"))
-                self.matrices[block, name] = (number(node.input[1]) * scale).T.contiguous().to(device)
+
+def by_token(x):
+    """Unsigned eight bits with a range of its own for each token."""
+    low = x.amin(2, keepdim=True)
+    step = ((x.amax(2, keepdim=True) - low) / 255).clamp(min=1e-12)
+    return torch.round((x - low) / step) * step + low
+
+
+class Rounded(torch.autograd.Function):
+    """What an engine makes of a product's input; the gradient passes as it is."""
+
+    @staticmethod
+    def forward(context, x, how):
+        return how(x.float()).to(x.dtype)
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient, None
+
+
+class Tower:
+    """The rounded weights, and features under updates of its matrices."""
+
+    def __init__(self, path, device):
         prefix = "vision_model."
         self.rest = {
-            name[len(prefix) :]: number(name).to(device)
-            for name in values
-            if name.startswith(prefix) and not name.endswith(("_quantized", "_scale", "_zero_point"))
+            name[len(prefix) :]: value.float().to(device)
+            for name, value in load_file(path).items()
+            if name.startswith(prefix)
         }
-        self.half = {name: v.bfloat16() for name, v in self.rest.items()}
+        self.matrices = {
+            (block, name): self.rest.pop(f"encoder.layers.{block}.{key}.weight")
+            for block in range(BLOCKS)
+            for name, key in MATRICES.items()
+        }
+        # Training needs the range of bfloat16, features the digits of half floats.
+        self.cuda = device.type == "cuda"
+        kinds = (torch.bfloat16, torch.float16) if self.cuda else (torch.float32,)
+        self.cast = {kind: {name: v.to(kind) for name, v in self.rest.items()} for kind in kinds}
         pixel = lambda v: torch.tensor(v, device=device) * 255
         self.mean = pixel([0.48145466, 0.4578275, 0.40821073])
         self.deviation = pixel([0.26862954, 0.26130258, 0.27577711])
+        # Fused, rounding costs little.
+        self.by_picture, self.by_token = (
+            torch.compile(how, dynamic=True) if self.cuda else how for how in (by_picture, by_token)
+        )
 
     def norm(self, x, name):
         return F.layer_norm(x, (HIDDEN,), self.rest[f"{name}.weight"], self.rest[f"{name}.bias"], 1e-5)
 
     def features(self, pixels, matrices):
         """Class token, mean and deviation of the patch tokens of the last blocks, for `[n, 224, 224, 3]` bytes."""
-        x = ((pixels.float() - self.mean) / self.deviation).permute(0, 3, 1, 2).bfloat16()
-        x = F.conv2d(x, self.half["embeddings.patch_embedding.weight"], stride=16).flatten(2).transpose(1, 2)
-        first = self.half["embeddings.class_embedding"].expand(len(x), 1, HIDDEN)
-        x = torch.cat([first, x], 1) + self.half["embeddings.position_embedding.weight"]
-        x = self.norm(x.float(), "pre_layrnorm")
+        kind = matrices[0, "fc1"].dtype
+        cast = self.cast[kind]
+        x = ((pixels.float() - self.mean) / self.deviation).permute(0, 3, 1, 2).to(kind)
+        x = F.conv2d(x, cast["embeddings.patch_embedding.weight"], stride=16).flatten(2).transpose(1, 2)
+        first = cast["embeddings.class_embedding"].expand(len(x), 1, HIDDEN)
+        x = torch.cat([first, x], 1).float() + self.rest["embeddings.position_embedding.weight"]
+        x = self.norm(x, "pre_layrnorm")
         out = []
         for block in range(BLOCKS):
             stem = f"encoder.layers.{block}."
 
             def linear(value, name):
-                return F.linear(value, matrices[block, name], self.half[f"{stem}{MATRICES[name]}.bias"])
+                return F.linear(value, matrices[block, name], cast[f"{stem}{MATRICES[name]}.bias"])
 
-            h = self.norm(x, stem + "layer_norm1").bfloat16()
+            h = Rounded.apply(self.norm(x, stem + "layer_norm1").to(kind), self.by_picture)
             q, k, v = (
                 linear(h, name).view(len(h), -1, HEADS, HIDDEN // HEADS).transpose(1, 2)
                 for name in ("q_proj", "k_proj", "v_proj")
             )
             h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
-            x = x + linear(h, "out_proj").float()
-            h = linear(self.norm(x, stem + "layer_norm2").bfloat16(), "fc1")
-            x = x + linear(h * torch.sigmoid(1.702 * h), "fc2").float()
+            x = x + linear(Rounded.apply(h, self.by_picture), "out_proj").float()
+            h = Rounded.apply(self.norm(x, stem + "layer_norm2").to(kind), self.by_picture)
+            h = linear(h, "fc1")
+            h = Rounded.apply(h * torch.sigmoid(1.702 * h), self.by_token)
+            x = x + linear(h, "fc2").float()
             if block >= BLOCKS - READ:
                 patches = x[:, 1:]
                 deviation = (patches.var(1, unbiased=False) + 1e-6).sqrt()
                 out += [x[:, 0], patches.mean(1), deviation]
         return torch.cat(out, 1)
 
+    def updated(self, factors):
+        """Matrices for training."""
+        kind = torch.bfloat16 if self.cuda else torch.float32
+        sums = {key: self.matrices[key] + SCALING * (b @ a) for key, (a, b) in factors.items()}
+        return {key: w.to(kind) for key, w in sums.items()}
+
     def frozen(self):
-        return {key: w.bfloat16() for key, w in self.matrices.items()}
+        kind = torch.float16 if self.cuda else torch.float32
+        return {key: w.to(kind) for key, w in self.matrices.items()}
 
 
 class Head(torch.nn.Module):
@@ -281,9 +321,8 @@ def adapt(tower, head, pictures, pairs, labels, chosen, weights, allowed, steps)
         x += [flip(pairs[j, 2 * version + made], same) for made in (0, 1)]
         zeros = torch.zeros(twice, device=device)
         y = torch.cat([labels[i], zeros, zeros + 1])
-        matrices = {k: (tower.matrices[k] + SCALING * (b @ a)).bfloat16() for k, (a, b) in factors.items()}
         optimizer.zero_grad()
-        found = loss(head(tower.features(torch.cat(x), matrices)), y)
+        found = loss(head(tower.features(torch.cat(x), tower.updated(factors))), y)
         found.backward()
         torch.nn.utils.clip_grad_norm_(updates, 1.0)
         optimizer.step()
@@ -312,22 +351,14 @@ def read_items(data):
 
 
 def read_pairs(data, folder):
-    """One pair of each authentic picture, makers alike."""
-    by_picture, used, out = defaultdict(list), Counter(), []
     with open(os.path.join(folder, "pairs.tsv"), newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            if (int(row["width"]), int(row["height"])) == (SIDE, SIDE):
-                by_picture[row["path"]].append(row)
-    for path in sorted(by_picture):
-        row = min(by_picture[path], key=lambda r: used[r["maker"]])
-        used[row["maker"]] += 1
-        out.append((data, folder, path, row["picture"], int(row["left"]), int(row["top"])))
-    return out
+        rows = [r for r in csv.DictReader(file, delimiter="\t") if (int(r["width"]), int(r["height"])) == (SIDE, SIDE)]
+    return [(data, folder, r["path"], r["picture"], int(r["left"]), int(r["top"])) for r in rows]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("data", "pairs", "encoder", "out"):
+    for name in ("data", "pairs", "tower", "out"):
         parser.add_argument(name)
     parser.add_argument("--limit", type=int, help="only so many pictures and pairs")
     parser.add_argument("--steps", type=int, default=STEPS)
@@ -345,7 +376,7 @@ def main():
         pairs = np.stack(pool.map(pair_views, found, 8))
     print(f"{len(items)} pictures, {len(found)} pairs", flush=True)
     pictures, pairs = (torch.from_numpy(v).to(device) for v in (pictures, pairs))
-    tower = Tower(args.encoder, device)
+    tower = Tower(args.tower, device)
     frozen = tower.frozen()
     cached = torch.empty(*pictures.shape[:2], WIDTH, dtype=torch.float16, device=device)
     with torch.no_grad():

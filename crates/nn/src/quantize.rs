@@ -3,7 +3,7 @@
 //! *Packed*: the file that ships. Large matrices whose weights are whole multiples of one step (what
 //! entropy-bounded training-aware rounding leaves) are stored without loss as those multiples, entropy-coded;
 //! other large matrices have 4 bits a weight and one scale for each 64 rows of a column; other large tensors are
-//! half floats. A packed file is an ONNX message whose tensors have types
+//! half floats; the two factors of a low-rank product have 8 bits a weight. A packed file is an ONNX message whose tensors have types
 //! of their own, so no engine mistakes it for a network.
 //!
 //! *Int8*: what an engine runs. Matrices have 8 bits a weight and one scale a column; activations are
@@ -30,6 +30,8 @@ const PACKED_Q4: i32 = 1004;
 const PACKED_LATTICE: i32 = 1003;
 /// A kernel of 8-bit weights: a scale for each output channel, then the weights.
 const PACKED_Q8: i32 = 1008;
+/// A factor of a low-rank product, stored as [`PACKED_Q8`] with its smaller size first.
+const PACKED_FACTOR: i32 = 1009;
 /// Rows that share a scale.
 const GROUP: usize = 64;
 /// Matrices with fewer weights keep their floats.
@@ -103,6 +105,45 @@ fn products(graph: &Graph) -> BTreeMap<String, [usize; 2]> {
     found
 }
 
+/// Names of the constant factors of low-rank products: `x A B` where nothing else reads `x A`.
+fn factors(graph: &Graph) -> HashSet<String> {
+    let sizes: HashMap<&str, [usize; 2]> = graph
+        .initializer
+        .iter()
+        .filter_map(|t| Some((t.name.as_str(), matrix(t)?)))
+        .filter(|(_, [r, c])| (KERNEL..LARGE).contains(&(r * c)))
+        .collect();
+    let mut readers: HashMap<&str, Vec<&Node>> = HashMap::new();
+    for node in &graph.node {
+        for input in &node.input {
+            readers.entry(input).or_default().push(node);
+        }
+    }
+    let only = |name: &str| match readers.get(name)?.as_slice() {
+        [reader] if reader.op_type == "MatMul" => Some(*reader),
+        _ => None,
+    };
+    let mut found = HashSet::new();
+    for first in &graph.node {
+        let ([_, a], [middle]) = (first.input.as_slice(), first.output.as_slice()) else {
+            continue;
+        };
+        let Some([from, b]) = only(a).and(only(middle)).map(|n| n.input.as_slice()) else {
+            continue;
+        };
+        if from == middle
+            && only(b).is_some()
+            && let (Some([rows, rank]), Some([_, columns])) =
+                (sizes.get(a.as_str()), sizes.get(b.as_str()))
+            && rank < rows
+            && rank < columns
+        {
+            found.extend([a.clone(), b.clone()]);
+        }
+    }
+    found
+}
+
 /// Packs a float network; kernels of convolutions stay half floats.
 ///
 /// # Errors
@@ -122,8 +163,18 @@ pub fn pack_kernels(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
 fn pack_as(onnx: &[u8], kernels: bool) -> Result<Vec<u8>, WeightsError> {
     let (mut model, mut graph) = decode(onnx)?;
     let products = products(&graph);
+    let factors = factors(&graph);
     for t in &mut graph.initializer {
         if t.data_type != FLOAT {
+            continue;
+        }
+        if let Some([rows, columns]) = matrix(t).filter(|_| factors.contains(&t.name)) {
+            let mut weights = floats(&t.raw_data);
+            if rows > columns {
+                weights = transposed(&weights, columns);
+            }
+            t.raw_data = pack_kernel(&weights, rows.min(columns));
+            t.data_type = PACKED_FACTOR;
             continue;
         }
         if let Some([rows, columns]) = products.get(&t.name) {
@@ -223,14 +274,38 @@ fn pack_kernel(weights: &[f32], channels: usize) -> Vec<u8> {
     out
 }
 
+/// A matrix of `columns` columns with rows and columns exchanged.
+fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns)
+        .flat_map(|c| values.iter().skip(c).step_by(columns))
+        .copied()
+        .collect()
+}
+
+fn unpack_factor(t: &TensorProto) -> Result<Vec<f32>, WeightsError> {
+    let [rows, columns] = matrix(t).ok_or_else(|| unreadable("a packed factor is no matrix"))?;
+    let weights = unpack_channels(t, rows.min(columns))?;
+    Ok(if rows > columns {
+        transposed(&weights, rows)
+    } else {
+        weights
+    })
+}
+
 fn unpack_kernel(t: &TensorProto) -> Result<Vec<f32>, WeightsError> {
+    let channels = t.dims.first().and_then(|d| usize::try_from(*d).ok());
+    unpack_channels(t, channels.unwrap_or(0))
+}
+
+fn unpack_channels(t: &TensorProto, channels: usize) -> Result<Vec<f32>, WeightsError> {
     let fault = || unreadable("a packed kernel has another length than its sizes");
-    let size = |d: &i64| usize::try_from(*d).ok();
-    let sizes: Option<Vec<usize>> = t.dims.iter().map(size).collect();
-    let sizes = sizes.ok_or_else(fault)?;
-    let n: usize = sizes.iter().product();
-    let channels = sizes.first().copied().unwrap_or(0);
-    if n == 0 || t.raw_data.len() != 4 * channels + n {
+    let n = t
+        .dims
+        .iter()
+        .try_fold(1_usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?))
+        .filter(|n| (1..=MOST).contains(n))
+        .ok_or_else(fault)?;
+    if t.raw_data.len() != 4 * channels + n {
         return Err(fault());
     }
     let scales = floats(&t.raw_data[..4 * channels]);
@@ -372,7 +447,13 @@ pub fn unpack(packed: &[u8]) -> Result<Network, WeightsError> {
 pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
     let (mut model, mut graph) = decode(packed)?;
     let scaled = |n: &Node| n.op_type == "DynamicQuantizeLinear";
-    let kinds = [PACKED_Q4, PACKED_LATTICE, PACKED_HALF, PACKED_Q8];
+    let kinds = [
+        PACKED_Q4,
+        PACKED_LATTICE,
+        PACKED_HALF,
+        PACKED_Q8,
+        PACKED_FACTOR,
+    ];
     if !graph
         .initializer
         .iter()
@@ -397,6 +478,9 @@ pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
             t.data_type = FLOAT;
         } else if t.data_type == PACKED_Q8 {
             t.raw_data = bytes(&unpack_kernel(t)?);
+            t.data_type = FLOAT;
+        } else if t.data_type == PACKED_FACTOR {
+            t.raw_data = bytes(&unpack_factor(t)?);
             t.data_type = FLOAT;
         }
     }
@@ -788,6 +872,41 @@ mod tests {
         let norm = |v: &[f32]| v.iter().map(|x| x * x).sum::<f32>().sqrt();
         let difference: Vec<f32> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
         norm(&difference) / norm(expected)
+    }
+
+    #[test]
+    fn factors_of_low_rank_products_take_eight_bits() {
+        let device = Default::default();
+        let [down, up, last] = [(256, 4), (4, 512), (512, 16)].map(|(inputs, outputs)| {
+            let layer = LinearConfig::new(inputs, outputs).with_bias(false);
+            layer.init::<Cpu>(&device)
+        });
+        let mut graph = onnx::Graph::new("t", false);
+        let h: onnx::Edge<4> = graph.input("x", [1, 1, 4, 256]);
+        let h = Exec::<Cpu>::linear(&mut graph, &down, h);
+        let h = Exec::<Cpu>::linear(&mut graph, &up, h);
+        let h = Exec::<Cpu>::relu(&mut graph, h);
+        let y = Exec::<Cpu>::linear(&mut graph, &last, h);
+        graph.output("y", &y);
+        let onnx = graph.encode();
+        let pixels: Vec<f32> = (0..1024).map(|i| ((i * 37) % 101) as f32 / 50.0).collect();
+        let engine = engine::load(EngineKind::Rten, &onnx).expect("loads");
+        let expected = engine
+            .first(&pixels, [1, 1, 4, 256])
+            .expect("runs")
+            .values
+            .clone();
+        let packed = pack(&onnx).expect("packs");
+        let kinds: Vec<i32> = decode(&packed)
+            .expect("decodes")
+            .1
+            .initializer
+            .iter()
+            .map(|t| t.data_type)
+            .collect();
+        assert_eq!(kinds, [PACKED_FACTOR, PACKED_FACTOR, FLOAT]);
+        let found = relative(unpack(&packed).expect("unpacks"), &pixels, &expected);
+        assert!((1e-7..1e-2).contains(&found), "{found}");
     }
 
     #[test]

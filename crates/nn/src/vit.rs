@@ -12,7 +12,7 @@ use burn::tensor::backend::Backend;
 
 use crate::exec::Exec;
 use crate::params::{self, ParamVisitor, Parameters};
-use crate::weights::StateDict;
+use crate::weights::{StateDict, WeightsError};
 
 /// Activation between the two layers of a block's MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,11 @@ impl VitConfig {
     }
 
     fn blocks<B: Backend>(&self, eps: f64, device: &B::Device) -> Vec<Block<B>> {
-        let square = || LinearConfig::new(self.hidden, self.hidden).init(device);
+        let layer = |inputs, outputs| Adaptable {
+            linear: LinearConfig::new(inputs, outputs).init(device),
+            update: None,
+        };
+        let square = || layer(self.hidden, self.hidden);
         let norm = || {
             LayerNormConfig::new(self.hidden)
                 .with_epsilon(eps)
@@ -141,8 +145,8 @@ impl VitConfig {
                 value: square(),
                 out: square(),
                 norm2: norm(),
-                fc1: LinearConfig::new(self.hidden, self.mlp).init(device),
-                fc2: LinearConfig::new(self.mlp, self.hidden).init(device),
+                fc1: layer(self.hidden, self.mlp),
+                fc2: layer(self.mlp, self.hidden),
                 heads: self.heads,
             })
             .collect()
@@ -152,17 +156,55 @@ impl VitConfig {
 const CLIP_EPS: f64 = 1e-5;
 const VIT_EPS: f64 = 1e-6;
 
+/// A linear layer, and where a tower was adapted a low-rank update beside it.
+#[derive(Module, Debug)]
+struct Adaptable<B: Backend> {
+    linear: Linear<B>,
+    update: Option<Update<B>>,
+}
+
+/// `B A x` of LoRA (Hu et al., ICLR 2022, arXiv 2106.09685), its scaling part of `up`.
+#[derive(Module, Debug)]
+struct Update<B: Backend> {
+    down: Linear<B>,
+    up: Linear<B>,
+}
+
+impl<B: Backend> Adaptable<B> {
+    fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<3>) -> X::V<3> {
+        let y = x.linear(&self.linear, input.clone());
+        let Some(update) = &self.update else {
+            return y;
+        };
+        let h = x.linear(&update.down, input);
+        let h = x.linear(&update.up, h);
+        x.add(y, h)
+    }
+
+    fn walk(&mut self, v: &mut dyn ParamVisitor<B>, key: &str) {
+        params::linear(v, key, &mut self.linear);
+        if let Some(update) = &mut self.update {
+            params::linear(v, &format!("{key}.{DOWN}"), &mut update.down);
+            params::linear(v, &format!("{key}.{UP}"), &mut update.up);
+        }
+    }
+}
+
+/// Names of an update's factors in the layout of PEFT.
+const DOWN: &str = "lora_A";
+const UP: &str = "lora_B";
+
 /// Pre-norm transformer block.
 #[derive(Module, Debug)]
 pub struct Block<B: Backend> {
     norm1: LayerNorm<B>,
-    query: Linear<B>,
-    key: Linear<B>,
-    value: Linear<B>,
-    out: Linear<B>,
+    query: Adaptable<B>,
+    key: Adaptable<B>,
+    value: Adaptable<B>,
+    out: Adaptable<B>,
     norm2: LayerNorm<B>,
-    fc1: Linear<B>,
-    fc2: Linear<B>,
+    fc1: Adaptable<B>,
+    fc2: Adaptable<B>,
     heads: usize,
 }
 
@@ -170,8 +212,8 @@ impl<B: Backend> Block<B> {
     fn attention<X: Exec<B>>(&self, x: &mut X, h: X::V<3>) -> X::V<3> {
         let [n, tokens, hidden] = x.dims(&h);
         let head = hidden / self.heads;
-        let split = |x: &mut X, layer: &Linear<B>, axes| {
-            let y = x.linear(layer, h.clone());
+        let split = |x: &mut X, layer: &Adaptable<B>, axes| {
+            let y = layer.forward(x, h.clone());
             let y = x.reshape(y, [n, tokens, self.heads, head]);
             x.permute(y, axes)
         };
@@ -185,7 +227,7 @@ impl<B: Backend> Block<B> {
         let y = x.matmul(weights, v);
         let y = x.permute(y, [0, 2, 1, 3]);
         let y = x.reshape(y, [n, tokens, hidden]);
-        x.linear(&self.out, y)
+        self.out.forward(x, y)
     }
 
     /// Tokens after the block; `names` are what taps of attention, second normalisation and block
@@ -204,12 +246,12 @@ impl<B: Backend> Block<B> {
         let input = x.add(input, h);
         let h = x.layer_norm(&self.norm2, eps, input.clone());
         x.tap(&names[1], &h);
-        let h = x.linear(&self.fc1, h);
+        let h = self.fc1.forward(x, h);
         let h = match activation {
             Activation::Gelu => x.gelu(h),
             Activation::QuickGelu => x.quick_gelu(h),
         };
-        let h = x.linear(&self.fc2, h);
+        let h = self.fc2.forward(x, h);
         let h = x.add(input, h);
         x.tap(&names[2], &h);
         h
@@ -341,6 +383,45 @@ impl<B: Backend> ClipVision<B> {
         }
     }
 
+    /// The tower with low-rank updates of its linear layers, which stay apart: keys `LAYER.lora_A.weight` `[rank, inputs]`
+    /// and `LAYER.lora_B.weight` `[outputs, rank]`, scaling within.
+    ///
+    /// # Errors
+    /// [`WeightsError`] naming the first key that lacks its partner or fits no layer.
+    pub fn adapt(mut self, factors: &StateDict, device: &B::Device) -> Result<Self, WeightsError> {
+        let mut dict = self.state_dict();
+        for (i, block) in self.blocks.iter_mut().enumerate() {
+            let p = format!("vision_model.encoder.layers.{i}");
+            for (name, layer) in [
+                ("self_attn.q_proj", &mut block.query),
+                ("self_attn.k_proj", &mut block.key),
+                ("self_attn.v_proj", &mut block.value),
+                ("self_attn.out_proj", &mut block.out),
+                ("mlp.fc1", &mut block.fc1),
+                ("mlp.fc2", &mut block.fc2),
+            ] {
+                let Some((&[rank @ 1..=4096, _], _)) =
+                    factors.get(&format!("{p}.{name}.{DOWN}.weight"))
+                else {
+                    continue;
+                };
+                let [inputs, outputs] = layer.linear.weight.dims();
+                let factor = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
+                layer.update = Some(Update {
+                    down: factor(inputs, rank),
+                    up: factor(rank, outputs),
+                });
+            }
+        }
+        for key in factors.keys() {
+            if let Some((shape, values)) = factors.get(key) {
+                dict.insert(key, shape.to_vec(), values.to_vec());
+            }
+        }
+        self.load(&dict, device)?;
+        Ok(self)
+    }
+
     /// Brings the keys of a published file to the ones used here: the prefix is added where newer
     /// layouts drop it, text keys and `position_ids` are left out.
     #[must_use]
@@ -378,13 +459,13 @@ impl<B: Backend> Parameters<B> for ClipVision<B> {
         params::layer_norm(v, &format!("{p}.pre_layrnorm"), &mut self.pre);
         for (i, block) in self.blocks.iter_mut().enumerate() {
             let p = format!("{p}.encoder.layers.{i}");
-            params::linear(v, &format!("{p}.self_attn.k_proj"), &mut block.key);
-            params::linear(v, &format!("{p}.self_attn.v_proj"), &mut block.value);
-            params::linear(v, &format!("{p}.self_attn.q_proj"), &mut block.query);
-            params::linear(v, &format!("{p}.self_attn.out_proj"), &mut block.out);
+            block.key.walk(v, &format!("{p}.self_attn.k_proj"));
+            block.value.walk(v, &format!("{p}.self_attn.v_proj"));
+            block.query.walk(v, &format!("{p}.self_attn.q_proj"));
+            block.out.walk(v, &format!("{p}.self_attn.out_proj"));
             params::layer_norm(v, &format!("{p}.layer_norm1"), &mut block.norm1);
-            params::linear(v, &format!("{p}.mlp.fc1"), &mut block.fc1);
-            params::linear(v, &format!("{p}.mlp.fc2"), &mut block.fc2);
+            block.fc1.walk(v, &format!("{p}.mlp.fc1"));
+            block.fc2.walk(v, &format!("{p}.mlp.fc2"));
             params::layer_norm(v, &format!("{p}.layer_norm2"), &mut block.norm2);
         }
         params::layer_norm(v, &format!("{p}.post_layernorm"), &mut self.post);
@@ -466,13 +547,13 @@ impl<B: Backend> Parameters<B> for ViT<B> {
         for (i, block) in self.blocks.iter_mut().enumerate() {
             let p = format!("blocks.{i}");
             params::layer_norm(v, &format!("{p}.norm1"), &mut block.norm1);
-            params::linear(v, &format!("{p}.attn.q"), &mut block.query);
-            params::linear(v, &format!("{p}.attn.k"), &mut block.key);
-            params::linear(v, &format!("{p}.attn.v"), &mut block.value);
-            params::linear(v, &format!("{p}.attn.proj"), &mut block.out);
+            block.query.walk(v, &format!("{p}.attn.q"));
+            block.key.walk(v, &format!("{p}.attn.k"));
+            block.value.walk(v, &format!("{p}.attn.v"));
+            block.out.walk(v, &format!("{p}.attn.proj"));
             params::layer_norm(v, &format!("{p}.norm2"), &mut block.norm2);
-            params::linear(v, &format!("{p}.mlp.fc1"), &mut block.fc1);
-            params::linear(v, &format!("{p}.mlp.fc2"), &mut block.fc2);
+            block.fc1.walk(v, &format!("{p}.mlp.fc1"));
+            block.fc2.walk(v, &format!("{p}.mlp.fc2"));
         }
         params::layer_norm(v, "norm", &mut self.norm);
         params::linear(v, "head", &mut self.head);

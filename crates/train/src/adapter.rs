@@ -6,13 +6,10 @@
 use std::path::Path;
 
 use realscope_nn::vit::ClipVision;
-use realscope_nn::{Cpu, Parameters, StateDict, WeightsError};
+use realscope_nn::{Cpu, StateDict, WeightsError};
 
 use crate::TrainError;
 use crate::probe::Linear;
-
-/// Ends of the keys of a matrix's two factors, in the layout of PEFT; scaling is part of the second.
-const FACTORS: [&str; 2] = [".lora_A.weight", ".lora_B.weight"];
 
 /// One file of a set.
 #[derive(Debug)]
@@ -48,54 +45,23 @@ impl Adapter {
         Ok(Self { factors, head })
     }
 
-    /// The tower with every update added to its matrix: `W + B A`.
+    /// The tower with every update beside its matrix.
     ///
     /// # Errors
-    /// [`TrainError::Recipe`] where a factor lacks its partner or does not fit its matrix.
-    pub fn apply(&self, mut tower: ClipVision<Cpu>) -> Result<ClipVision<Cpu>, TrainError> {
-        let mut dict = tower.state_dict();
-        for key in self.factors.keys() {
-            let misfit = || TrainError::Recipe(format!("adapter: `{key}` does not fit the tower"));
-            let Some(stem) = key.strip_suffix(FACTORS[0]) else {
-                let partner = key.replace(FACTORS[1], FACTORS[0]);
-                if partner == *key || self.factors.get(&partner).is_none() {
-                    return Err(misfit());
-                }
-                continue;
-            };
-            let matrix = format!("{stem}.weight");
-            let (Some((a, first)), Some((b, second)), Some((shape, values))) = (
-                self.factors.get(key),
-                self.factors.get(&format!("{stem}{}", FACTORS[1])),
-                dict.get(&matrix),
-            ) else {
-                return Err(misfit());
-            };
-            let (&[rank, inputs], &[outputs, same]) = (a, b) else {
-                return Err(misfit());
-            };
-            if same != rank || shape != [outputs, inputs] {
-                return Err(misfit());
-            }
-            let (shape, mut values) = (shape.to_vec(), values.to_vec());
-            for (row, factors) in values.chunks_mut(inputs).zip(second.chunks(rank)) {
-                for (factor, direction) in factors.iter().zip(first.chunks(inputs)) {
-                    for (v, d) in row.iter_mut().zip(direction) {
-                        *v += factor * d;
-                    }
-                }
-            }
-            dict.insert(&matrix, shape, values);
-        }
-        tower.load(&dict, &Default::default())?;
-        Ok(tower)
+    /// [`TrainError::Weights`] where a factor lacks its partner or does not fit its matrix.
+    pub fn apply(&self, tower: ClipVision<Cpu>) -> Result<ClipVision<Cpu>, TrainError> {
+        Ok(tower.adapt(&self.factors, &Default::default())?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use burn::tensor::{Tensor, TensorData};
+    use realscope_nn::Parameters as _;
+    use realscope_nn::exec::{BatchNormMode, Eager};
     use realscope_nn::vit::VitConfig;
+
+    use super::*;
 
     fn tower() -> ClipVision<Cpu> {
         let config = VitConfig {
@@ -121,16 +87,10 @@ mod tests {
         let mut dict = StateDict::default();
         dict.insert("head.weight", vec![1, 3], vec![1.0, 2.0, 3.0]);
         dict.insert("head.bias", vec![1], vec![0.5]);
-        dict.insert(
-            &format!("{stem}{}", FACTORS[0]),
-            a.to_vec(),
-            ramp(a[0] * a[1]),
-        );
-        dict.insert(
-            &format!("{stem}{}", FACTORS[1]),
-            b.to_vec(),
-            ramp(b[0] * b[1]),
-        );
+        for (end, dims) in [("lora_A", a), ("lora_B", b)] {
+            let key = format!("{stem}.{end}.weight");
+            dict.insert(&key, dims.to_vec(), ramp(dims[0] * dims[1]));
+        }
         dict
     }
 
@@ -140,15 +100,34 @@ mod tests {
         let adapter = written(&set(stem, [2, 12], [24, 2])).expect("reads");
         assert_eq!(adapter.head.weight, [1.0, 2.0, 3.0]);
         let mut before = tower();
+        let mut dict = before.state_dict();
         let key = format!("{stem}.weight");
-        let old = before.state_dict().get(&key).expect("is there").1.to_vec();
-        let mut after = adapter.apply(before).expect("fits");
-        let dict = after.state_dict();
-        let new = dict.get(&key).expect("is there").1;
-        // Row 3 of B is (.06, .07), column 5 of A (.05, .17); row 0 is (0, .01), column 0 (0, .12).
-        for (at, added) in [(3 * 12 + 5, 0.06 * 0.05 + 0.07 * 0.17), (0, 0.01 * 0.12)] {
-            assert!((new[at] - old[at] - added).abs() < 1e-6, "{at}");
+        let mut merged = dict.get(&key).expect("is there").1.to_vec();
+        for (i, w) in merged.iter_mut().enumerate() {
+            let (row, column) = (i / 12, i % 12);
+            let term = |k: usize| (row * 2 + k) as f32 * 0.01 * (k * 12 + column) as f32 * 0.01;
+            *w += term(0) + term(1);
         }
+        dict.insert(&key, vec![24, 12], merged);
+        let after = adapter.apply(before.clone()).expect("fits");
+        let mut by_hand = before.clone();
+        by_hand.load(&dict, &Default::default()).expect("loads");
+        let features = |tower: &ClipVision<Cpu>| -> Vec<f32> {
+            let x = (0..3 * 32 * 32).map(|i| (i % 71) as f32 / 35.0 - 1.0);
+            let x = TensorData::new(x.collect::<Vec<f32>>(), [1, 3, 32, 32]);
+            let x = Tensor::<Cpu, 4>::from_data(x, &Default::default());
+            let mut eager = Eager::new(BatchNormMode::Running);
+            let y: Tensor<Cpu, 2> = tower.block_statistics(&mut eager, x);
+            y.into_data().iter().collect()
+        };
+        let gap = |a: &[f32], b: &[f32]| {
+            a.iter()
+                .zip(b)
+                .fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()))
+        };
+        let [after, by_hand, before] = [&after, &by_hand, &before].map(features);
+        assert!(gap(&after, &by_hand) < 1e-5);
+        assert!(gap(&after, &before) > 1e-3);
     }
 
     #[test]
@@ -175,7 +154,7 @@ mod tests {
             assert!(e.to_string().contains(stem), "{e}");
         }
         let one = set(fc1, [2, 12], [24, 2])
-            .renamed(|key| (!key.ends_with(FACTORS[0])).then(|| key.to_owned()));
+            .renamed(|key| (!key.ends_with("lora_A.weight")).then(|| key.to_owned()));
         assert!(written(&one).expect("reads").apply(tower()).is_err());
         let headless = set(fc1, [2, 12], [24, 2])
             .renamed(|key| (key != "head.weight").then(|| key.to_owned()));

@@ -304,22 +304,16 @@ fn rounded(
     Ok(tower)
 }
 
-/// The tower with the updates of an adapter, in the form in which it is deployed, and its network of features.
-/// `items` are those that rounding may look at.
+/// A tower with the updates of an adapter beside its matrices, and its network of features in the form in which it
+/// is deployed.
 fn deployed(
     recipe: &Recipe,
     mut tower: ClipVision<Cpu>,
     adapter: Option<&Adapter>,
-    root: &Path,
-    items: &[Item],
-    out: &Path,
     log: &mut dyn FnMut(&str),
 ) -> Result<(ClipVision<Cpu>, Vec<u8>), TrainError> {
     if let Some(adapter) = adapter {
         tower = adapter.apply(tower)?;
-    }
-    if let Some(how) = &recipe.lattice {
-        tower = rounded(recipe, how, tower, root, items, out, log)?;
     }
     let packed = network(recipe, &tower, &[])?;
     log(&format!(
@@ -343,6 +337,9 @@ fn network(
     let float = tower::network(&recipe.name, tower, recipe.deviations, &heads);
     Ok(if recipe.head_alone {
         quantize::dynamic_int8(&float)?
+    } else if recipe.adapter.is_some() {
+        // Room for the updates: the patches' kernel takes 8 bits a weight in place of 16.
+        quantize::pack_kernels(&float)?
     } else {
         quantize::pack(&float)?
     })
@@ -830,11 +827,9 @@ fn adapted_out_of_fold(
 ) -> Result<HeldOut, TrainError> {
     let mut held = HeldOut::default();
     for fold in folds(items) {
-        let (mine, others): (Vec<Item>, Vec<Item>) =
-            items.iter().cloned().partition(|i| i.fold == fold);
+        let mine: Vec<Item> = items.iter().filter(|i| i.fold == fold).cloned().collect();
         let adapter = Adapter::read(folder, fold, recipe.read_width())?;
-        let tower = tower.clone();
-        let (_, packed) = deployed(recipe, tower, Some(&adapter), root, &others, out, log)?;
+        let (_, packed) = deployed(recipe, tower.clone(), Some(&adapter), log)?;
         let mut kinds = vec![(false, TIERS.map(Delivery::Arm))];
         kinds.extend(recipe.windows.map(|_| (true, TIERS.map(Delivery::Native))));
         for (native, deliveries) in kinds {
@@ -1042,22 +1037,27 @@ pub fn train(
         return Err(TrainError::Recipe("the manifest has no folds".into()));
     }
     let encoder = root.join(&recipe.encoder);
-    let frozen = tower::tower(&encoder, recipe.blocks)?;
+    let mut frozen = tower::tower(&encoder, recipe.blocks)?;
+    if let Some(how) = &recipe.lattice {
+        frozen = rounded(recipe, how, frozen, root, &items, out, log)?;
+    }
     let adapter = match &recipe.adapter {
         Some(folder) => Some(Adapter::read(folder, "all", recipe.read_width())?),
         None => None,
     };
     let mut deliveries: Vec<Delivery> = (0..recipe.deliveries).map(Delivery::Random).collect();
     deliveries.extend(TIERS.map(Delivery::Arm));
-    let (tower, packed) = deployed(
-        recipe,
-        frozen.clone(),
-        adapter.as_ref(),
-        root,
-        &items,
-        out,
-        log,
-    )?;
+    let adapted = match &recipe.adapter {
+        Some(folder) => {
+            let mut held = adapted_out_of_fold(recipe, folder, &frozen, root, &items, out, log)?;
+            held.mean = logged(recipe, &held.scored, "adapted", log);
+            held.rate = recipe.learning_rates[0];
+            write_scores(out, &held.scored)?;
+            Some(held)
+        }
+        None => None,
+    };
+    let (tower, packed) = deployed(recipe, frozen, adapter.as_ref(), log)?;
     let features = Features {
         plain: cache(recipe, root, &items, &deliveries, &packed, out, log)?,
         drawn: match (recipe.drawn, &recipe.artwork) {
@@ -1091,15 +1091,7 @@ pub fn train(
         heads,
         networks,
         ..
-    } = match &recipe.adapter {
-        Some(folder) => {
-            let mut held = adapted_out_of_fold(recipe, folder, &frozen, root, &items, out, log)?;
-            held.mean = logged(recipe, &held.scored, "adapted", log);
-            held.rate = recipe.learning_rates[0];
-            held
-        }
-        None => best_rate(recipe, &features, &items, log),
-    };
+    } = adapted.unwrap_or_else(|| best_rate(recipe, &features, &items, log));
     write_scores(out, &scored)?;
     let every: Vec<usize> = (0..items.len()).collect();
     let head = match adapter {
