@@ -170,6 +170,9 @@ pub struct EvalRunArgs {
     /// Seed of random perturbations.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Frames of a video that are scored, evenly spread over it.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub frames: u8,
     /// Inference engine.
     #[arg(long, value_enum)]
     pub engine: Option<EngineChoice>,

@@ -294,6 +294,7 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
         },
         window: args.window,
         seed: args.seed,
+        frames: usize::from(args.frames),
         jobs: args
             .jobs
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
@@ -310,8 +311,14 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
     let summary = summary::summarise(&table, &Settings::default(), &thresholds);
     write_reports(args, &manifest, base, &table, &summary, &families)?;
     print!("{}", summary::text(&summary));
+    let left_out = match done.left_out {
+        0 => String::new(),
+        n => format!(
+            "{n} items of the manifest take no part (another split, or pictures among videos or the reverse); "
+        ),
+    };
     eprintln!(
-        "{} units, {} of them from an earlier start, {} failures; {}",
+        "{} units, {} of them from an earlier start, {} failures; {left_out}{}",
         done.units,
         done.resumed,
         done.errors,

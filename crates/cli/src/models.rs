@@ -8,6 +8,7 @@ use realscope_detectors::DetectorError;
 use realscope_detectors::catalog::{self, Availability, Entry};
 use realscope_detectors::home::Home;
 use realscope_detectors::pull::{Hub, PullError, Source};
+use realscope_media::video;
 use realscope_nn::engine::{self, EngineKind};
 use serde_json::{Value, json};
 
@@ -253,6 +254,7 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
                 "where": match &ort { Ok(p) => p.display().to_string(), Err(e) => e.to_string() },
             },
         },
+        "ffmpeg": video::available(),
         "default_detector": match &default { Ok(_) => "ok".to_owned(), Err(e) => e.to_string() },
         "home": settings.home,
         "installed": home.installed(),
@@ -268,6 +270,14 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
             report["engines"]["ort"]["where"]
                 .as_str()
                 .unwrap_or_default()
+        );
+        println!(
+            "ffmpeg            {}",
+            if video::available() {
+                "found"
+            } else {
+                "not found (`eval run` and `data check` need it for videos)"
+            }
         );
         println!(
             "default detector  {}",

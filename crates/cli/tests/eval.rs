@@ -158,6 +158,97 @@ fn a_killed_run_goes_on_and_gives_what_an_unbroken_one_gives() {
     assert!(text(&board.stdout).contains("killed") && text(&board.stdout).contains("whole"));
 }
 
+#[test]
+fn videos_are_scored_by_their_frames() {
+    if !realscope_media::video::available() {
+        eprintln!("skipped: no ffmpeg");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    for (name, source) in [
+        ("a.mp4", "testsrc2=s=128x96:r=5:d=2"),
+        ("b.gif", "mandelbrot=s=96x96:r=5,trim=duration=1"),
+    ] {
+        let made = Command::new("ffmpeg")
+            .args(["-v", "error", "-f", "lavfi", "-i", source])
+            .arg(folder.path().join(name))
+            .status();
+        assert!(made.expect("starts").success());
+    }
+    let at = |name: &str| folder.path().join(name);
+    let whole = std::fs::read(at("a.mp4")).expect("reads");
+    std::fs::write(at("cut.mp4"), &whole[..whole.len() / 3]).expect("writes");
+    std::fs::copy(at("a.mp4"), at("short.mp4")).expect("copies");
+    let manifest = at("manifest.csv");
+    let rows = [
+        "path,label,group,video,first_frame,last_frame",
+        "a.mp4,1,g,a,,",
+        "b.gif,0,h,b,1,3",
+        "cut.mp4,1,g,c,,",
+        "short.mp4,1,g,d,8,99",
+        "picture.png,0,h,,,",
+    ];
+    std::fs::write(&manifest, rows.join("\n")).expect("writes");
+    let out = at("run");
+    let run = |frames: &str, ffmpeg: &str| {
+        let mut c = command(&["eval", "run", "--protocol", "video", "--frames", frames]);
+        c.args(["--quiet", "--manifest"]).arg(&manifest);
+        c.env("REALSCOPE_FFMPEG", ffmpeg)
+            .arg("-o")
+            .arg(&out)
+            .output()
+            .expect("runs")
+    };
+    let without = run("2", "/nowhere");
+    assert_eq!(code(&without), 3);
+    assert!(text(&without.stderr).contains("ffmpeg"));
+    let output = run("2", "");
+    let said = text(&output.stderr);
+    assert_eq!(code(&output), 0, "{said}");
+    assert!(
+        said.contains("12 units") && said.contains("6 failures"),
+        "{said}"
+    );
+    assert!(
+        said.contains("1 items of the manifest take no part"),
+        "{said}"
+    );
+    let units = std::fs::read_to_string(out.join("units.jsonl")).expect("reads");
+    let rows: Vec<Value> = units
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).expect("json")["rows"][0].clone())
+        .collect();
+    let words = ["generated", "uncertain", "no_evidence"];
+    for row in &rows {
+        let text = |key: &str| row[key].as_str().expect("text").to_owned();
+        match text("path").as_str() {
+            "a.mp4" | "b.gif" => {
+                let score = row["score"].as_f64().expect("a score");
+                assert!((0.0..=1.0).contains(&score));
+                assert!(words.contains(&text("verdict").as_str()), "{row}");
+                assert_eq!(text("sha256").len(), 64);
+            }
+            "cut.mp4" => assert!(["corrupt", "truncated"].contains(&text("error").as_str())),
+            _ => assert_eq!(text("error"), "truncated"),
+        }
+    }
+    // Another number of frames is another run.
+    let other = run("3", "");
+    assert!(
+        text(&other.stderr).contains("frames differs"),
+        "{}",
+        text(&other.stderr)
+    );
+    // The check looks at videos too.
+    std::fs::write(at("picture.png"), b"none").expect("writes");
+    let check = command(&["data", "check"])
+        .arg(&manifest)
+        .output()
+        .expect("runs");
+    let said = text(&check.stdout) + &text(&check.stderr);
+    assert!(said.contains("2 items cannot be decoded"), "{said}");
+}
+
 fn predictions(n: usize, shift: f64) -> String {
     let mut rows = String::from("path,label,group,score\n");
     for i in 0..n {

@@ -19,3 +19,5 @@ pub mod report;
 pub mod run;
 pub mod summary;
 pub mod table;
+
+mod clip;

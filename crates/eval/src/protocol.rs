@@ -51,7 +51,7 @@ impl Arm {
         }
     }
 
-    /// Bytes of the delivered file; `None` for [`Arm::Native`], whose file stays as it is. Metadata
+    /// Bytes of the delivered file; `None` for [`Arm::Native`], whose file stays as it is (a frame of a video as PNG). Metadata
     /// are gone from what is made here. `window` is the side of the common central window.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ pub fn central(picture: &RgbImage, side: u32) -> RgbImage {
     )
 }
 
-fn png(picture: &RgbImage) -> Result<Vec<u8>, DeliveryError> {
+pub(crate) fn png(picture: &RgbImage) -> Result<Vec<u8>, DeliveryError> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture
         .write_to(&mut bytes, image::ImageFormat::Png)
@@ -166,17 +166,37 @@ fn genvideo_arms() -> Vec<Arm> {
         .collect()
 }
 
-/// Pictures of the test side: `test` or `public`, or all where a set names no split.
+/// The test side: `test` or `public`, or all where a set names no split.
 fn is_test(item: &Item) -> bool {
-    matches!(item.split.as_str(), "" | "test" | "public") && is_picture(item)
+    matches!(item.split.as_str(), "" | "test" | "public")
 }
 
-/// Whether an item is a picture; videos are not scored yet.
-fn is_picture(item: &Item) -> bool {
+/// The side that a set calls validation and others test.
+fn is_held_out(item: &Item) -> bool {
+    matches!(item.split.as_str(), "val" | "test")
+}
+
+/// Whether an item's name is not that of a video.
+pub(crate) fn is_picture(item: &Item) -> bool {
     let lower = item.path.to_ascii_lowercase();
     ![".mp4", ".avi", ".mov", ".webm", ".mkv", ".m4v"]
         .iter()
         .any(|e| lower.ends_with(e))
+}
+
+/// Pictures of the test side.
+fn is_test_picture(item: &Item) -> bool {
+    is_test(item) && is_picture(item)
+}
+
+/// Videos of the test side, and animations that the manifest calls videos.
+fn is_test_video(item: &Item) -> bool {
+    let animated = item.path.to_ascii_lowercase().ends_with(".gif") && !item.video.is_empty();
+    is_test(item) && (!is_picture(item) || animated)
+}
+
+fn video_arms() -> Vec<Arm> {
+    vec![Arm::Native, Arm::Web, Arm::Hard]
 }
 
 /// All protocols.
@@ -186,28 +206,35 @@ pub const PROTOCOLS: &[Protocol] = &[
         version: 1,
         summary: "Realscope: native, q95, web, hard, web-scaled, hard-scaled and fakes-only-q96; matched sets first",
         arms: delivery_arms,
-        takes: is_test,
+        takes: is_test_picture,
     },
     Protocol {
         name: "native",
         version: 1,
-        summary: "the files as they are",
+        summary: "pictures as they are",
         arms: native_only,
-        takes: is_test,
+        takes: is_test_picture,
+    },
+    Protocol {
+        name: "video",
+        version: 1,
+        summary: "videos alone, by their frames: as they are, web and hard",
+        arms: video_arms,
+        takes: is_test_video,
     },
     Protocol {
         name: "aigcdetect",
         version: 1,
         summary: "AIGCDetectBenchmark: accuracy and AP of each generator against its own reals, then the mean",
         arms: native_only,
-        takes: is_test,
+        takes: is_test_picture,
     },
     Protocol {
         name: "genimage",
         version: 1,
         summary: "GenImage 8x8: validation side of each generator; train one detector a generator, compare the runs",
         arms: native_only,
-        takes: |i| matches!(i.split.as_str(), "val" | "test") && is_picture(i),
+        takes: |i| is_held_out(i) && is_picture(i),
     },
     Protocol {
         name: "deepfakebench",
@@ -226,37 +253,37 @@ pub const PROTOCOLS: &[Protocol] = &[
     Protocol {
         name: "genvideo",
         version: 1,
-        summary: "GenVideo on extracted frames: generators never seen, as they are and under its degradations",
+        summary: "GenVideo, videos or extracted frames: generators never seen, as they are and with frames under its degradations",
         arms: genvideo_arms,
         takes: is_test,
     },
     Protocol {
         name: "genvidbench",
         version: 1,
-        summary: "GenVidBench on extracted frames: trained on pair 1, tested on pair 2 (`eval metrics --compat genvidbench`)",
+        summary: "GenVidBench, videos or extracted frames: trained on pair 1, tested on pair 2 (`eval metrics --compat genvidbench`)",
         arms: native_only,
         takes: is_test,
     },
     Protocol {
         name: "forgerynet",
         version: 1,
-        summary: "ForgeryNet, image forgery classification (`eval metrics --compat forgerynet`)",
+        summary: "ForgeryNet, classification of pictures and videos (`eval metrics --compat forgerynet`)",
         arms: native_only,
-        takes: |i| matches!(i.split.as_str(), "val" | "test") && is_picture(i),
+        takes: is_held_out,
     },
     Protocol {
         name: "ow-dfa",
         version: 1,
         summary: "OW-DFA: detection on its pictures; attribution from a file (`eval metrics --compat ow-dfa`)",
         arms: native_only,
-        takes: is_test,
+        takes: is_test_picture,
     },
     Protocol {
         name: "dgm4",
         version: 1,
         summary: "DGM4: detection on its pictures; grounding from a file (`eval metrics --compat dgm4`)",
         arms: native_only,
-        takes: is_test,
+        takes: is_test_picture,
     },
     Protocol {
         name: "fairness",

@@ -300,9 +300,15 @@ pub struct Pictures<'a> {
 }
 
 fn thumbnail(path: &Path) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
-    let d = realscope_media::decode(&bytes, &Limits::default(), &Options::default()).ok()?;
-    let small = delivery::limit_edge(&d.pixels, 140, Filter::Lanczos3).ok()?;
+    let pixels = if crate::clip::is_video(path).ok()? {
+        crate::clip::middle(path).ok()??
+    } else {
+        let bytes = std::fs::read(path).ok()?;
+        realscope_media::decode(&bytes, &Limits::default(), &Options::default())
+            .ok()?
+            .pixels
+    };
+    let small = delivery::limit_edge(&pixels, 140, Filter::Lanczos3).ok()?;
     let jpeg = delivery::encode_jpeg(&small, 80, Subsampling::S420).ok()?;
     Some(base64::engine::general_purpose::STANDARD.encode(jpeg))
 }

@@ -3,7 +3,8 @@
 //! The unit of work is item x arm. Each finished unit is one line of `units.jsonl`, written once and
 //! never changed; a killed run goes on with the units that are missing. `run.json` holds what makes
 //! a run what it is (manifest's and weights' hashes, protocol, settings): a folder with another
-//! identity is refused. Pictures that fail are listed with their error and never replaced.
+//! identity is refused. Pictures that fail are listed with their error and never replaced. A video is scored by frames
+//! evenly spread over it or over its range in the manifest, each delivered and scored as a picture.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -20,11 +21,13 @@ use realscope::Scanner;
 use realscope::worker::Launch;
 use realscope_detectors::Tier;
 use realscope_detectors::onnx::sha256;
+use realscope_media::video::{self, FOLDER, Sampling};
 use realscope_media::{Limits, Options};
 use serde::{Deserialize, Serialize};
 
+use crate::clip;
 use crate::manifest::{Item, Manifest};
-use crate::protocol::{Arm, Protocol};
+use crate::protocol::{self, Arm, Protocol};
 
 /// Why a run stopped.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +55,11 @@ pub enum RunError {
         /// The protocol.
         protocol: String,
     },
+    /// There are videos and nothing that decodes them.
+    #[error(
+        "the manifest holds videos, and ffmpeg or ffprobe cannot be started: install ffmpeg or set {FOLDER}"
+    )]
+    Ffmpeg,
 }
 
 fn file_error(path: &Path, reason: impl ToString) -> RunError {
@@ -80,6 +88,8 @@ pub struct Identity {
     pub window: u32,
     /// Seed of random perturbations.
     pub seed: u64,
+    /// Frames of a video that are scored.
+    pub frames: usize,
 }
 
 /// One row of predictions.
@@ -147,6 +157,8 @@ pub struct Plan<'a> {
     pub window: u32,
     /// Seed of random perturbations.
     pub seed: u64,
+    /// Frames of a video that are scored, evenly spread over it.
+    pub frames: usize,
     /// Threads.
     pub jobs: usize,
     /// Folder of the run.
@@ -162,6 +174,8 @@ pub struct Done {
     pub resumed: usize,
     /// Rows with an error.
     pub errors: usize,
+    /// Items of the manifest that the protocol does not take: of another split, or of another kind.
+    pub left_out: usize,
 }
 
 impl Plan<'_> {
@@ -196,6 +210,7 @@ impl Plan<'_> {
             arms: serde_json::to_value(arms).map_err(|e| file_error(self.folder, e))?,
             window: self.window,
             seed: self.seed,
+            frames: self.frames,
         })
     }
 
@@ -214,6 +229,9 @@ impl Plan<'_> {
             return Err(RunError::Nothing {
                 protocol: self.protocol.name.into(),
             });
+        }
+        if items.iter().any(|i| !protocol::is_picture(i)) && !video::available() {
+            return Err(RunError::Ffmpeg);
         }
         let arms = self.arms();
         std::fs::create_dir_all(self.folder).map_err(|e| file_error(self.folder, e))?;
@@ -269,6 +287,7 @@ impl Plan<'_> {
             units,
             resumed,
             errors,
+            left_out: self.manifest.items.len() - items.len(),
         })
     }
 
@@ -312,6 +331,16 @@ impl Plan<'_> {
                 .map(|s| row(item, arm, s, code))
                 .collect()
         };
+        match clip::scored_as_video(item, &located) {
+            Err(_) => return failed("unreadable"),
+            Ok(true) => {
+                return match self.predict_video(lane, item, arm, &located) {
+                    Ok(rows) => rows,
+                    Err(code) => failed(code),
+                };
+            }
+            Ok(false) => {}
+        }
         let bytes = match std::fs::read(&located) {
             Ok(bytes) => bytes,
             Err(_) => return failed("unreadable"),
@@ -337,42 +366,144 @@ impl Plan<'_> {
         };
         self.scanners
             .iter()
-            .map(|s| {
-                let record = s.scan(lane, &item.path, &bytes, false).record;
-                let mut p = row(item, arm, s, "");
-                if let Some(e) = record.error {
-                    p.error = e.code;
-                    return p;
-                }
-                p.raw = record.detectors.first().map(|d| d.raw);
-                p.score = record
-                    .probability
-                    .or(p.raw.map(|z| 1.0 / (1.0 + (-z).exp())));
-                p.verdict = record
-                    .verdict
-                    .map(|v| v.word().to_owned())
-                    .unwrap_or_default();
-                p.stable = record.stable;
-                p.sha256 = record.sha256.unwrap_or_default();
-                p.ms = record.timing_ms.get("total").copied().unwrap_or(0.0);
-                if let Some(m) = record.media {
-                    let quality = m
-                        .facts
-                        .get("jpeg")
-                        .and_then(|j| j.get("quality"))
-                        .and_then(serde_json::Value::as_u64)
-                        .and_then(|q| u8::try_from(q).ok());
-                    p.tier = Tier::of(m.width.min(m.height), quality).name().into();
-                }
-                p
-            })
+            .map(|s| scanned(lane, item, arm, s, &bytes))
             .collect()
+    }
+
+    /// Frames of a video, each delivered and scored by itself.
+    fn predict_video(
+        &self,
+        lane: &mut realscope::worker::Lane,
+        item: &Item,
+        arm: &Arm,
+        located: &Path,
+    ) -> Result<Vec<Prediction>, &'static str> {
+        let number = |text: &str| text.parse().map_err(|_| "frame_range");
+        let sampling = Sampling {
+            first: match item.first_frame.as_str() {
+                "" => 0,
+                text => number(text)?,
+            },
+            last: match item.last_frame.as_str() {
+                "" => None,
+                text => Some(number(text)?),
+            },
+            count: self.frames,
+        };
+        let frames = clip::frames(located, &sampling).map_err(|e| e.code())?;
+        let hash = file_sha256(located).map_err(|_| "unreadable")?;
+        let delivered = frames
+            .iter()
+            .map(|frame| {
+                let bytes = match arm.deliver(&frame.pixels, item, self.window, self.seed) {
+                    Ok(Some(bytes)) => Ok(bytes),
+                    Ok(None) => protocol::png(&frame.pixels),
+                    Err(e) => Err(e),
+                };
+                bytes.map_err(|_| "not_delivered")
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self
+            .scanners
+            .iter()
+            .map(|s| {
+                let rows: Vec<Prediction> = delivered
+                    .iter()
+                    .map(|bytes| scanned(lane, item, arm, s, bytes))
+                    .collect();
+                Prediction {
+                    sha256: hash.clone(),
+                    ..of_frames(rows).unwrap_or_else(|| row(item, arm, s, "corrupt"))
+                }
+            })
+            .collect())
     }
 }
 
+fn file_sha256(path: &Path) -> std::io::Result<String> {
+    use sha2::{Digest as _, Sha256};
+    let mut hash = Sha256::new();
+    std::io::copy(&mut File::open(path)?, &mut hash)?;
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// The row of a video from those of its frames: mean score and logit; the verdict that more than half of them have,
+/// otherwise `uncertain`; stable where all frames are and agree. A frame that failed fails the video.
+fn of_frames(rows: Vec<Prediction>) -> Option<Prediction> {
+    if let Some(failed) = rows.iter().find(|r| !r.error.is_empty()) {
+        return Some(failed.clone());
+    }
+    let first = rows.first()?;
+    let n = rows.len();
+    let mean = |get: fn(&Prediction) -> Option<f64>| -> Option<f64> {
+        let sum: Option<f64> = rows.iter().map(get).sum();
+        sum.map(|s| s / n as f64)
+    };
+    let votes = |word: &str| rows.iter().filter(|r| r.verdict == word).count();
+    let verdict = rows
+        .iter()
+        .map(|r| r.verdict.as_str())
+        .find(|word| 2 * votes(word) > n)
+        .unwrap_or("uncertain");
+    let stable: Option<bool> = rows
+        .iter()
+        .map(|r| r.stable)
+        .try_fold(true, |all, one| one.map(|one| all && one));
+    Some(Prediction {
+        score: mean(|r| r.score),
+        raw: mean(|r| r.raw),
+        verdict: verdict.into(),
+        stable: stable.map(|s| s && votes(&first.verdict) == n),
+        ms: rows.iter().map(|r| r.ms).sum(),
+        ..first.clone()
+    })
+}
+
+/// The row of one delivered picture.
+fn scanned(
+    lane: &mut realscope::worker::Lane,
+    item: &Item,
+    arm: &Arm,
+    scanner: &Scanner,
+    bytes: &[u8],
+) -> Prediction {
+    let record = scanner.scan(lane, &item.path, bytes, false).record;
+    let mut p = row(item, arm, scanner, "");
+    if let Some(e) = record.error {
+        p.error = e.code;
+        return p;
+    }
+    p.raw = record.detectors.first().map(|d| d.raw);
+    p.score = record
+        .probability
+        .or(p.raw.map(|z| 1.0 / (1.0 + (-z).exp())));
+    p.verdict = record
+        .verdict
+        .map(|v| v.word().to_owned())
+        .unwrap_or_default();
+    p.stable = record.stable;
+    p.sha256 = record.sha256.unwrap_or_default();
+    p.ms = record.timing_ms.get("total").copied().unwrap_or(0.0);
+    if let Some(m) = record.media {
+        let quality = m
+            .facts
+            .get("jpeg")
+            .and_then(|j| j.get("quality"))
+            .and_then(serde_json::Value::as_u64)
+            .and_then(|q| u8::try_from(q).ok());
+        p.tier = Tier::of(m.width.min(m.height), quality).name().into();
+    }
+    p
+}
+
 fn unit_name(item: &Item, arm: &Arm) -> String {
+    // A range without a last frame is named as before ranges had one.
+    let last = match item.last_frame.as_str() {
+        "" => String::new(),
+        last => format!("-{last}"),
+    };
     format!(
-        "{}\u{1f}{}\u{1f}{}",
+        "{}\u{1f}{}{last}\u{1f}{}",
         item.path,
         item.first_frame,
         arm.name()
@@ -520,4 +651,70 @@ fn export(log: &Path, target: &Path) -> Result<usize, RunError> {
     writer.close().map_err(|e| file_error(&fresh, e))?;
     std::fs::rename(&fresh, target).map_err(|e| file_error(target, e))?;
     Ok(errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(score: f64, verdict: &str, stable: Option<bool>) -> Prediction {
+        Prediction {
+            path: "a.mp4".into(),
+            label: 1,
+            group: "g".into(),
+            generator: String::new(),
+            source: String::new(),
+            match_set: String::new(),
+            video: "v".into(),
+            arm: "native".into(),
+            detector: "d".into(),
+            score: Some(score),
+            raw: Some(2.0 * score),
+            verdict: verdict.into(),
+            stable,
+            tier: "clean".into(),
+            ms: 10.0,
+            error: String::new(),
+            sha256: String::new(),
+            weights_sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_video_is_the_mean_of_its_frames_and_accused_by_most_of_them() {
+        let of = |words: [&str; 4]| {
+            let scores = [0.9, 0.8, 0.7, 0.2];
+            let frames = scores.iter().zip(words);
+            let frames = frames.map(|(s, w)| frame(*s, w, Some(true))).collect();
+            of_frames(frames).expect("frames")
+        };
+        let most = of(["generated", "generated", "generated", "no_evidence"]);
+        assert!((most.score.expect("score") - 0.65).abs() < 1e-12);
+        assert!((most.raw.expect("logit") - 1.3).abs() < 1e-12);
+        assert_eq!(
+            (most.verdict.as_str(), most.stable),
+            ("generated", Some(false))
+        );
+        assert!((most.ms - 40.0).abs() < 1e-12);
+        let half = of(["generated", "generated", "no_evidence", "no_evidence"]);
+        assert_eq!(half.verdict, "uncertain");
+        let all = of(["no_evidence"; 4]);
+        assert_eq!(
+            (all.verdict.as_str(), all.stable),
+            ("no_evidence", Some(true))
+        );
+        let unknown = of_frames(vec![
+            frame(0.5, "uncertain", Some(true)),
+            frame(0.5, "uncertain", None),
+        ]);
+        assert_eq!(unknown.expect("frames").stable, None);
+        let mut failed = frame(0.5, "", None);
+        failed.error = "corrupt".into();
+        let video = of_frames(vec![frame(0.9, "generated", None), failed]).expect("frames");
+        assert_eq!(
+            (video.error.as_str(), video.verdict.as_str()),
+            ("corrupt", "")
+        );
+        assert_eq!(of_frames(vec![]), None);
+    }
 }

@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod format;
 pub mod jpeg;
 pub mod metadata;
+pub mod video;
 
 mod avif;
 mod colour;
