@@ -5,9 +5,9 @@
 //! its own with bounded memory, and is killed at the deadline.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
@@ -173,20 +173,20 @@ fn bound(child: &Child) {
 #[cfg(not(target_os = "linux"))]
 fn bound(_child: &Child) {}
 
-struct Output {
-    bytes: Vec<u8>,
+struct Output<T> {
+    read: T,
     success: bool,
     messages: String,
 }
 
-/// Runs a program with at most `most` bytes of output; one that says more is stopped.
-fn run(
+/// Runs a program; `read` makes of its output what it needs, and what it leaves stops the program.
+fn run<T: Send + 'static>(
     name: &str,
     args: &[&OsStr],
-    most: u64,
+    read: impl FnOnce(ChildStdout) -> T + Send + 'static,
     begun: Instant,
     deadline: Duration,
-) -> Result<Output, VideoError> {
+) -> Result<Output<T>, VideoError> {
     let fault = |e: std::io::Error| VideoError::Program {
         program: name.into(),
         reason: e.to_string(),
@@ -203,10 +203,7 @@ fn run(
         return Err(fault(std::io::Error::other("no pipes")));
     };
     // Readers end when the process does, or when they have their fill, which ends the process.
-    let output = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        stdout.take(most).read_to_end(&mut bytes).map(|_| bytes)
-    });
+    let output = std::thread::spawn(move || read(stdout));
     let messages = std::thread::spawn(move || {
         let mut kept = Vec::new();
         let mut stderr = stderr;
@@ -227,14 +224,13 @@ fn run(
         std::thread::sleep(pause);
         pause = (2 * pause).min(Duration::from_millis(20));
     };
-    let bytes = output
+    let read = output
         .join()
-        .unwrap_or_else(|_| Err(std::io::Error::other("the reader failed")))
-        .map_err(fault)?;
+        .map_err(|_| fault(std::io::Error::other("its output cannot be read")))?;
     let messages = messages.join().unwrap_or_default();
     match status {
         Some(status) => Ok(Output {
-            bytes,
+            read,
             success: status.success(),
             messages,
         }),
@@ -275,19 +271,19 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn run(
+    fn run<T: Send + 'static>(
         &self,
         name: &str,
         before: &[&str],
         after: &[&str],
-        most: u64,
-    ) -> Result<Output, VideoError> {
+        read: impl FnOnce(ChildStdout) -> T + Send + 'static,
+    ) -> Result<Output<T>, VideoError> {
         let fixed = ["-v", "error", "-protocol_whitelist", "file"];
         let mut args: Vec<&OsStr> = before.iter().chain(&fixed).map(OsStr::new).collect();
         args.extend(["-f", self.container, "-i"].map(OsStr::new));
         args.push(&self.input);
         args.extend(after.iter().map(OsStr::new));
-        run(name, &args, most, self.begun, self.deadline)
+        run(name, &args, read, self.begun, self.deadline)
     }
 
     /// Frames of the video: counted in the container, or where `decode` is set by decoding them.
@@ -307,12 +303,16 @@ impl Source<'_> {
             "-of",
             "json",
         ];
-        let said = self.run("ffprobe", &query, &[], 1 << 16)?;
+        let said = self.run("ffprobe", &query, &[], |stdout| {
+            let mut bytes = Vec::new();
+            let _ = stdout.take(1 << 16).read_to_end(&mut bytes);
+            bytes
+        })?;
         if !said.success {
             return Err(corrupt(&said.messages).into());
         }
         let probe: Probe =
-            serde_json::from_slice(&said.bytes).map_err(|_| corrupt(&said.messages))?;
+            serde_json::from_slice(&said.read).map_err(|_| corrupt(&said.messages))?;
         let stream = probe
             .streams
             .first()
@@ -354,51 +354,52 @@ impl Source<'_> {
             "image2pipe",
             "-",
         ];
-        let each = self.limits.max_pixels.saturating_mul(3).saturating_add(64);
-        let most = each.saturating_mul(indices.len() as u64);
-        let said = self.run("ffmpeg", &["-nostdin", "-xerror"], &after, most)?;
+        let (wanted, limits) = (indices.to_vec(), self.limits.clone());
+        let read = move |stdout| {
+            let mut stdout = BufReader::new(stdout);
+            let mut frames = Vec::with_capacity(wanted.len());
+            for index in wanted {
+                match ppm(&mut stdout, &limits)? {
+                    Some(pixels) => frames.push(Frame { index, pixels }),
+                    None => break,
+                }
+            }
+            Ok::<_, MediaError>(frames)
+        };
+        let said = self.run("ffmpeg", &["-nostdin", "-xerror"], &after, read)?;
+        let frames = said.read?;
         if !said.success {
             return Err(corrupt(&said.messages).into());
-        }
-        let mut rest = said.bytes.as_slice();
-        let mut frames = Vec::with_capacity(indices.len());
-        for index in indices {
-            if rest.is_empty() {
-                break;
-            }
-            let (pixels, after) = ppm(rest, self.limits)?;
-            frames.push(Frame {
-                index: *index,
-                pixels,
-            });
-            rest = after;
         }
         Ok(frames)
     }
 }
 
-/// The picture that `bytes` begin with, as ffmpeg writes it: `P6`, sizes, 255, each on a line, then RGB.
-fn ppm<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(RgbImage, &'a [u8]), MediaError> {
+/// The next picture of a stream that ffmpeg writes: `P6`, sizes, 255, each on a line, then RGB. `None` at its end.
+fn ppm(stream: &mut impl BufRead, limits: &Limits) -> Result<Option<RgbImage>, MediaError> {
     let fault = || corrupt("the decoder's output is cut short");
-    let mut rest = bytes.strip_prefix(b"P6\n").ok_or_else(fault)?;
     let mut line = || {
-        let at = rest.iter().take(32).position(|b| *b == b'\n')?;
-        let text = std::str::from_utf8(&rest[..at]).ok()?;
-        rest = &rest[at + 1..];
-        Some(text)
+        let mut text = String::new();
+        let read = stream.by_ref().take(32).read_line(&mut text);
+        read.map(|_| text).map_err(|_| fault())
     };
-    let sizes = line().ok_or_else(fault)?;
-    if line() != Some("255") {
+    match line()?.as_str() {
+        "" => return Ok(None),
+        "P6\n" => {}
+        _ => return Err(fault()),
+    }
+    let sizes = line()?;
+    if line()? != "255\n" {
         return Err(fault());
     }
-    let (width, height) = sizes.split_once(' ').ok_or_else(fault)?;
+    let (width, height) = sizes.trim_end().split_once(' ').ok_or_else(fault)?;
     let size = |text: &str| text.parse::<u32>().map_err(|_| fault());
     let (width, height) = (size(width)?, size(height)?);
     limits.check(u64::from(width), u64::from(height), 3)?;
-    let length = width as usize * height as usize * 3;
-    let (pixels, after) = rest.split_at_checked(length).ok_or_else(fault)?;
-    let pixels = RgbImage::from_raw(width, height, pixels.to_vec()).ok_or_else(fault)?;
-    Ok((pixels, after))
+    let mut pixels = vec![0; width as usize * height as usize * 3];
+    stream.read_exact(&mut pixels).map_err(|_| fault())?;
+    let picture = RgbImage::from_raw(width, height, pixels);
+    Ok(Some(picture.ok_or_else(fault)?))
 }
 
 /// Decodes frames of the video at `path`: all that `sampling` asks for, or an error.
@@ -474,18 +475,18 @@ mod tests {
         let mut two = b"P6\n2 1\n255\nabcdef".to_vec();
         two.extend(b"P6\n1 1\n255\nxyz");
         let limits = Limits::default();
-        let (first, rest) = ppm(&two, &limits).expect("reads");
-        assert_eq!(
-            (first.dimensions(), first.as_raw().as_slice()),
-            ((2, 1), &b"abcdef"[..])
-        );
-        let (second, rest) = ppm(rest, &limits).expect("reads");
-        assert_eq!(second.as_raw(), b"xyz");
-        assert!(rest.is_empty());
-        for n in 0..15 {
-            assert!(ppm(&two[..n], &limits).is_err(), "{n}");
+        let mut stream = two.as_slice();
+        let mut next = || ppm(&mut stream, &limits).expect("reads");
+        let first = next().expect("a picture");
+        let both = (first.dimensions(), first.as_raw().as_slice());
+        assert_eq!(both, ((2, 1), &b"abcdef"[..]));
+        assert_eq!(next().expect("a picture").as_raw(), b"xyz");
+        assert_eq!(next(), None);
+        for n in 1..15 {
+            assert!(ppm(&mut &two[..n], &limits).is_err(), "{n}");
         }
-        let e = ppm(b"P6\n90000 90000\n255\n", &limits).expect_err("refused");
+        let huge = &mut &b"P6\n90000 90000\n255\n"[..];
+        let e = ppm(huge, &limits).expect_err("refused");
         assert_eq!(e.code(), "limit_exceeded");
     }
 
