@@ -53,11 +53,15 @@ fn command(args: &[&str]) -> Command {
 }
 
 fn seconds(args: &[&str], times: usize) -> f64 {
+    seconds_of(|| command(args), times)
+}
+
+fn seconds_of(make: impl Fn() -> Command, times: usize) -> f64 {
     median(
         (0..times)
             .map(|_| {
                 let begun = Instant::now();
-                let status = command(args).status().expect("runs");
+                let status = make().status().expect("runs");
                 assert!(status.success(), "the measured run failed: {status}");
                 begun.elapsed().as_secs_f64()
             })
@@ -203,12 +207,32 @@ fn main() {
         std::fs::hard_link(&small, many.join(format!("{i}.jpg"))).expect("linked");
     }
     let many = text(&many);
-    let run = |jobs: &str| seconds(&["scan", "--quiet", "--jobs", jobs, &many], 3) - first;
-    let (one, two) = (run("1"), run("2"));
-    println!(
-        "60 pictures: one job {one:.2} s, two jobs {two:.2} s, efficiency {:.2}",
-        one / (2.0 * two)
-    );
+    let args = ["scan", "--quiet", &many];
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let all = seconds(&args, 3);
+    let single = || {
+        let mut on_one = Command::new("taskset");
+        on_one.args(["-c", "0"]);
+        let inner = command(&args);
+        on_one.arg(inner.get_program()).args(inner.get_args());
+        for (key, value) in inner.get_envs() {
+            on_one.env(key, value.unwrap_or_default());
+        }
+        on_one
+    };
+    if single()
+        .arg("--help")
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        let one = seconds_of(single, 3);
+        println!(
+            "60 pictures: one core {one:.2} s, {cores} cores {all:.2} s, efficiency {:.2}",
+            one / (cores as f64 * all)
+        );
+    } else {
+        println!("60 pictures: {cores} cores {all:.2} s; one core not measured (no `taskset`)");
+    }
 
     let files: usize = std::env::var("REALSCOPE_BENCH_FILES")
         .ok()

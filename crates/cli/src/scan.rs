@@ -210,9 +210,11 @@ fn scan_all(
     let turn = (Mutex::new(0_usize), Condvar::new());
     let failure = Mutex::new(None);
     let window = 4 * threads;
+    let workers = threads.min(jobs.len());
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(jobs.len()) {
+        for _ in 0..workers {
             scope.spawn(|| {
+                realscope::worker::share_cores(workers, jobs.len());
                 let mut lane = scanner.lane(Launch {
                     program: program.clone(),
                     args: vec!["decode-worker".into()],

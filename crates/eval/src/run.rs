@@ -257,6 +257,7 @@ impl Plan<'_> {
             for _ in 0..self.jobs.max(1) {
                 let (send, next, todo) = (send.clone(), &next, &todo);
                 scope.spawn(move || {
+                    realscope::worker::share_cores(self.jobs, todo.len());
                     let mut lane = realscope::worker::Lane::new(self.launch.clone());
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);

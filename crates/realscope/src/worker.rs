@@ -182,6 +182,15 @@ impl Drop for Worker {
     }
 }
 
+/// Gives the calling thread, one of `workers` that score `files` side by side, its share of the cores. A few files are
+/// scored on all cores each, so that the last ones do not leave cores idle.
+pub fn share_cores(workers: usize, files: usize) {
+    if workers > 1 && files >= 4 * workers {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        realscope_nn::engine::threads_of_this_thread(cores / workers);
+    }
+}
+
 /// One decoding lane: a worker that is started when first needed and replaced when it dies.
 pub struct Lane {
     launch: Launch,
