@@ -25,7 +25,7 @@ pub enum Format {
     Jxl,
     /// HEIC; recognised, not decoded.
     Heic,
-    /// A video container; recognised, not decoded.
+    /// A video container; its frames are decoded by [`crate::video`] alone.
     Video,
 }
 
