@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use serde::Deserialize;
 
-use crate::{Limits, MediaError};
+use crate::{Format, Limits, MediaError};
 
 /// Variable that names the folder of `ffmpeg` and `ffprobe`; without it they are looked up as any program.
 pub const FOLDER: &str = "REALSCOPE_FFMPEG";
@@ -111,29 +111,11 @@ const MESSAGES: u64 = 4096;
 /// ffmpeg's name of the demultiplexer for what a file begins with.
 #[must_use]
 pub fn container(head: &[u8]) -> Option<&'static str> {
-    match head {
-        [_, _, _, _, b'f', b't', b'y', b'p', ..]
-            if crate::Format::sniff(head) == Some(crate::Format::Video) =>
-        {
-            Some("mov")
-        }
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => Some("matroska"),
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'A',
-            b'V',
-            b'I',
-            b' ',
-            ..,
-        ] => Some("avi"),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("gif"),
+    match Format::sniff(head)? {
+        Format::Gif => Some("gif"),
+        Format::Video if head.starts_with(b"RIFF") => Some("avi"),
+        Format::Video if head.starts_with(&[0x1a, 0x45]) => Some("matroska"),
+        Format::Video => Some("mov"),
         _ => None,
     }
 }
