@@ -176,12 +176,12 @@ fn is_held_out(item: &Item) -> bool {
     matches!(item.split.as_str(), "val" | "test")
 }
 
-/// Whether an item's name is not that of a video.
+/// Whether an item is not a video: by its name, or an animation that the manifest calls one.
 pub(crate) fn is_picture(item: &Item) -> bool {
     let lower = item.path.to_ascii_lowercase();
-    ![".mp4", ".avi", ".mov", ".webm", ".mkv", ".m4v"]
-        .iter()
-        .any(|e| lower.ends_with(e))
+    let named = [".mp4", ".avi", ".mov", ".webm", ".mkv", ".m4v"];
+    let animated = lower.ends_with(".gif") && !item.video.is_empty();
+    !animated && !named.iter().any(|e| lower.ends_with(e))
 }
 
 /// Pictures of the test side.
@@ -189,10 +189,9 @@ fn is_test_picture(item: &Item) -> bool {
     is_test(item) && is_picture(item)
 }
 
-/// Videos of the test side, and animations that the manifest calls videos.
+/// Videos of the test side.
 fn is_test_video(item: &Item) -> bool {
-    let animated = item.path.to_ascii_lowercase().ends_with(".gif") && !item.video.is_empty();
-    is_test(item) && (!is_picture(item) || animated)
+    is_test(item) && !is_picture(item)
 }
 
 fn video_arms() -> Vec<Arm> {
