@@ -126,8 +126,8 @@ pub trait Exec<B: Backend> {
     }
 }
 
-/// Gives a linear layer's weight `[in, out]` a new value ahead of its first use in a pass, from the rows
-/// `[n, in]` that the layer is about to see.
+/// Gives a linear layer's weight `[in, out]` a new value ahead of its first use in a pass, from the input
+/// `[.., in]` that the layer is about to see.
 pub type Rewrite = Box<dyn FnMut(ParamId, TensorData, TensorData) -> TensorData>;
 
 /// Evaluates a forward pass with Burn.
@@ -267,11 +267,8 @@ impl<B: Backend> Exec<B> for Eager {
         let Some(rewrite) = &mut self.rewrite else {
             return layer.forward(x);
         };
-        let dims = x.dims();
-        let rows = dims[..D - 1].iter().product();
-        let seen: Tensor<B, 2> = x.clone().reshape([rows, dims[D - 1]]);
         let weight = layer.weight.val();
-        let fresh = rewrite(layer.weight.id, seen.to_data(), weight.to_data());
+        let fresh = rewrite(layer.weight.id, x.to_data(), weight.to_data());
         let fresh = Tensor::from_data(fresh, &weight.device());
         let layer = Linear {
             weight: Param::initialized(layer.weight.id, fresh),

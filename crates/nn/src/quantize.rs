@@ -1,7 +1,8 @@
 //! Smaller and faster forms of an exported network.
 //!
 //! *Packed*: the file that ships. Large matrices whose weights are whole multiples of one step (what
-//! entropy-bounded training-aware rounding leaves) are stored without loss as those multiples, entropy-coded;
+//! entropy-bounded training-aware rounding leaves), or of steps that differ from row to row by eighths of an octave,
+//! are stored without loss as those multiples, entropy-coded;
 //! other large matrices have 4 bits a weight and one scale for each 64 rows of a column; other large tensors are
 //! half floats; the two factors of a low-rank product have 8 bits a weight. A packed file is an ONNX message whose tensors have types
 //! of their own, so no engine mistakes it for a network.
@@ -28,6 +29,10 @@ const PACKED_HALF: i32 = 1010;
 const PACKED_Q4: i32 = 1004;
 /// A matrix of whole multiples of one step: the step, then the multiples as one Zstandard frame.
 const PACKED_LATTICE: i32 = 1003;
+/// A matrix of whole multiples of one step a row: the step, for each row the eighths of an octave that its own lies
+/// above it, then the multiples, rows in the order of their steps, as Zstandard frames of at least [`FRAME`]
+/// weights, each after its length.
+const PACKED_ROWS: i32 = 1002;
 /// A kernel of 8-bit weights: a scale for each output channel, then the weights.
 const PACKED_Q8: i32 = 1008;
 /// A factor of a low-rank product, stored as [`PACKED_Q8`] with its smaller size first.
@@ -182,6 +187,9 @@ fn pack_as(onnx: &[u8], kernels: bool) -> Result<Vec<u8>, WeightsError> {
             if let Some((step, levels)) = lattice(&weights) {
                 t.raw_data = pack_lattice(step, &levels)?;
                 t.data_type = PACKED_LATTICE;
+            } else if let Some(found) = row_lattice(&weights, *columns) {
+                t.raw_data = found.pack(*columns)?;
+                t.data_type = PACKED_ROWS;
             } else {
                 t.raw_data = pack_matrix(&weights, *rows, *columns);
                 t.data_type = PACKED_Q4;
@@ -221,6 +229,130 @@ fn lattice(weights: &[f32]) -> Option<(f32, Vec<i8>)> {
         .collect::<Option<Vec<i8>>>()?;
     Some((step, levels))
 }
+
+/// Weights as whole multiples of steps that differ from row to row.
+struct RowLattice {
+    step: f32,
+    /// Eighths of an octave that a row's step lies above `step`.
+    octaves: Vec<i8>,
+    levels: Vec<i8>,
+}
+
+/// `2^(eighths / 8)`, the factor between a row's step and the matrix's.
+///
+/// Whoever rounds to such a lattice takes the factor from here, so that it is found again to the last bit.
+#[must_use]
+pub fn row_factor(eighths: i8) -> f32 {
+    (f64::from(eighths) / 8.0).exp2() as f32
+}
+
+/// Rows whose weights are whole multiples of at most 127 of a step of their own.
+fn row_lattice(weights: &[f32], columns: usize) -> Option<RowLattice> {
+    let least = |row: &[f32]| {
+        let sizes = row.iter().map(|w| w.abs()).filter(|w| *w > 0.0);
+        sizes.min_by(f32::total_cmp)
+    };
+    let step = weights.chunks_exact(columns).find_map(least)?;
+    let mut found = RowLattice {
+        step,
+        octaves: Vec::with_capacity(weights.len() / columns),
+        levels: Vec::with_capacity(weights.len()),
+    };
+    for row in weights.chunks_exact(columns) {
+        let smallest = least(row).unwrap_or(step);
+        // The smallest multiple of a row need not be one.
+        let (octaves, levels) = (1..=4_u8).find_map(|n| {
+            let eighths = (smallest / f32::from(n) / step).log2() * 8.0;
+            let octaves = (eighths.abs() < 127.0).then_some(eighths.round() as i8)?;
+            let own = step * row_factor(octaves);
+            let levels = row
+                .iter()
+                .map(|w| {
+                    let q = w / own;
+                    let whole = q.round();
+                    ((q - whole).abs() < 2e-3 && whole.abs() <= 127.0).then_some(whole as i8)
+                })
+                .collect::<Option<Vec<i8>>>()?;
+            Some((octaves, levels))
+        })?;
+        found.octaves.push(octaves);
+        found.levels.extend(levels);
+    }
+    Some(found)
+}
+
+/// Least number of weights in a frame: rows of like steps have like multiples, and share a code.
+const FRAME: usize = 1 << 16;
+
+impl RowLattice {
+    fn pack(&self, columns: usize) -> Result<Vec<u8>, WeightsError> {
+        let mut out = self.step.to_le_bytes().to_vec();
+        out.extend(self.octaves.iter().map(|k| k.cast_unsigned()));
+        for rows in frames(&self.octaves, columns) {
+            let raw: Vec<u8> = rows
+                .iter()
+                .flat_map(|r| &self.levels[r * columns..(r + 1) * columns])
+                .map(|q| q.cast_unsigned())
+                .collect();
+            let frame = zstd::bulk::compress(&raw, EFFORT).map_err(unreadable)?;
+            let length = u32::try_from(frame.len()).map_err(unreadable)?;
+            out.extend(length.to_le_bytes());
+            out.extend(frame);
+        }
+        Ok(out)
+    }
+}
+
+/// Rows of each frame.
+fn frames(octaves: &[i8], columns: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..octaves.len()).collect();
+    order.sort_by_key(|r| octaves[*r]);
+    let rows = FRAME.div_ceil(columns.max(1)).max(1);
+    order.chunks(rows).map(<[usize]>::to_vec).collect()
+}
+
+fn unpack_rows(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
+    let [rows, columns] = matrix(t).ok_or_else(|| unreadable("a packed tensor is no matrix"))?;
+    let fault = || unreadable("a packed matrix has another length than its sizes");
+    let n = rows
+        .checked_mul(columns)
+        .filter(|n| *n <= MOST)
+        .ok_or_else(fault)?;
+    let (step, rest) = t.raw_data.split_first_chunk::<4>().ok_or_else(fault)?;
+    let step = f32::from_le_bytes(*step);
+    let (octaves, mut rest) = rest.split_at_checked(rows).ok_or_else(fault)?;
+    let octaves: Vec<i8> = octaves.iter().map(|b| b.cast_signed()).collect();
+    let mut raw = vec![0_u8; n];
+    for rows in frames(&octaves, columns) {
+        let (length, tail) = rest.split_first_chunk::<4>().ok_or_else(fault)?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let (frame, tail) = tail.split_at_checked(length).ok_or_else(fault)?;
+        rest = tail;
+        let part = zstd::bulk::decompress(frame, rows.len() * columns).map_err(unreadable)?;
+        if part.len() != rows.len() * columns {
+            return Err(fault());
+        }
+        for (r, values) in rows.iter().zip(part.chunks_exact(columns)) {
+            raw[r * columns..(r + 1) * columns].copy_from_slice(values);
+        }
+    }
+    if !rest.is_empty() || !step.is_finite() {
+        return Err(fault());
+    }
+    let mut tensors = int8_tensors(&t.name, rows, columns, raw, &vec![step; columns]);
+    let factors: Vec<f32> = octaves.iter().map(|k| row_factor(*k)).collect();
+    tensors.push(TensorProto {
+        dims: vec![rows as i64],
+        data_type: FLOAT,
+        name: format!("{}{BY_ROW}", t.name),
+        raw_data: bytes(&factors),
+        ..Default::default()
+    });
+    Ok(tensors)
+}
+
+/// Ends the name of the constant by which the input of a product is multiplied.
+const BY_ROW: &str = "_by_row";
 
 /// Effort of the entropy coder; reading takes the same time for all.
 const EFFORT: i32 = 19;
@@ -425,10 +557,10 @@ fn unpack_matrix(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
 }
 
 fn unpack_product(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
-    if t.data_type == PACKED_LATTICE {
-        unpack_lattice(t)
-    } else {
-        unpack_matrix(t)
+    match t.data_type {
+        PACKED_LATTICE => unpack_lattice(t),
+        PACKED_ROWS => unpack_rows(t),
+        _ => unpack_matrix(t),
     }
 }
 
@@ -450,6 +582,7 @@ pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
     let kinds = [
         PACKED_Q4,
         PACKED_LATTICE,
+        PACKED_ROWS,
         PACKED_HALF,
         PACKED_Q8,
         PACKED_FACTOR,
@@ -465,7 +598,7 @@ pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
     let (matrices, rest): (Vec<TensorProto>, Vec<TensorProto>) =
         std::mem::take(&mut graph.initializer)
             .into_iter()
-            .partition(|t| [PACKED_Q4, PACKED_LATTICE].contains(&t.data_type));
+            .partition(|t| [PACKED_Q4, PACKED_LATTICE, PACKED_ROWS].contains(&t.data_type));
     graph.initializer = rest;
     for t in &mut graph.initializer {
         if t.data_type == PACKED_HALF {
@@ -506,6 +639,7 @@ pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
         for pair in unpacked {
             graph.initializer.extend(pair?);
         }
+        scale_inputs(&mut graph);
         integer_products(&mut graph, &names);
     }
     model.graph = Some(graph);
@@ -545,6 +679,91 @@ fn to_int8(graph: &mut Graph) {
     });
     graph.initializer.extend(fresh);
     integer_products(graph, &products.into_keys().collect());
+}
+
+/// Multiplies the inputs of products whose matrix has steps by row.
+///
+/// Where an input comes from a layer normalisation and all who read it want it so, the normalisation's own scale
+/// and shift take the factors; else the input is multiplied, once for all that share factors.
+fn scale_inputs(graph: &mut Graph) {
+    let factors: HashMap<String, Vec<u8>> = graph
+        .initializer
+        .iter()
+        .filter_map(|t| Some((t.name.strip_suffix(BY_ROW)?.to_owned(), t.raw_data.clone())))
+        .collect();
+    if factors.is_empty() {
+        return;
+    }
+    let wanted = |n: &Node| -> Option<&Vec<u8>> {
+        factors.get(n.input.get(1).filter(|_| n.op_type == "MatMul")?)
+    };
+    let mut readers: HashMap<String, Vec<Option<Vec<u8>>>> = HashMap::new();
+    for n in &graph.node {
+        for input in &n.input {
+            let reader = readers.entry(input.clone()).or_default();
+            reader.push(wanted(n).cloned());
+        }
+    }
+    for output in &graph.output {
+        readers.entry(output.name.clone()).or_default().push(None);
+    }
+    let mut constants: HashMap<String, &mut TensorProto> = graph
+        .initializer
+        .iter_mut()
+        .map(|t| (t.name.clone(), t))
+        .collect();
+    let mut absorbed: HashSet<String> = HashSet::new();
+    for n in &graph.node {
+        let ("LayerNormalization", [_, affine @ ..], [x]) =
+            (n.op_type.as_str(), n.input.as_slice(), n.output.as_slice())
+        else {
+            continue;
+        };
+        let all = readers.get(x).map_or(&[][..], Vec::as_slice);
+        let [Some(first), ..] = all else {
+            continue;
+        };
+        let own = |name: &String| {
+            readers.get(name).is_some_and(|r| r.len() == 1)
+                && constants
+                    .get(name)
+                    .is_some_and(|t| t.data_type == FLOAT && t.raw_data.len() == first.len())
+        };
+        if all.iter().any(|f| f.as_ref() != Some(first)) || !affine.iter().all(own) {
+            continue;
+        }
+        for name in affine {
+            if let Some(t) = constants.get_mut(name) {
+                let scaled: Vec<f32> = floats(&t.raw_data)
+                    .iter()
+                    .zip(floats(first))
+                    .map(|(v, f)| v * f)
+                    .collect();
+                t.raw_data = bytes(&scaled);
+            }
+        }
+        absorbed.insert(x.clone());
+    }
+    let mut scaled: HashMap<(String, Vec<u8>), String> = HashMap::new();
+    let mut used: HashSet<String> = HashSet::new();
+    let mut nodes = Vec::with_capacity(graph.node.len());
+    for mut n in std::mem::take(&mut graph.node) {
+        if let Some(by) = wanted(&n).filter(|_| !absorbed.contains(&n.input[0])) {
+            let (x, weight) = (n.input[0].clone(), n.input[1].clone());
+            let fresh = scaled.entry((x.clone(), by.clone())).or_insert_with(|| {
+                let (by, to) = (format!("{weight}{BY_ROW}"), format!("{x}_for_{weight}"));
+                nodes.push(node("Mul", format!("make_{to}"), &[&x, &by], &[&to]));
+                used.insert(by);
+                to
+            });
+            n.input[0].clone_from(fresh);
+        }
+        nodes.push(n);
+    }
+    graph.node = nodes;
+    graph
+        .initializer
+        .retain(|t| !t.name.ends_with(BY_ROW) || used.contains(&t.name));
 }
 
 /// Turns the products by the named matrices into integer ones.
@@ -959,6 +1178,123 @@ mod tests {
         t.dims = vec![256, 512];
         t.raw_data.truncate(t.raw_data.len() - 3);
         assert!(unpack_lattice(&t).is_err());
+    }
+
+    /// Multiples of steps that differ between rows by up to two octaves.
+    fn by_row(rows: usize, columns: usize) -> Vec<f32> {
+        (0..rows * columns)
+            .map(|i| {
+                let (row, level) = (i / columns, ((i * 7919) % 9) as f32 - 4.0);
+                level * 0.004 * row_factor(((row * 31) % 17) as i8 - 8)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn multiples_of_a_step_a_row_are_stored_without_loss() {
+        let (rows, columns) = (256, 512);
+        let mut weights = by_row(rows, columns);
+        // A row of zeros, and one whose multiples are 0, 2 and 3 alone.
+        weights[..columns].fill(0.0);
+        for (i, w) in weights[columns..2 * columns].iter_mut().enumerate() {
+            *w = 0.004 * [0.0, 2.0, -3.0][i % 3];
+        }
+        assert!(lattice(&weights).is_none());
+        let found = row_lattice(&weights, columns).expect("a lattice");
+        let packed = found.pack(columns).expect("packs");
+        assert!(packed.len() < weights.len() / 2);
+        let mut t = TensorProto {
+            dims: vec![rows as i64, columns as i64],
+            data_type: PACKED_ROWS,
+            name: "w".into(),
+            raw_data: packed.clone(),
+            ..Default::default()
+        };
+        let tensors = unpack_rows(&t).expect("unpacks");
+        let of = |name: &str| tensors.iter().find(|t| t.name == name).expect("there");
+        let (levels, scales, factors) = (of("w_i8"), of("w_scale"), of("w_by_row"));
+        let (step, factors) = (values(scales)[0], values(factors));
+        for (i, (q, w)) in levels.raw_data.iter().zip(&weights).enumerate() {
+            let back = f32::from(q.cast_signed()) * step * factors[i / columns];
+            assert!((back - w).abs() <= 1e-5 * w.abs(), "{i} {back} {w}");
+        }
+        assert!(row_lattice(&[0.013, 0.0195, 0.4, 0.5101], 2).is_none());
+        for dims in [[256, 513], [256, 511], [255, 512], [257, 512]] {
+            t.dims = dims.to_vec();
+            assert!(unpack_rows(&t).is_err(), "{dims:?}");
+        }
+        t.dims = vec![rows as i64, columns as i64];
+        for length in [0, 3, 200, 262, packed.len() - 3] {
+            t.raw_data = packed[..length].to_vec();
+            assert!(unpack_rows(&t).is_err(), "{length}");
+        }
+        t.raw_data = packed;
+        t.raw_data.push(0);
+        assert!(unpack_rows(&t).is_err());
+    }
+
+    /// One layer after a normalisation, one after an activation: factors go into the first and before the second.
+    #[test]
+    fn inputs_are_scaled_where_steps_differ_by_row() {
+        let device = Default::default();
+        let layer = |inputs: usize, outputs: usize| -> burn::nn::Linear<Cpu> {
+            let mut layer = LinearConfig::new(inputs, outputs).init::<Cpu>(&device);
+            let data = TensorData::new(by_row(inputs, outputs), [inputs, outputs]);
+            layer.weight = burn::module::Param::from_data(data, &device);
+            layer
+        };
+        let (a, b, c) = (layer(256, 512), layer(256, 512), layer(512, 256));
+        let norm = burn::nn::LayerNormConfig::new(256).init::<Cpu>(&device);
+        let mut graph = onnx::Graph::new("t", false);
+        let x: onnx::Edge<4> = graph.input("x", [1, 1, 4, 256]);
+        let x = Exec::<Cpu>::layer_norm(&mut graph, &norm, 1e-5, x);
+        let left = Exec::<Cpu>::linear(&mut graph, &a, x.clone());
+        let right = Exec::<Cpu>::linear(&mut graph, &b, x);
+        let sum = Exec::<Cpu>::add(&mut graph, left, right);
+        let hidden = Exec::<Cpu>::relu(&mut graph, sum);
+        let y = Exec::<Cpu>::linear(&mut graph, &c, hidden);
+        graph.output("y", &y);
+        let onnx = graph.encode();
+        let pixels: Vec<f32> = (0..1024)
+            .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
+            .collect();
+        let engine = engine::load(EngineKind::Rten, &onnx).expect("loads");
+        let expected = engine.first(&pixels, [1, 1, 4, 256]).expect("runs").values;
+        let packed = pack(&onnx).expect("packs");
+        assert!(packed.len() < onnx.len() / 6);
+        let (mut model, mut graph) = decode(&packed).expect("decodes");
+        let kinds = |graph: &Graph| {
+            let rows = graph.initializer.iter();
+            rows.filter(|t| t.data_type == PACKED_ROWS).count()
+        };
+        assert_eq!(kinds(&graph), 3);
+        assert!(relative(unpack(&packed).expect("unpacks"), &pixels, &expected) < 0.03);
+        // Three products, and one multiplication: that of the second layer's input.
+        let fresh: Vec<TensorProto> = graph
+            .initializer
+            .iter()
+            .filter(|t| t.data_type == PACKED_ROWS)
+            .flat_map(|t| unpack_rows(t).expect("unpacks"))
+            .collect();
+        graph.initializer.extend(fresh);
+        scale_inputs(&mut graph);
+        let made = |n: &&Node| n.name.starts_with("make_");
+        assert_eq!(graph.node.iter().filter(made).count(), 1);
+        // A normalisation that someone else reads as well stays as it is.
+        let (_, mut other) = decode(&packed).expect("decodes");
+        let normed = other
+            .node
+            .iter()
+            .find(|n| n.op_type == "LayerNormalization")
+            .expect("there")
+            .output[0]
+            .clone();
+        let mut output = other.output[0].clone();
+        output.name = normed;
+        other.output.push(output);
+        model.graph = Some(other);
+        let found = unpack(&model.encode_to_vec()).expect("unpacks");
+        assert!(relative(found, &pixels, &expected) < 0.03);
     }
 
     #[test]

@@ -8,6 +8,12 @@
 //! of the rate-distortion bound (Gish and Pierce, IEEE Trans. Inf. Theory 14, 1968), and outliers cost a longer
 //! code in place of a clipped value. Layers are rounded in the order of the forward pass, each on
 //! what the rounded ones ahead of it yield.
+//!
+//! With one step, what rounding costs differs between inputs: the error made on input `i` counts with `1/Uᵢᵢ²`, where
+//! `UᵀU` is the inverse of the second moments, that is with what the inputs rounded later do not tell of input
+//! `i`. Least distortion at a given rate wants like shares from all (reverse water-filling; Cover and Thomas, *Elements of
+//! Information Theory*, 2nd ed., 10.3.3), so a step that grows as `Uᵢᵢ`. [`Lattice::rows`] is the power that
+//! it grows with, and rows of large moments are then rounded first.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,6 +27,7 @@ use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Accum, Mat, MatRef, Par, Side};
 use rayon::prelude::*;
 use realscope_nn::exec::Eager;
+use realscope_nn::quantize::row_factor;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -35,6 +42,26 @@ pub struct Lattice {
     pub pictures: usize,
     /// Share of the mean second moment added to each: keeps the inverse bounded.
     pub damping: f64,
+    /// Power of the conditional deviation by which the steps of rows (inputs) differ: 0 is one step for a matrix, 1
+    /// what reverse water-filling asks for where moments are known exactly.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows: f64,
+    /// Weight of a picture's first token (the class token, which the head reads by itself) in the second moments; the
+    /// others have 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub class_token: f64,
+}
+
+fn is_zero(v: &f64) -> bool {
+    *v == 0.0
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(v: &f64) -> bool {
+    *v == 1.0
 }
 
 impl Lattice {
@@ -44,11 +71,14 @@ impl Lattice {
         if (0.5..=6.0).contains(&self.bits)
             && self.pictures > 0
             && (1e-6..=1.0).contains(&self.damping)
+            && (0.0..=1.0).contains(&self.rows)
+            && (1.0..=1e4).contains(&self.class_token)
         {
             Ok(())
         } else {
             Err(TrainError::Recipe(
-                "`lattice`: `bits` must be 0.5 to 6, `pictures` at least 1, `damping` 1e-6 to 1"
+                "`lattice`: `bits` must be 0.5 to 6, `pictures` at least 1, `damping` 1e-6 to 1, `rows` 0 to 1, \
+                 `class_token` 1 to 10000"
                     .into(),
             ))
         }
@@ -83,10 +113,15 @@ pub fn round<B: Backend, M: Module<B>>(
         if rows * columns < LARGE || failed.borrow().is_some() {
             return weight;
         }
-        let x: Vec<f32> = inputs.iter().collect();
+        let mut x: Vec<f32> = inputs.iter().collect();
+        if let [_, tokens, width] = inputs.shape[..] {
+            let root = settings.class_token.sqrt() as f32;
+            for picture in x.chunks_exact_mut(tokens * width) {
+                picture[..width].iter_mut().for_each(|v| *v *= root);
+            }
+        }
         let w: Vec<f32> = weight.iter().collect();
-        let step = step_for(&w, settings.bits);
-        match round_matrix(&w, [rows, columns], &x, step, settings.damping) {
+        match round_matrix(&w, [rows, columns], &x, &settings) {
             Ok(rounded) => {
                 let fresh = TensorData::new(rounded, [rows, columns]);
                 store.borrow_mut().insert(id, fresh.clone());
@@ -170,15 +205,62 @@ fn step_for(weights: &[f32], bits: f64) -> f32 {
 /// Outputs that are rounded together.
 const CHUNK: usize = 64;
 
-/// `weights` `[inputs, outputs]` as multiples of `step`, for inputs `x` `[n, inputs]`.
+/// `weights` `[inputs, outputs]` as multiples of a step (one for each row with [`Lattice::rows`]), for inputs `x`
+/// `[n, inputs]`.
 fn round_matrix(
     weights: &[f32],
     [inputs, outputs]: [usize; 2],
     x: &[f32],
-    step: f32,
-    damping: f64,
+    how: &Lattice,
 ) -> Result<Vec<f32>, TrainError> {
-    let factor = inverse_factor(x, inputs, damping)?;
+    let moments = moments(x, inputs);
+    let mut order: Vec<usize> = (0..inputs).collect();
+    if how.rows > 0.0 {
+        order.sort_by(|a, b| moments[(*b, *b)].total_cmp(&moments[(*a, *a)]));
+    }
+    let factor = inverse_factor(&moments, &order, how.damping)?;
+    let row = |i: usize| &weights[i * outputs..(i + 1) * outputs];
+    let (steps, ordered) = if how.rows > 0.0 {
+        let shares = shares(&factor, how.rows);
+        let ordered: Vec<f32> = order.iter().flat_map(|i| row(*i)).copied().collect();
+        let even: Vec<f32> = ordered
+            .chunks_exact(outputs)
+            .zip(&shares)
+            .flat_map(|(row, share)| row.iter().map(move |w| w / share))
+            .collect();
+        let step = step_for(&even, how.bits);
+        (shares.iter().map(|s| step * s).collect(), ordered)
+    } else {
+        let step = step_for(weights, how.bits);
+        (vec![step; inputs], weights.to_vec())
+    };
+    let rounded = round_rows(&ordered, outputs, &steps, &factor);
+    let mut out = vec![0.0; inputs * outputs];
+    for (i, row) in order.iter().zip(rounded.chunks_exact(outputs)) {
+        out[i * outputs..(i + 1) * outputs].copy_from_slice(row);
+    }
+    Ok(out)
+}
+
+/// Farthest that a row's step lies from the matrix's, in eighths of an octave.
+const FARTHEST: f64 = 24.0;
+
+/// Step of each row as share of the matrix's: eighths of an octave, one on (geometric) average.
+fn shares(factor: &[f32], power: f64) -> Vec<f32> {
+    let inputs = factor.len().isqrt();
+    let octaves: Vec<f64> = (0..inputs)
+        .map(|i| power * f64::from(factor[i * inputs + i]).log2())
+        .collect();
+    let mean = octaves.iter().sum::<f64>() / inputs.max(1) as f64;
+    octaves
+        .iter()
+        .map(|o| row_factor((8.0 * (o - mean)).clamp(-FARTHEST, FARTHEST).round() as i8))
+        .collect()
+}
+
+/// Rows `weights` `[inputs, outputs]` as multiples of their steps; `factor` is the inverse's, in the order of the rows.
+fn round_rows(weights: &[f32], outputs: usize, steps: &[f32], factor: &[f32]) -> Vec<f32> {
+    let inputs = steps.len();
     let starts: Vec<usize> = (0..outputs).step_by(CHUNK).collect();
     let chunks: Vec<Vec<f32>> = starts
         .par_iter()
@@ -194,7 +276,7 @@ fn round_matrix(
                 let errors: Vec<f32> = done[i * width..]
                     .iter_mut()
                     .map(|w| {
-                        let rounded = multiple(*w, step) * step;
+                        let rounded = multiple(*w, steps[i]) * steps[i];
                         let error = (*w - rounded) / row[i];
                         *w = rounded;
                         error
@@ -216,36 +298,45 @@ fn round_matrix(
             out[i * outputs + start..][..width].copy_from_slice(row);
         }
     }
-    Ok(out)
+    out
 }
 
-/// Upper triangular `U`, row by row, with `UᵀU` the inverse of the damped second moments.
-///
-/// With rows and columns in reverse order the moments have a Cholesky factor `L`, and `U` is its inverse in
-/// reverse order.
-fn inverse_factor(x: &[f32], inputs: usize, damping: f64) -> Result<Vec<f32>, TrainError> {
+/// `XᵀX` of inputs `x` `[n, inputs]`.
+fn moments(x: &[f32], inputs: usize) -> Mat<f32> {
     let rows = MatRef::from_row_major_slice(x, x.len() / inputs, inputs);
     let mut moments = Mat::<f32>::zeros(inputs, inputs);
-    let threads = Par::rayon(0);
     matmul(
         moments.as_mut(),
         Accum::Replace,
         rows.transpose(),
         rows,
         1.0,
-        threads,
+        Par::rayon(0),
     );
+    moments
+}
+
+/// Upper triangular `U`, row by row, with `UᵀU` the inverse of the damped second moments of the inputs in this order.
+///
+/// With rows and columns in reverse order the moments have a Cholesky factor `L`, and `U` is its inverse in
+/// reverse order.
+fn inverse_factor(
+    moments: &Mat<f32>,
+    order: &[usize],
+    damping: f64,
+) -> Result<Vec<f32>, TrainError> {
+    let inputs = order.len();
     let mean = (0..inputs).map(|i| f64::from(moments[(i, i)])).sum::<f64>() / inputs as f64;
     let last = inputs - 1;
     let reversed = Mat::<f64>::from_fn(inputs, inputs, |i, j| {
         let ridge = if i == j { damping * mean } else { 0.0 };
-        f64::from(moments[(last - i, last - j)]) + ridge
+        f64::from(moments[(order[last - i], order[last - j])]) + ridge
     });
     let factor = reversed.llt(Side::Lower).map_err(|_| {
         TrainError::Recipe("`lattice`: the inputs of a layer are not finite or all zero".into())
     })?;
     let mut inverse = Mat::<f64>::zeros(inputs, inputs);
-    invert_lower_triangular(inverse.as_mut(), factor.L(), threads);
+    invert_lower_triangular(inverse.as_mut(), factor.L(), Par::rayon(0));
     let mut out = vec![0.0; inputs * inputs];
     for i in 0..inputs {
         for j in i..inputs {
@@ -293,7 +384,8 @@ mod tests {
     fn the_factor_inverts_the_moments() {
         let (n, width) = (200, 24);
         let x = inputs(n, width);
-        let u = inverse_factor(&x, width, 1e-3).expect("factors");
+        let order: Vec<usize> = (0..width).collect();
+        let u = inverse_factor(&moments(&x, width), &order, 1e-3).expect("factors");
         let at = |i: usize, j: usize| {
             let sum: f64 = (0..n)
                 .map(|r| f64::from(x[r * width + i]) * f64::from(x[r * width + j]))
@@ -315,7 +407,7 @@ mod tests {
                 assert!((sum - expected).abs() < 1e-3, "{i} {j} {sum}");
             }
         }
-        assert!(inverse_factor(&[f32::NAN; 8], 4, 0.01).is_err());
+        assert!(inverse_factor(&moments(&[f32::NAN; 8], 4), &order[..4], 0.01).is_err());
     }
 
     #[test]
@@ -329,6 +421,8 @@ mod tests {
             bits: 2.5,
             pictures: 1,
             damping: 0.01,
+            rows: 0.0,
+            class_token: 1.0,
         };
         let batch = x.clone();
         let rounded = round::<Cpu, _>(layer.clone(), &how, |layer, eager| {
@@ -357,5 +451,92 @@ mod tests {
             rounded.bias.map(|b| b.val().into_data()),
             layer.bias.map(|b| b.val().into_data())
         );
+    }
+
+    /// Inputs of which some are told by the others and some vary a hundred times as much.
+    #[test]
+    fn steps_by_row_change_outputs_less_at_the_same_entropy() {
+        let (n, width, outputs) = (900, 192, 384);
+        let x: Vec<f32> = inputs(n, width)
+            .iter()
+            .enumerate()
+            .map(|(i, v)| v * [0.1, 1.0, 10.0][i % width % 3])
+            .collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let weights: Vec<f32> = (0..width * outputs)
+            .map(|_| (0..4).map(|_| rng.random_range(-0.1..0.1_f32)).sum())
+            .collect();
+        let error = |rows: f64| -> (f64, f64) {
+            let how = Lattice {
+                bits: 3.0,
+                pictures: 1,
+                damping: 0.003,
+                rows,
+                class_token: 1.0,
+            };
+            let rounded = round_matrix(&weights, [width, outputs], &x, &how).expect("rounds");
+            let least = |row: &[f32]| {
+                let sizes = row.iter().map(|w| w.abs()).filter(|w| *w > 0.0);
+                sizes.fold(f32::INFINITY, f32::min)
+            };
+            let levels: Vec<f32> = rounded
+                .chunks_exact(outputs)
+                .flat_map(|row| row.iter().map(|w| w / least(row)).collect::<Vec<f32>>())
+                .collect();
+            let change: Vec<f32> = weights.iter().zip(&rounded).map(|(a, b)| a - b).collect();
+            let mut sum = 0.0;
+            for x in x.chunks_exact(width) {
+                for o in 0..outputs {
+                    let y: f32 = (0..width).map(|i| x[i] * change[i * outputs + o]).sum();
+                    sum += f64::from(y).powi(2);
+                }
+            }
+            (sum, entropy(&levels, 1.0))
+        };
+        let ((one, bits_of_one), (own, bits_of_own)) = (error(0.0), error(1.0));
+        assert!(
+            (bits_of_one - bits_of_own).abs() < 0.1,
+            "{bits_of_one} {bits_of_own}"
+        );
+        assert!(own < 0.6 * one, "{own} {one}");
+    }
+
+    /// The first of many tokens lies along other directions than the rest.
+    #[test]
+    fn a_class_token_that_weighs_more_is_kept_better() {
+        let device = Default::default();
+        let layer: Linear<Cpu> = LinearConfig::new(256, 320).init(&device);
+        let _ = (layer.weight.val(), layer.bias.as_ref().map(Param::val));
+        let (pictures, tokens, width) = (60, 20, 256);
+        let mut values = inputs(pictures * tokens, width);
+        for picture in values.chunks_exact_mut(tokens * width) {
+            picture[..width].rotate_left(width / 2);
+        }
+        let x = Tensor::<Cpu, 3>::from_data(
+            TensorData::new(values, [pictures, tokens, width]),
+            &device,
+        );
+        let error = |class_token: f64| -> f32 {
+            let how = Lattice {
+                bits: 2.0,
+                pictures: 1,
+                damping: 0.01,
+                rows: 0.7,
+                class_token,
+            };
+            let batch = x.clone();
+            let rounded = round::<Cpu, _>(layer.clone(), &how, |layer, eager| {
+                let _: Tensor<Cpu, 3> = eager.linear(layer, batch);
+            })
+            .expect("rounds");
+            let first = x
+                .clone()
+                .slice([0..pictures, 0..1])
+                .reshape([pictures, width]);
+            let change = first.matmul(rounded.weight.val() - layer.weight.val());
+            change.into_data().iter::<f32>().map(|v| v * v).sum()
+        };
+        let (with, without) = (error(20.0), error(1.0));
+        assert!(with < 0.7 * without, "{with} {without}");
     }
 }

@@ -1294,7 +1294,13 @@ mod tests {
         };
         assert!(artwork("0.1").expect("reads").artwork.is_some());
         assert!(artwork("0.5").is_err());
-        let e = read(&semantic.replace("damping = 0.01", "damping = 0.0")).expect_err("refused");
-        assert!(e.to_string().contains("damping"), "{e}");
+        for (from, to) in [
+            ("damping = 0.03", "damping = 0.0"),
+            ("rows = 0.7", "rows = 1.5"),
+            ("class_token = 30.0", "class_token = 0.0"),
+        ] {
+            let e = read(&semantic.replace(from, to)).expect_err("refused");
+            assert!(e.to_string().contains("damping"), "{e}");
+        }
     }
 }
