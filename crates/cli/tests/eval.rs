@@ -189,6 +189,8 @@ fn videos_are_scored_by_their_frames() {
         "picture.png,0,h,,,",
     ];
     std::fs::write(&manifest, rows.join("\n")).expect("writes");
+    let videos = at("videos.csv");
+    std::fs::write(&videos, rows[..2].join("\n")).expect("writes");
     let out = at("run");
     let run = |frames: &str, ffmpeg: &str| {
         let mut c = command(&["eval", "run", "--protocol", "video", "--frames", frames]);
@@ -232,6 +234,17 @@ fn videos_are_scored_by_their_frames() {
             _ => assert_eq!(text("error"), "truncated"),
         }
     }
+    // A protocol of pictures has nothing to do with a manifest of videos, and says what has.
+    let output = command(&["eval", "run", "--protocol", "native", "--quiet"])
+        .arg("--manifest")
+        .arg(&videos)
+        .arg("-o")
+        .arg(at("none"))
+        .output()
+        .expect("runs");
+    assert_ne!(code(&output), 0);
+    let said = text(&output.stderr);
+    assert!(said.contains("its videos do in protocol `video`"), "{said}");
     // Another number of frames is another run.
     let other = run("3", "");
     assert!(

@@ -440,7 +440,7 @@ fn measures_table(s: &Summary, parts: &[Part]) -> String {
         }
         out.push_str("</tbody></table></details>");
     }
-    out.push_str("<h2>All pictures</h2>");
+    out.push_str("<h2>All items</h2>");
     out.push_str(head);
     for p in parts {
         out.push_str(&row(p, &p.all, true));

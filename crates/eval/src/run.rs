@@ -50,16 +50,26 @@ pub enum RunError {
         difference: String,
     },
     /// No item of the manifest takes part.
-    #[error("no item of the manifest takes part in protocol `{protocol}`")]
+    #[error("no item of the manifest takes part in protocol `{protocol}`{}", for_videos(*videos))]
     Nothing {
         /// The protocol.
         protocol: String,
+        /// Videos in the manifest.
+        videos: usize,
     },
     /// There are videos and nothing that decodes them.
     #[error(
         "the manifest holds videos, and ffmpeg or ffprobe cannot be started: install ffmpeg or set {FOLDER}"
     )]
     Ffmpeg,
+}
+
+fn for_videos(videos: usize) -> &'static str {
+    if videos > 0 {
+        "; its videos do in protocol `video`"
+    } else {
+        ""
+    }
 }
 
 fn file_error(path: &Path, reason: impl ToString) -> RunError {
@@ -226,8 +236,10 @@ impl Plan<'_> {
             .filter(|i| (self.protocol.takes)(i))
             .collect();
         if items.is_empty() {
+            let all = self.manifest.items.iter();
             return Err(RunError::Nothing {
                 protocol: self.protocol.name.into(),
+                videos: all.filter(|i| !protocol::is_picture(i)).count(),
             });
         }
         if items.iter().any(|i| !protocol::is_picture(i)) && !video::available() {
