@@ -214,20 +214,26 @@ fn pack_as(onnx: &[u8], kernels: bool) -> Result<Vec<u8>, WeightsError> {
 
 /// The step of which all weights are whole multiples of at most 127, and the multiples.
 fn lattice(weights: &[f32]) -> Option<(f32, Vec<i8>)> {
-    let step = weights
-        .iter()
-        .map(|w| w.abs())
-        .filter(|w| *w > 0.0)
-        .min_by(f32::total_cmp)?;
-    let levels = weights
+    let step = least(weights)?;
+    Some((step, multiples(weights, step, 1e-3)?))
+}
+
+/// The weights as whole multiples of `step`, at most 127, each within `tolerance` of a step.
+fn multiples(weights: &[f32], step: f32, tolerance: f32) -> Option<Vec<i8>> {
+    weights
         .iter()
         .map(|w| {
             let q = w / step;
             let whole = q.round();
-            ((q - whole).abs() < 1e-3 && whole.abs() <= 127.0).then_some(whole as i8)
+            ((q - whole).abs() < tolerance && whole.abs() <= 127.0).then_some(whole as i8)
         })
-        .collect::<Option<Vec<i8>>>()?;
-    Some((step, levels))
+        .collect()
+}
+
+/// The smallest size of a weight that is not zero.
+fn least(weights: &[f32]) -> Option<f32> {
+    let sizes = weights.iter().map(|w| w.abs()).filter(|w| *w > 0.0);
+    sizes.min_by(f32::total_cmp)
 }
 
 /// Weights as whole multiples of steps that differ from row to row.
@@ -248,11 +254,13 @@ pub fn row_factor(eighths: i8) -> f32 {
 
 /// Rows whose weights are whole multiples of at most 127 of a step of their own.
 fn row_lattice(weights: &[f32], columns: usize) -> Option<RowLattice> {
-    let least = |row: &[f32]| {
-        let sizes = row.iter().map(|w| w.abs()).filter(|w| *w > 0.0);
-        sizes.min_by(f32::total_cmp)
-    };
-    let step = weights.chunks_exact(columns).find_map(least)?;
+    let first = weights.chunks_exact(columns).find_map(least)?;
+    // The smallest multiple of a row, the first one's too, need not be one.
+    (1..=4_u8).find_map(|n| row_lattice_of(weights, columns, first / f32::from(n)))
+}
+
+/// As [`row_lattice`], with rows' steps eighths of an octave away from `step`.
+fn row_lattice_of(weights: &[f32], columns: usize, step: f32) -> Option<RowLattice> {
     let mut found = RowLattice {
         step,
         octaves: Vec::with_capacity(weights.len() / columns),
@@ -260,20 +268,10 @@ fn row_lattice(weights: &[f32], columns: usize) -> Option<RowLattice> {
     };
     for row in weights.chunks_exact(columns) {
         let smallest = least(row).unwrap_or(step);
-        // The smallest multiple of a row need not be one.
         let (octaves, levels) = (1..=4_u8).find_map(|n| {
             let eighths = (smallest / f32::from(n) / step).log2() * 8.0;
             let octaves = (eighths.abs() < 127.0).then_some(eighths.round() as i8)?;
-            let own = step * row_factor(octaves);
-            let levels = row
-                .iter()
-                .map(|w| {
-                    let q = w / own;
-                    let whole = q.round();
-                    ((q - whole).abs() < 2e-3 && whole.abs() <= 127.0).then_some(whole as i8)
-                })
-                .collect::<Option<Vec<i8>>>()?;
-            Some((octaves, levels))
+            Some((octaves, multiples(row, step * row_factor(octaves), 2e-3)?))
         })?;
         found.octaves.push(octaves);
         found.levels.extend(levels);
@@ -1097,8 +1095,14 @@ mod tests {
     fn factors_of_low_rank_products_take_eight_bits() {
         let device = Default::default();
         let [down, up, last] = [(256, 4), (4, 512), (512, 16)].map(|(inputs, outputs)| {
-            let layer = LinearConfig::new(inputs, outputs).with_bias(false);
-            layer.init::<Cpu>(&device)
+            let config = LinearConfig::new(inputs, outputs).with_bias(false);
+            let mut layer = config.init::<Cpu>(&device);
+            let weights: Vec<f32> = (0..inputs * outputs)
+                .map(|i| ((i * i * 31 + i * 7919) % 1009) as f32 / 504.0 - 1.0)
+                .collect();
+            let data = TensorData::new(weights, [inputs, outputs]);
+            layer.weight = burn::module::Param::from_data(data, &device);
+            layer
         });
         let mut graph = onnx::Graph::new("t", false);
         let h: onnx::Edge<4> = graph.input("x", [1, 1, 4, 256]);
@@ -1219,6 +1223,9 @@ mod tests {
             assert!((back - w).abs() <= 1e-5 * w.abs(), "{i} {back} {w}");
         }
         assert!(row_lattice(&[0.013, 0.0195, 0.4, 0.5101], 2).is_none());
+        let thrice = [0.03, -0.05, 0.01, 0.02].map(|w: f32| w * 1.7);
+        let found = row_lattice(&thrice, 2).expect("a lattice");
+        assert_eq!(found.levels, [3, -5, 1, 2]);
         for dims in [[256, 513], [256, 511], [255, 512], [257, 512]] {
             t.dims = dims.to_vec();
             assert!(unpack_rows(&t).is_err(), "{dims:?}");
@@ -1238,7 +1245,8 @@ mod tests {
     fn inputs_are_scaled_where_steps_differ_by_row() {
         let device = Default::default();
         let layer = |inputs: usize, outputs: usize| -> burn::nn::Linear<Cpu> {
-            let mut layer = LinearConfig::new(inputs, outputs).init::<Cpu>(&device);
+            let config = LinearConfig::new(inputs, outputs).with_bias(false);
+            let mut layer = config.init::<Cpu>(&device);
             let data = TensorData::new(by_row(inputs, outputs), [inputs, outputs]);
             layer.weight = burn::module::Param::from_data(data, &device);
             layer
