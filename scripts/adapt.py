@@ -1,13 +1,14 @@
 """Fits low-rank updates (LoRA) of the default's rounded tower together with a head, on aligned pairs and pictures.
 
-Run: python3 adapt.py DATA PAIRS TOWER OUT (PyTorch, NumPy, Pillow, safetensors; one GPU, a few minutes).
-DATA is the data set, PAIRS the folder of `realscope data synth --each 2 --steps 300` with eight makers, TOWER the file
-tower-*.safetensors that `realscope train recipes/semantic.toml` leaves: matrices on lattices. Writes
+Run: python3 adapt.py DATA MADE TOWER OUT (PyTorch, NumPy, Pillow, safetensors; one GPU, a few minutes).
+DATA is the data set, MADE the folder of makers.py, TOWER the file tower-*.safetensors that
+`realscope train recipes/adapted.toml` leaves: matrices on lattices. Writes
 OUT/all.safetensors, fitted on all folds, and for every fold OUT/FOLD.safetensors, which never saw it; recipes take the
 folder as `adapter`. `--limit N --steps N` try it on a CPU.
 
-The matrices stay as they are rounded and inputs of products are rounded to eight bits as an engine does (gradients
-pass through), so that updates and head know what ships (after QLoRA: Dettmers et al., NeurIPS 2023, arXiv 2305.14314).
+The matrices stay as they are rounded and the input of the MLP's second product is rounded to eight bits as an engine
+does (gradients pass through), so that updates and head know what ships (after QLoRA: Dettmers et al., NeurIPS 2023,
+arXiv 2305.14314); the other inputs, whose rounding is a tenth of that, stay as they are.
 A batch is half windows of aligned pairs (an authentic picture and what a maker of pairs made of it, the same delivery,
 both through JPEG q95 first), three eighths whole pictures and an eighth windows at native resolution. The head is
 fitted on the frozen tower first. What is written is the tower at SHARE of the way that the updates went (after WiSE-FT:
@@ -16,6 +17,7 @@ Wortsman et al., CVPR 2022, arXiv 2109.01903). For how this was chosen see docs/
 
 import argparse
 import csv
+import glob
 import io
 import math
 import multiprocessing
@@ -33,10 +35,11 @@ from torch.nn import functional as F
 SIDE, STORED, WINDOW = 224, 272, 512
 BLOCKS, READ, HIDDEN, HEADS = 10, 3, 768, 12
 WIDTH = 3 * READ * HIDDEN
-WHOLES, WINDOWS, VERSIONS = 10, 6, 3  # deliveries of a picture, of its windows, of a pair
+WHOLES, WINDOWS, VERSIONS = 10, 8, 3  # deliveries of a picture, of its windows, of a pair
 RANK, SCALING, RATE, HEAD_RATE, DECAY = 4, 2.0, 2e-4, 5e-5, 0.05
 STEPS, BATCH, PAIRED, WINDOWED, SHARE = 400, 128, 0.5, 0.25, 0.5
 SMOOTHING, DROPOUT, GROUP_POWER = 0.06, 0.1, 0.6
+FLAT = 8  # deviation of a window in grey levels
 MATRICES = {name: f"self_attn.{name}" for name in ("q_proj", "k_proj", "v_proj", "out_proj")}
 MATRICES |= {name: f"mlp.{name}" for name in ("fc1", "fc2")}
 FILTERS = [Image.BILINEAR, Image.BICUBIC, Image.LANCZOS, Image.BOX]
@@ -131,11 +134,9 @@ def views(task):
 
 def pair_views(task):
     """Versions of a pair: authentic, made, authentic, made."""
-    data, pairs, path, made, left, top = task
-    rng = np.random.default_rng(zlib.crc32(made.encode()))
-    box = (left, top, left + SIDE, top + SIDE)
-    both = [opened(os.path.join(data, path)).crop(box), opened(os.path.join(pairs, made))]
-    both = [encoded(picture, "JPEG", 95, subsampling=0) for picture in both]
+    key, *both = task
+    rng = np.random.default_rng(zlib.crc32(key.encode()))
+    both = [encoded(Image.fromarray(pixels), "JPEG", 95, subsampling=0) for pixels in both]
     out = []
     for _ in range(VERSIONS):
         how = plan(rng, 0.3, 0.6)
@@ -144,14 +145,6 @@ def pair_views(task):
 
 
 # The tower.
-
-
-def by_picture(x):
-    """Unsigned eight bits with one range for each picture, which holds zero."""
-    low, high = x.amin((1, 2), keepdim=True).clamp(max=0), x.amax((1, 2), keepdim=True).clamp(min=0)
-    step = ((high - low) / 255).clamp(min=1e-12)
-    zero = torch.round(-low / step)
-    return (torch.clamp(torch.round(x / step) + zero, 0, 255) - zero) * step
 
 
 def by_token(x):
@@ -196,9 +189,7 @@ class Tower:
         self.mean = pixel([0.48145466, 0.4578275, 0.40821073])
         self.deviation = pixel([0.26862954, 0.26130258, 0.27577711])
         # Fused, rounding costs little.
-        self.by_picture, self.by_token = (
-            torch.compile(how, dynamic=True) if self.cuda else how for how in (by_picture, by_token)
-        )
+        self.by_token = torch.compile(by_token, dynamic=True) if self.cuda else by_token
 
     def norm(self, x, name):
         return F.layer_norm(x, (HIDDEN,), self.rest[f"{name}.weight"], self.rest[f"{name}.bias"], 1e-5)
@@ -219,15 +210,14 @@ class Tower:
             def linear(value, name):
                 return F.linear(value, matrices[block, name], cast[f"{stem}{MATRICES[name]}.bias"])
 
-            h = Rounded.apply(self.norm(x, stem + "layer_norm1").to(kind), self.by_picture)
+            h = self.norm(x, stem + "layer_norm1").to(kind)
             q, k, v = (
                 linear(h, name).view(len(h), -1, HEADS, HIDDEN // HEADS).transpose(1, 2)
                 for name in ("q_proj", "k_proj", "v_proj")
             )
             h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
-            x = x + linear(Rounded.apply(h, self.by_picture), "out_proj").float()
-            h = Rounded.apply(self.norm(x, stem + "layer_norm2").to(kind), self.by_picture)
-            h = linear(h, "fc1")
+            x = x + linear(h, "out_proj").float()
+            h = linear(self.norm(x, stem + "layer_norm2").to(kind), "fc1")
             h = Rounded.apply(h * torch.sigmoid(1.702 * h), self.by_token)
             x = x + linear(h, "fc2").float()
             if block >= BLOCKS - READ:
@@ -350,15 +340,22 @@ def read_items(data):
     return sorted((r for r in rows if not r["path"].lower().endswith(clip)), key=lambda r: r["path"])
 
 
-def read_pairs(data, folder):
-    with open(os.path.join(folder, "pairs.tsv"), newline="") as file:
-        rows = [r for r in csv.DictReader(file, delimiter="\t") if (int(r["width"]), int(r["height"])) == (SIDE, SIDE)]
-    return [(data, folder, r["path"], r["picture"], int(r["left"]), int(r["top"])) for r in rows]
+def read_pairs(folder):
+    """Authentic picture, its window and what was made of it; flat windows show no trace."""
+    windows = np.load(os.path.join(folder, "windows.npy"))
+    with open(os.path.join(folder, "windows.tsv"), newline="") as file:
+        paths = [row[0] for row in csv.reader(file, delimiter="\t")]
+    textured = windows.std((1, 2, 3)) >= FLAT
+    for file in sorted(glob.glob(os.path.join(folder, "[0-9]*.npz"))):
+        maker = np.load(file)
+        for i, made in zip(maker["index"], maker["made"]):
+            if textured[i]:
+                yield paths[i], (f"{paths[i]}/{maker['name']}", windows[i], made)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("data", "pairs", "tower", "out"):
+    for name in ("data", "made", "tower", "out"):
         parser.add_argument(name)
     parser.add_argument("--limit", type=int, help="only so many pictures and pairs")
     parser.add_argument("--steps", type=int, default=STEPS)
@@ -366,14 +363,14 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    items, found = read_items(args.data), read_pairs(args.data, args.pairs)
+    items, found = read_items(args.data), list(read_pairs(args.made))
     folds = {r["path"]: r["fold"] for r in items}
     if args.limit:
         items = items[:: max(1, len(items) // args.limit)][: args.limit]
         found = found[:: max(1, len(found) // args.limit)][: args.limit]
     with multiprocessing.Pool(args.processes) as pool:
         pictures = np.stack(pool.map(views, [(args.data, r["path"]) for r in items], 8))
-        pairs = np.stack(pool.map(pair_views, found, 8))
+        pairs = np.stack(pool.map(pair_views, [task for _, task in found], 8))
     print(f"{len(items)} pictures, {len(found)} pairs", flush=True)
     pictures, pairs = (torch.from_numpy(v).to(device) for v in (pictures, pairs))
     tower = Tower(args.tower, device)
@@ -388,7 +385,7 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     for fold in ["all", *sorted(set(folds.values()))]:
         seen = [i for i, r in enumerate(items) if r["fold"] != fold]
-        allowed = [i for i, p in enumerate(found) if folds.get(p[2], fold) != fold]
+        allowed = [i for i, p in enumerate(found) if folds.get(p[0], fold) != fold]
         weights = torch.tensor(group_weights(items, seen), device=device)
         seen, allowed = (torch.tensor(v, device=device) for v in (seen, allowed))
         head = first_head(cached, seen, weights, labels)

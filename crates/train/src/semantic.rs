@@ -480,7 +480,33 @@ impl Cache {
         let end = (item * self.deliveries + delivery + 1) * self.width;
         &self.values[end - self.read..end]
     }
+
+    /// Rows of zeros, of what the head reads alone.
+    fn zeros(items: usize, deliveries: usize, read: usize) -> Self {
+        Self {
+            values: vec![f16::ZERO; items * deliveries * read],
+            width: read,
+            read,
+            deliveries,
+        }
+    }
+
+    /// Takes all deliveries of an item from another cache.
+    fn take(&mut self, item: usize, from: &Self, there: usize) {
+        for d in 0..self.deliveries {
+            let at = (item * self.deliveries + d) * self.read;
+            self.values[at..at + self.read].copy_from_slice(from.row(there, d));
+        }
+    }
 }
+
+/// What is computed of a stored file at native resolution.
+const NATIVE_DELIVERIES: [Delivery; 4] = [
+    Delivery::Window,
+    Delivery::Native(Tier::Clean),
+    Delivery::Native(Tier::Web),
+    Delivery::Native(Tier::Hard),
+];
 
 /// Items whose features are computed between two writes.
 const BLOCK: usize = 64;
@@ -588,7 +614,9 @@ fn weights(items: &[&Item], power: f64, apart: &dyn Fn(&Item) -> bool) -> Vec<f3
 /// Features of deliveries that arms and random draws make, and of drawn versions and native windows where a recipe
 /// asks for them.
 struct Features {
+    /// Random deliveries, if any, then every tier.
     plain: Cache,
+    random: usize,
     drawn: Option<Cache>,
     /// A random window, and the stored file in every tier.
     native: Option<Cache>,
@@ -598,8 +626,8 @@ struct Features {
 
 impl Features {
     /// What the head reads of whole pictures in the tiers, and of the files at native resolution.
-    fn scored(&self, recipe: &Recipe) -> Vec<(bool, &Cache, usize)> {
-        let whole = (false, &self.plain, recipe.deliveries as usize);
+    fn scored(&self) -> Vec<(bool, &Cache, usize)> {
+        let whole = (false, &self.plain, self.random);
         let native = self.native.as_ref().map(|cache| (true, cache, 1));
         std::iter::once(whole).chain(native).collect()
     }
@@ -610,7 +638,7 @@ fn fit(recipe: &Recipe, features: &Features, items: &[Item], used: &[usize], rat
     let chosen: Vec<&Item> = used.iter().map(|i| &items[*i]).collect();
     let apart = |i: &Item| recipe.balance_views && features.siblings.contains(&i.path);
     let by_item = weights(&chosen, recipe.data.group_power, &apart);
-    let n = recipe.deliveries as usize;
+    let n = features.random;
     let mut rows = Vec::with_capacity(used.len() * n * cache.read);
     let (mut labels, mut weight) = (Vec::new(), Vec::new());
     for (i, w) in used.iter().zip(by_item) {
@@ -659,7 +687,11 @@ fn artwork(
         .as_ref()
         .ok_or_else(|| TrainError::Recipe("`artwork` needs drawn versions".into()))?;
     let cache = &features.plain;
-    let deliveries = recipe.deliveries as usize;
+    // Towers of which each saw only some folds deliver no picture at random.
+    let deliveries = match features.random {
+        0 => TIERS.len(),
+        n => n,
+    };
     let styled = |i: &Item| i.label == 1 && how.styled.contains(&i.group);
     let plain = |i: &Item| i.label == 0 || how.photographic.contains(&i.group);
     for group in how.styled.iter().chain(&how.photographic) {
@@ -714,7 +746,7 @@ fn artwork(
     for fold in folds(items) {
         let head = fit(&|i| i.fold != fold);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
-            for (native, cache, first) in features.scored(recipe) {
+            for (native, cache, first) in features.scored() {
                 logits[i][usize::from(native)] =
                     std::array::from_fn(|t| logit(&head, cache.row(i, first + t)));
             }
@@ -805,7 +837,7 @@ fn out_of_fold(
             .collect();
         let head = fit(recipe, features, items, &used, rate);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
-            for (native, cache, first) in features.scored(recipe) {
+            for (native, cache, first) in features.scored() {
                 out.extend(scores(item, native, &head, |t| cache.row(i, first + t)));
             }
         }
@@ -815,7 +847,7 @@ fn out_of_fold(
 }
 
 /// Scores of every item in every tier by a tower and a head that never saw its fold, with those heads and the networks
-/// of features by fold.
+/// of features by fold; and those features.
 fn adapted_out_of_fold(
     recipe: &Recipe,
     folder: &Path,
@@ -824,25 +856,55 @@ fn adapted_out_of_fold(
     items: &[Item],
     out: &Path,
     log: &mut dyn FnMut(&str),
-) -> Result<HeldOut, TrainError> {
+) -> Result<(HeldOut, Features), TrainError> {
     let mut held = HeldOut::default();
+    let zeros = |deliveries| Cache::zeros(items.len(), deliveries, recipe.read_width());
+    let mut features = Features {
+        plain: zeros(TIERS.len()),
+        random: 0,
+        drawn: recipe.artwork.as_ref().map(|_| zeros(1)),
+        native: recipe.windows.map(|_| zeros(NATIVE_DELIVERIES.len())),
+        siblings: siblings(root, items),
+    };
     for fold in folds(items) {
-        let mine: Vec<Item> = items.iter().filter(|i| i.fold == fold).cloned().collect();
         let adapter = Adapter::read(folder, fold, recipe.read_width())?;
         let (_, packed) = deployed(recipe, tower.clone(), Some(&adapter), log)?;
-        let mut kinds = vec![(false, TIERS.map(Delivery::Arm))];
-        kinds.extend(recipe.windows.map(|_| (true, TIERS.map(Delivery::Native))));
-        for (native, deliveries) in kinds {
-            let cache = cache(recipe, root, &mine, &deliveries, &packed, out, log)?;
-            for (i, item) in mine.iter().enumerate() {
-                let row = |t| cache.row(i, t);
-                held.scored.extend(scores(item, native, &adapter.head, row));
+        let numbers = |chosen: &dyn Fn(&Item) -> bool| -> Vec<usize> {
+            (0..items.len())
+                .filter(|i| items[*i].fold == fold && chosen(&items[*i]))
+                .collect()
+        };
+        let mut fill = |into: &mut Cache, numbers: &[usize], deliveries: &[Delivery]| {
+            let mine: Vec<Item> = numbers.iter().map(|i| items[*i].clone()).collect();
+            let found = cache(recipe, root, &mine, deliveries, &packed, out, log)?;
+            for (there, here) in numbers.iter().enumerate() {
+                into.take(*here, &found, there);
+            }
+            Ok::<_, TrainError>(())
+        };
+        let all = numbers(&|_| true);
+        fill(&mut features.plain, &all, &TIERS.map(Delivery::Arm))?;
+        if let Some(drawn) = &mut features.drawn {
+            // Of generated pictures nobody asks for drawn versions.
+            let authentic = numbers(&|i| i.label == 0);
+            fill(drawn, &authentic, &[Delivery::Drawn])?;
+        }
+        if let Some(native) = &mut features.native {
+            fill(native, &all, &NATIVE_DELIVERIES)?;
+        }
+        for i in all {
+            for (native, cache, first) in features.scored() {
+                let row = |t| cache.row(i, first + t);
+                held.scored
+                    .extend(scores(&items[i], native, &adapter.head, row));
             }
         }
         held.networks.insert(fold.to_owned(), packed);
         held.heads.insert(fold.to_owned(), adapter.head);
     }
-    Ok(held)
+    held.mean = logged(recipe, &held.scored, "adapted", log);
+    held.rate = recipe.learning_rates[0];
+    Ok((held, features))
 }
 
 /// How drawn versions of held-out pictures score: their AUC, and how many of the authentic ones lie above what 95% of
@@ -1018,6 +1080,42 @@ fn best_rate(
     best.unwrap_or_default()
 }
 
+/// Paths of items whose whole picture is stored beside them.
+fn siblings(root: &Path, items: &[Item]) -> BTreeSet<String> {
+    items
+        .iter()
+        .filter(|i| whole(root, i) != root.join(&i.path))
+        .map(|i| i.path.clone())
+        .collect()
+}
+
+/// Features by one tower.
+fn all_features(
+    recipe: &Recipe,
+    root: &Path,
+    items: &[Item],
+    packed: &[u8],
+    out: &Path,
+    log: &mut dyn FnMut(&str),
+) -> Result<Features, TrainError> {
+    let mut deliveries: Vec<Delivery> = (0..recipe.deliveries).map(Delivery::Random).collect();
+    deliveries.extend(TIERS.map(Delivery::Arm));
+    let mut of = |deliveries: &[Delivery]| cache(recipe, root, items, deliveries, packed, out, log);
+    Ok(Features {
+        plain: of(&deliveries)?,
+        random: recipe.deliveries as usize,
+        drawn: match (recipe.drawn, &recipe.artwork) {
+            (Some(_), _) | (_, Some(_)) => Some(of(&[Delivery::Drawn])?),
+            (None, None) => None,
+        },
+        native: match recipe.windows {
+            Some(_) => Some(of(&NATIVE_DELIVERIES)?),
+            None => None,
+        },
+        siblings: siblings(root, items),
+    })
+}
+
 /// Trains, calibrates and writes `ID.onnx` (packed; or the head alone as `ID.safetensors`) and `ID.toml` into `out`;
 /// features are cached there.
 ///
@@ -1045,45 +1143,13 @@ pub fn train(
         Some(folder) => Some(Adapter::read(folder, "all", recipe.read_width())?),
         None => None,
     };
-    let mut deliveries: Vec<Delivery> = (0..recipe.deliveries).map(Delivery::Random).collect();
-    deliveries.extend(TIERS.map(Delivery::Arm));
-    let adapted = match &recipe.adapter {
-        Some(folder) => {
-            let mut held = adapted_out_of_fold(recipe, folder, &frozen, root, &items, out, log)?;
-            held.mean = logged(recipe, &held.scored, "adapted", log);
-            held.rate = recipe.learning_rates[0];
-            write_scores(out, &held.scored)?;
-            Some(held)
+    let (tower, packed) = deployed(recipe, frozen.clone(), adapter.as_ref(), log)?;
+    let (held, features) = match &recipe.adapter {
+        Some(folder) => adapted_out_of_fold(recipe, folder, &frozen, root, &items, out, log)?,
+        None => {
+            let features = all_features(recipe, root, &items, &packed, out, log)?;
+            (best_rate(recipe, &features, &items, log), features)
         }
-        None => None,
-    };
-    let (tower, packed) = deployed(recipe, frozen, adapter.as_ref(), log)?;
-    let features = Features {
-        plain: cache(recipe, root, &items, &deliveries, &packed, out, log)?,
-        drawn: match (recipe.drawn, &recipe.artwork) {
-            (Some(_), _) | (_, Some(_)) => {
-                let deliveries = [Delivery::Drawn];
-                Some(cache(recipe, root, &items, &deliveries, &packed, out, log)?)
-            }
-            (None, None) => None,
-        },
-        native: match recipe.windows {
-            Some(_) => {
-                let deliveries = [
-                    Delivery::Window,
-                    Delivery::Native(Tier::Clean),
-                    Delivery::Native(Tier::Web),
-                    Delivery::Native(Tier::Hard),
-                ];
-                Some(cache(recipe, root, &items, &deliveries, &packed, out, log)?)
-            }
-            None => None,
-        },
-        siblings: items
-            .iter()
-            .filter(|i| whole(root, i) != root.join(&i.path))
-            .map(|i| i.path.clone())
-            .collect(),
     };
     let HeldOut {
         rate,
@@ -1091,7 +1157,7 @@ pub fn train(
         heads,
         networks,
         ..
-    } = adapted.unwrap_or_else(|| best_rate(recipe, &features, &items, log));
+    } = held;
     write_scores(out, &scored)?;
     let every: Vec<usize> = (0..items.len()).collect();
     let head = match adapter {
@@ -1185,12 +1251,15 @@ pub(crate) fn write_scores(out: &Path, scored: &[Scored]) -> Result<(), TrainErr
 }
 
 fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
+    let adapted = recipe.adapter.is_some();
+    let when = |text: &'static str| if adapted { text } else { "" };
     Card {
         id: id.into(),
         summary: format!(
-            "Linear head on blocks {} to {} of CLIP ViT-B/16, whole picture resized",
+            "Linear head on blocks {} to {} of CLIP ViT-B/16{}, whole picture resized",
             recipe.blocks - recipe.read + 1,
-            recipe.blocks
+            recipe.blocks,
+            when(" with low-rank updates")
         ),
         status: Status::Preview,
         task: Task::GeneratedImage,
@@ -1201,12 +1270,18 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
         licence:
             "MIT OR Apache-2.0; the frozen image tower is OpenAI's CLIP ViT-B/16 (MIT), packed"
                 .into(),
-        training_data:
-            "pictures of public repositories with known source; they are not distributed".into(),
-        citation:
+        training_data: format!(
+            "pictures of public repositories with known source; they are not distributed{}",
+            when("; authentic ones also re-made by autoencoders and up-samplers (aligned pairs)")
+        ),
+        citation: format!(
             "CLIP: Radford et al., ICML 2021, arXiv 2103.00020; heads on blocks: Koutlis and \
-                   Papadopoulos, ECCV 2024, arXiv 2402.19091"
-                .into(),
+             Papadopoulos, ECCV 2024, arXiv 2402.19091{}",
+            when(
+                "; low-rank updates: Hu et al., ICLR 2022, arXiv 2106.09685; aligned pairs: Dual Data \
+                 Alignment, NeurIPS 2025, arXiv 2505.14359"
+            )
+        ),
         known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
         artwork: None,
