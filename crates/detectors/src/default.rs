@@ -1,8 +1,8 @@
 //! `default`: what a scan uses. Its weights and card lie in the binary.
 //!
-//! A linear head on blocks of CLIP's image tower with low-rank updates, which see the whole picture resized. The tower's
-//! weights are entropy-coded multiples of steps that differ from row to row and are expanded when they are loaded.
-//! Trained by `realscope train recipes/adapted.toml`.
+//! A linear head on blocks of CLIP's image tower, which see the whole picture resized. The tower's weights are
+//! entropy-coded multiples of steps that differ from row to row and are expanded when they are loaded. Trained by
+//! `realscope train recipes/semantic.toml`.
 
 use realscope_nn::engine::Choice;
 
