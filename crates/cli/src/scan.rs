@@ -9,8 +9,8 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use realscope::record::{Record, Verdict};
-use realscope::scan::Scanned;
-use realscope::worker::Launch;
+use realscope::scan::{Opened, Scanned};
+use realscope::worker::{Lane, Launch};
 use realscope::{Config, Scanner, report};
 use realscope_media::{Format, Limits, format};
 use serde_json::json;
@@ -26,6 +26,11 @@ enum Job {
         named: bool,
     },
     Bytes(Vec<u8>),
+    /// A file that was read and decoded while the detector was loaded; taken once.
+    Opened {
+        name: String,
+        opened: Mutex<Option<Opened>>,
+    },
     /// A named path that does not exist or a pattern that matches nothing.
     Missing(String),
 }
@@ -63,14 +68,14 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
             format!("--max-fpr {fpr}: must lie between 0 and 1"),
         ));
     }
-    let jobs = collect(&args)?;
+    let mut jobs = collect(&args)?;
     if jobs.is_empty() {
         return Err(Failure::new(
             2,
             "no input: name a file, a folder or a pattern",
         ));
     }
-    let scanner = Scanner::new(Config {
+    let config = Config {
         detector: args
             .detector
             .clone()
@@ -88,8 +93,20 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         home: settings.home,
         // One picture, unless it is to be mapped window by window, is not worth the memory.
         many: jobs.len() > 1 || draws(&args),
-    })
-    .map_err(|e| model_failure(&e))?;
+    };
+    let program = std::env::current_exe().map_err(|e| Failure::new(2, e.to_string()))?;
+    let launch = Launch {
+        program,
+        args: vec!["decode-worker".into()],
+    };
+    // A single picture is decoded while the detector is loaded.
+    let loaded = std::thread::scope(|scope| {
+        if let [job] = jobs.as_mut_slice() {
+            scope.spawn(|| open(job, &config, Lane::new(launch.clone())));
+        }
+        Scanner::new(config.clone())
+    });
+    let scanner = loaded.map_err(|e| model_failure(&e))?;
     if let Some(folder) = &args.heatmap {
         std::fs::create_dir_all(folder)
             .map_err(|e| Failure::new(2, format!("{}: {e}", folder.display())))?;
@@ -98,7 +115,7 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     };
-    let summary = scan_all(&args, &scanner, jobs, threads)?;
+    let summary = scan_all(&args, &scanner, jobs, threads, &launch)?;
     Ok(exit_code(&args, &summary))
 }
 
@@ -198,6 +215,7 @@ fn scan_all(
     scanner: &Scanner,
     jobs: Vec<Job>,
     threads: usize,
+    launch: &Launch,
 ) -> Result<Summary, Failure> {
     let out = Mutex::new(Printer::new(args, scanner));
     out.lock().map_err(|_| broken())?.begin()?;
@@ -205,7 +223,6 @@ fn scan_all(
     if args.quiet || !std::io::stderr().is_terminal() || jobs.len() < 3 {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     }
-    let program = std::env::current_exe().map_err(|e| Failure::new(2, e.to_string()))?;
     let next = AtomicUsize::new(0);
     let turn = (Mutex::new(0_usize), Condvar::new());
     let failure = Mutex::new(None);
@@ -215,10 +232,7 @@ fn scan_all(
         for _ in 0..workers {
             scope.spawn(|| {
                 realscope::worker::share_cores(workers, jobs.len());
-                let mut lane = scanner.lane(Launch {
-                    program: program.clone(),
-                    args: vec!["decode-worker".into()],
-                });
+                let mut lane = Lane::new(launch.clone());
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(index) else { break };
@@ -263,12 +277,7 @@ fn broken() -> Failure {
     Failure::new(2, "a scanning thread panicked")
 }
 
-fn one(
-    args: &ScanArgs,
-    scanner: &Scanner,
-    lane: &mut realscope::worker::Lane,
-    job: &Job,
-) -> Outcome {
+fn one(args: &ScanArgs, scanner: &Scanner, lane: &mut Lane, job: &Job) -> Outcome {
     let failed = |path: &str, code: &str, message: &str| {
         Some(Box::new(Record::failed(
             scanner.tool(),
@@ -278,8 +287,20 @@ fn one(
             message,
         )))
     };
-    let (name, bytes) = match job {
-        Job::Bytes(bytes) => ("-".to_owned(), bytes.clone()),
+    let draw = draws(args);
+    let (name, mut scanned) = match job {
+        Job::Bytes(bytes) => (STDIN.to_owned(), scanner.scan(lane, STDIN, bytes, draw)),
+        Job::Opened { name, opened } => {
+            let opened = opened.lock().ok().and_then(|mut o| o.take());
+            let Some(opened) = opened else {
+                return finish(
+                    args,
+                    failed(name, "detector_failed", "the decoded picture is gone"),
+                    None,
+                );
+            };
+            (name.clone(), scanner.judge(name, opened, draw))
+        }
         Job::Missing(name) => {
             return finish(
                 args,
@@ -289,8 +310,11 @@ fn one(
         }
         Job::File { path, named } => {
             let name = path.display().to_string();
-            match read(path, *named, scanner) {
-                Ok(Some(bytes)) => (name, bytes),
+            match read(path, *named, scanner.limits()) {
+                Ok(Some(bytes)) => {
+                    let scanned = scanner.scan(lane, &name, &bytes, draw);
+                    (name, scanned)
+                }
                 Ok(None) => {
                     return Outcome {
                         text: String::new(),
@@ -301,8 +325,6 @@ fn one(
             }
         }
     };
-    let draw = draws(args);
-    let mut scanned = scanner.scan(lane, &name, &bytes, draw);
     if let (Some(folder), Some(map), Some(pixels)) =
         (&args.heatmap, &scanned.heatmap, &scanned.pixels)
     {
@@ -323,14 +345,31 @@ fn one(
     finish(args, record, Some(&scanned))
 }
 
+/// Name of standard input in records.
+const STDIN: &str = "-";
+
+/// Reads and decodes a job's file; one that cannot be read, or is skipped, stays as it is.
+fn open(job: &mut Job, config: &Config, mut lane: Lane) {
+    let (name, opened) = match job {
+        Job::Bytes(bytes) => (STDIN.to_owned(), config.open(&mut lane, bytes)),
+        Job::File { path, named } => match read(path, *named, &config.limits) {
+            Ok(Some(bytes)) => (path.display().to_string(), config.open(&mut lane, &bytes)),
+            _ => return,
+        },
+        _ => return,
+    };
+    let opened = Mutex::new(Some(opened));
+    *job = Job::Opened { name, opened };
+}
+
 /// The file's bytes; `None` for what is no picture and does not claim to be one.
 fn read(
     path: &Path,
     named: bool,
-    scanner: &Scanner,
+    limits: &Limits,
 ) -> Result<Option<Vec<u8>>, (&'static str, String)> {
     let io = |e: std::io::Error| ("unreadable", e.to_string());
-    let limit = scanner.limits().max_bytes;
+    let limit = limits.max_bytes;
     let file = std::fs::File::open(path).map_err(io)?;
     if !named {
         let mut head = Vec::new();

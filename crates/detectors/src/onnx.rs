@@ -1,7 +1,7 @@
 //! A detector that is one ONNX classifier with a card.
 
 use image::RgbImage;
-use realscope_nn::engine::{self, Choice, Engine};
+use realscope_nn::engine::{self, Choice, Engine, EngineError};
 use realscope_nn::quantize;
 use sha2::{Digest, Sha256};
 
@@ -40,6 +40,8 @@ pub struct OnnxDetector {
     card: Card,
     engine: Box<dyn Engine>,
     batch: usize,
+    /// Whether windows go through the network side by side, which takes memory of its own.
+    side_by_side: bool,
 }
 
 impl OnnxDetector {
@@ -48,6 +50,7 @@ impl OnnxDetector {
     /// # Errors
     /// [`DetectorError::Corrupt`] on another hash, [`DetectorError::Engine`] when they do not load.
     pub fn load(card: Card, onnx: &[u8], choice: impl Into<Choice>) -> Result<Self, DetectorError> {
+        let choice = choice.into();
         let found = sha256(onnx);
         if found != card.weights_sha256 {
             return Err(DetectorError::Corrupt {
@@ -67,6 +70,7 @@ impl OnnxDetector {
             // An 8-bit network scales its activations over the batch; alone, a window's score does not
             // depend on its neighbours.
             batch: if dynamic { 1 } else { BATCH },
+            side_by_side: choice.prepack,
             card,
         })
     }
@@ -78,17 +82,23 @@ impl OnnxDetector {
     pub fn rows(&self, windows: &[RgbImage]) -> Result<Vec<Vec<f32>>, DetectorError> {
         let input = &self.card.input;
         let side = input.size as usize;
-        let mut rows = Vec::with_capacity(windows.len());
-        for chunk in windows.chunks(self.batch) {
+        let run = |chunk: &&[RgbImage]| {
             let mut pixels = Vec::with_capacity(chunk.len() * 3 * side * side);
-            for picture in chunk {
+            for picture in *chunk {
                 normalise(picture, input.mean, input.std, &mut pixels);
             }
             let output = self.engine.first(&pixels, [chunk.len(), 3, side, side])?;
             let width = output.values.len() / chunk.len();
-            rows.extend(output.values.chunks(width.max(1)).map(<[f32]>::to_vec));
-        }
-        Ok(rows)
+            let rows = output.values.chunks(width.max(1)).map(<[f32]>::to_vec);
+            Ok::<Vec<Vec<f32>>, EngineError>(rows.collect())
+        };
+        let chunks: Vec<&[RgbImage]> = windows.chunks(self.batch).collect();
+        let rows: Vec<Vec<Vec<f32>>> = if self.side_by_side {
+            engine::side_by_side(&chunks, run)?
+        } else {
+            chunks.iter().map(run).collect::<Result<_, _>>()?
+        };
+        Ok(rows.into_iter().flatten().collect())
     }
 }
 

@@ -100,18 +100,17 @@ pub fn network(
 ) -> Vec<u8> {
     let mut graph = Graph::new(name, false);
     let input = graph.input("x", [1, 3, SIDE, SIDE]);
-    let features = if deviations {
-        tower.block_statistics(&mut graph, input)
-    } else {
-        tower.block_features(&mut graph, input)
-    };
     let Some(width) = heads.iter().map(|(weight, _)| weight.len()).min() else {
+        let features = if deviations {
+            tower.block_statistics(&mut graph, input)
+        } else {
+            tower.block_features(&mut graph, input)
+        };
         graph.output("features", &features);
         return graph.encode();
     };
+    let features = tower.last_features(&mut graph, input, deviations, width);
     let device = Default::default();
-    let [_, all] = Exec::<Cpu>::dims(&graph, &features);
-    let features = Exec::<Cpu>::narrow(&mut graph, features, 1, all - width, width);
     let mut constant = |values: Vec<f32>, dims: [usize; 2]| {
         let tensor = Tensor::<Cpu, 2>::from_data(TensorData::new(values, dims), &device);
         Exec::<Cpu>::tensor(&mut graph, tensor)
@@ -128,4 +127,49 @@ pub fn network(
     let logit = Exec::<Cpu>::add(&mut graph, product, bias);
     graph.output("logit", &logit);
     graph.encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use realscope_nn::engine::{self, EngineKind};
+
+    use super::*;
+
+    #[test]
+    fn heads_read_the_last_features() {
+        let config = VitConfig {
+            patch: 56,
+            hidden: 8,
+            depth: 4,
+            heads: 2,
+            mlp: 16,
+            outputs: 4,
+            ..VitConfig::clip_b16()
+        };
+        let tower = config.init_clip::<Cpu>(&Default::default());
+        let pixels: Vec<f32> = (0..3 * SIDE * SIDE)
+            .map(|i| (i * i % 251) as f32 / 125.0 - 1.0)
+            .collect();
+        let run = |deviations, heads: &[(&[f32], f32)]| {
+            let network = network("test", &tower, deviations, heads);
+            let engine = engine::load(EngineKind::Rten, network).expect("loads");
+            let output = engine.first(&pixels, [1, 3, SIDE, SIDE]).expect("runs");
+            output.values
+        };
+        // Widths of whole blocks, and one within a block.
+        for (deviations, block, width) in [(true, 24, 48), (false, 16, 16), (true, 24, 30)] {
+            let features = run(deviations, &[]);
+            assert_eq!(features.len(), block * config.depth);
+            let weight: Vec<f32> = (0..width).map(|i| (i as f32 * 0.7).sin()).collect();
+            let dot = |w: &[f32]| -> f32 {
+                let last = &features[features.len() - width..];
+                last.iter().zip(w).map(|(a, b)| a * b).sum()
+            };
+            let ones = vec![1.0; width];
+            let got = run(deviations, &[(&weight, 0.5), (&ones, -2.0)]);
+            for (got, expected) in got.iter().zip([dot(&weight) + 0.5, dot(&ones) - 2.0]) {
+                assert!((got - expected).abs() < 1e-4, "{got}, expected {expected}");
+            }
+        }
+    }
 }

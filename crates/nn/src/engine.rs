@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use prost::Message as _;
@@ -242,8 +243,15 @@ pub fn load(
     })
 }
 
+/// Threads of a calling thread's own.
+#[derive(Clone)]
+struct Share {
+    threads: usize,
+    pool: Arc<rten::ThreadPool>,
+}
+
 thread_local! {
-    static POOL: RefCell<Option<Arc<rten::ThreadPool>>> = const { RefCell::new(None) };
+    static SHARE: RefCell<Option<Share>> = const { RefCell::new(None) };
 }
 
 /// Runs that the calling thread makes from now on compute with `threads` threads of their own in place of all cores.
@@ -251,8 +259,47 @@ thread_local! {
 /// Several pictures at a time, each on a share of the cores, take less time than each in turn on all of them. ONNX
 /// Runtime, which runs one picture at a time, is not concerned.
 pub fn threads_of_this_thread(threads: usize) {
-    let pool = rten::ThreadPool::with_num_threads(threads.max(1));
-    POOL.set(Some(Arc::new(pool)));
+    let threads = threads.max(1);
+    let pool = Arc::new(rten::ThreadPool::with_num_threads(threads));
+    SHARE.set(Some(Share { threads, pool }));
+}
+
+/// What `run` makes of each item, in order. Items go side by side, each on a share of the calling thread's cores: part
+/// of a network's work stays on one core whatever the number of threads. The results are the same.
+///
+/// # Errors
+/// The first of `run`, in the order of the items.
+pub fn side_by_side<T: Sync, R: Send, E: Send>(
+    items: &[T],
+    run: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let own = SHARE.with_borrow(|share| share.as_ref().map(|s| s.threads));
+    let cores = own.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let lanes = cores.min(items.len());
+    if lanes <= 1 {
+        return items.iter().map(run).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let lane = || {
+        threads_of_this_thread(cores / lanes);
+        let mut made = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else {
+                return made;
+            };
+            made.push((index, run(item)));
+        }
+    };
+    let mut made: Vec<(usize, Result<R, E>)> = std::thread::scope(|scope| {
+        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        lanes
+            .into_iter()
+            .flat_map(|lane| lane.join().unwrap_or_else(|e| std::panic::resume_unwind(e)))
+            .collect()
+    });
+    made.sort_by_key(|(index, _)| *index);
+    made.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Engine in pure Rust.
@@ -311,7 +358,7 @@ impl Engine for Rten {
         }
         let view = NdTensorView::from_data(dims, input);
         let ids: Vec<rten::NodeId> = self.outputs.iter().map(|(_, id)| *id).collect();
-        let pool = POOL.with_borrow(Clone::clone);
+        let pool = SHARE.with_borrow(|share| share.as_ref().map(|s| Arc::clone(&s.pool)));
         let options = rten::RunOptions::default().with_thread_pool(pool);
         let inputs = vec![(self.model.input_ids()[0], view.into())];
         let values = self
@@ -469,5 +516,39 @@ impl Engine for Ort {
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn side_by_side_keeps_the_order_and_the_first_error() {
+        let items: Vec<usize> = (0..40).collect();
+        let slow_at_first = |i: &usize| {
+            std::thread::sleep(std::time::Duration::from_millis(if *i < 4 {
+                20
+            } else {
+                0
+            }));
+            Ok::<usize, usize>(i * i)
+        };
+        let squares: Vec<usize> = items.iter().map(|i| i * i).collect();
+        // A thread with three cores, one with one, and one that was given none of its own.
+        for threads in [Some(3), Some(1), None] {
+            let made = std::thread::scope(|scope| {
+                let run = || {
+                    threads.into_iter().for_each(threads_of_this_thread);
+                    side_by_side(&items, slow_at_first)
+                };
+                scope.spawn(run).join().expect("no panic")
+            });
+            assert_eq!(made.expect("no error"), squares, "{threads:?}");
+        }
+        let odd = |i: &usize| if i % 10 == 9 { Err(*i) } else { Ok(*i) };
+        assert_eq!(side_by_side(&items, odd), Err(9));
+        let none: Result<Vec<usize>, usize> = side_by_side(&[], odd);
+        assert_eq!(none, Ok(vec![]));
     }
 }

@@ -781,6 +781,12 @@ fn integer_products(graph: &mut Graph, names: &HashSet<String>) {
     if !narrow.is_empty() {
         graph.initializer.extend(row_constants());
     }
+    graph.initializer.push(TensorProto {
+        data_type: INT8,
+        name: WEIGHT_ZERO.into(),
+        raw_data: vec![0],
+        ..Default::default()
+    });
     // Three products may read the same value, which is then quantised once.
     let mut quantised: HashSet<String> = HashSet::new();
     let mut nodes = Vec::with_capacity(2 * graph.node.len());
@@ -805,10 +811,11 @@ fn integer_products(graph: &mut Graph, names: &HashSet<String>) {
                     &[&base, &scale, &zero],
                 ));
             }
+            // With the weights' zero point named, the engine turns product, conversion and scale into one step.
             nodes.push(node(
                 "MatMulInteger",
                 format!("product_{y}"),
-                &[&base, &q, &zero],
+                &[&base, &q, &zero, WEIGHT_ZERO],
                 &[&sum],
             ));
             nodes.push(to_float(&y, &sum, &real));
@@ -826,7 +833,7 @@ fn integer_products(graph: &mut Graph, names: &HashSet<String>) {
         nodes.push(node(
             "MatMulInteger",
             name("product"),
-            &[&base, &q],
+            &[&base, &q, ROWS[3], WEIGHT_ZERO],
             &[&sum],
         ));
         nodes.push(to_float(&y, &sum, &real));
@@ -852,6 +859,9 @@ fn integer(name: &str, i: i64) -> Attribute {
         ..Default::default()
     }
 }
+
+/// Name of the zero point of 8-bit weights, which is 0.
+const WEIGHT_ZERO: &str = "weight_zero";
 
 /// Names of [`row_constants`]: a level's share of the range, the smallest step, a step of one, no offset.
 const ROWS: [&str; 4] = ["rows_share", "rows_least", "rows_one", "rows_zero"];

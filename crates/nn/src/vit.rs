@@ -315,19 +315,39 @@ impl<B: Backend> ClipVision<B> {
     /// Class token, and mean and standard deviation of the patch tokens of each block,
     /// `[n, 3 * depth * hidden]`, block by block.
     pub fn block_statistics<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<2> {
-        self.walk_blocks(x, input, true).1
+        self.walk_blocks(x, input, true, usize::MAX).1
+    }
+
+    /// The last `width` values of [`Self::block_statistics`], or without `deviations` of [`Self::block_features`]; nothing
+    /// is computed of blocks that give none of them.
+    pub fn last_features<X: Exec<B>>(
+        &self,
+        x: &mut X,
+        input: X::V<4>,
+        deviations: bool,
+        width: usize,
+    ) -> X::V<2> {
+        let features = self.walk_blocks(x, input, deviations, width).1;
+        let [_, all] = x.dims(&features);
+        if all <= width {
+            features
+        } else {
+            x.narrow(features, 1, all - width, width)
+        }
     }
 
     /// Tokens after the last block, and the features of all blocks.
     fn tower<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> (X::V<3>, X::V<2>) {
-        self.walk_blocks(x, input, false)
+        self.walk_blocks(x, input, false, usize::MAX)
     }
 
+    /// Tokens after the last block, and the features of the last blocks, as many as `width` values need.
     fn walk_blocks<X: Exec<B>>(
         &self,
         x: &mut X,
         input: X::V<4>,
         deviations: bool,
+        width: usize,
     ) -> (X::V<3>, X::V<2>) {
         let h = embed(
             x,
@@ -342,6 +362,8 @@ impl<B: Backend> ClipVision<B> {
         x.tap("vision_model.pre_layrnorm", &h);
         let [n, tokens, hidden] = x.dims(&h);
         let mut features = Vec::with_capacity(3 * self.blocks.len());
+        let of_a_block = hidden * if deviations { 3 } else { 2 };
+        let unread = self.blocks.len().saturating_sub(width.div_ceil(of_a_block));
         for (i, block) in self.blocks.iter().enumerate() {
             let name = format!("vision_model.encoder.layers.{i}");
             let names = [
@@ -350,6 +372,9 @@ impl<B: Backend> ClipVision<B> {
                 name,
             ];
             h = block.forward(x, h, Activation::QuickGelu, CLIP_EPS, names);
+            if i < unread {
+                continue;
+            }
             let class = x.narrow(h.clone(), 1, 0, 1);
             features.push(x.reshape(class, [n, hidden]));
             let patches = x.narrow(h.clone(), 1, 1, tokens - 1);

@@ -24,7 +24,7 @@ use crate::record::{
     SCHEMA_VERSION, Tool,
 };
 use crate::verdict::{self, Grounds};
-use crate::worker::{DecodeError, Lane, Launch};
+use crate::worker::{DecodeError, Lane};
 
 /// Everything that bears on a result.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +49,33 @@ pub struct Config {
     /// Whether many files follow, so that speed goes before memory; no part of the hash, since results are the same.
     #[serde(skip)]
     pub many: bool,
+}
+
+/// A file that was read and decoded; no detector is needed for that.
+pub struct Opened {
+    sha256: String,
+    decoded: Result<Decoded, DecodeError>,
+    hashing: Duration,
+    decoding: Duration,
+}
+
+impl Config {
+    /// The first half of [`Scanner::scan`].
+    pub fn open(&self, lane: &mut Lane, bytes: &[u8]) -> Opened {
+        let begun = Instant::now();
+        let hash = sha256(bytes);
+        let hashing = begun.elapsed();
+        let options = Options {
+            allow_truncated: self.allow_truncated,
+        };
+        let decoded = lane.decode(bytes, &self.limits, &options, self.deadline);
+        Opened {
+            sha256: hash,
+            decoded,
+            hashing,
+            decoding: begun.elapsed() - hashing,
+        }
+    }
 }
 
 /// Scans files; shared by threads, each with its own [`Lane`].
@@ -179,22 +206,20 @@ impl Scanner {
         &self.config.limits
     }
 
-    /// A lane for one thread.
-    #[must_use]
-    pub fn lane(&self, launch: Launch) -> Lane {
-        Lane::new(launch)
-    }
-
     /// Scans the bytes of one file. `draw` also makes the heat map and keeps the pixels.
     pub fn scan(&self, lane: &mut Lane, path: &str, bytes: &[u8], draw: bool) -> Scanned {
+        self.judge(path, self.config.open(lane, bytes), draw)
+    }
+
+    /// The second half of [`Self::scan`].
+    pub fn judge(&self, path: &str, opened: Opened, draw: bool) -> Scanned {
         let begun = Instant::now();
-        let hash = sha256(bytes);
-        let hashed = begun.elapsed();
-        let options = Options {
-            allow_truncated: self.config.allow_truncated,
-        };
-        let decoded = lane.decode(bytes, &self.config.limits, &options, self.config.deadline);
-        let decoding = begun.elapsed() - hashed;
+        let Opened {
+            sha256,
+            decoded,
+            hashing,
+            decoding,
+        } = opened;
         let failed = |hash: String, code: &str, message: &str| Scanned {
             record: Record::failed(&self.tool, path, Some(hash), code, message),
             heatmap: None,
@@ -202,22 +227,22 @@ impl Scanner {
         };
         let decoded = match decoded {
             Ok(decoded) => decoded,
-            Err(e) => return failed(hash, e.code(), &e.to_string()),
+            Err(e) => return failed(sha256, e.code(), &e.to_string()),
         };
-        match self.judge(path, hash.clone(), decoded, draw) {
+        match self.score(path, sha256.clone(), decoded, draw) {
             Ok(mut scanned) => {
                 let ms = |d: Duration| d.as_secs_f64() * 1e3;
                 let timing = &mut scanned.record.timing_ms;
-                timing.insert("hash".into(), ms(hashed));
+                timing.insert("hash".into(), ms(hashing));
                 timing.insert("decode".into(), ms(decoding));
-                timing.insert("total".into(), ms(begun.elapsed()));
+                timing.insert("total".into(), ms(hashing + decoding + begun.elapsed()));
                 scanned
             }
-            Err(e) => failed(hash, "detector_failed", &e.to_string()),
+            Err(e) => failed(sha256, "detector_failed", &e.to_string()),
         }
     }
 
-    fn judge(
+    fn score(
         &self,
         path: &str,
         sha256: String,
@@ -228,8 +253,12 @@ impl Scanner {
         let detector = self.detector();
         let begun = Instant::now();
         let windows = detector.windows(&pixels)?;
-        let views: Vec<RgbImage> = windows.iter().map(|w| w.pixels.clone()).collect();
-        let outputs = detector.outputs(&views)?;
+        // All deliveries in one call, so that their views go through the networks side by side.
+        let mut views: Vec<RgbImage> = windows.iter().map(|w| w.pixels.clone()).collect();
+        views.extend(redeliver(&pixels, &windows)?);
+        let mut outputs = detector.outputs(&views)?;
+        let deliveries = self.deliveries(&outputs.logits, windows.len());
+        outputs.logits.truncate(windows.len());
         let mut look = Look::of(detector, &windows, &outputs);
         let logits = outputs.logits;
         let raw = detector.fuse(&logits);
@@ -241,7 +270,6 @@ impl Scanner {
             look = Look::of(embedded.as_ref(), &windows, &outputs);
             detectors.push(score(embedded.as_ref(), embedded.fuse(&outputs.logits)));
         }
-        let deliveries = self.deliveries(&pixels, &windows, raw)?;
         let scoring = begun.elapsed();
         let calibration = detector.card().calibration.as_ref();
         let native = probability(detector, raw);
@@ -350,62 +378,13 @@ impl Scanner {
         })
     }
 
-    /// Logits of the picture as it is and re-delivered: JPEG q75, half size, shifted crop. The
-    /// deliveries are made of the windows, not of the whole picture.
-    fn deliveries(
-        &self,
-        pixels: &RgbImage,
-        windows: &[Window],
-        native: Logit,
-    ) -> Result<Vec<(String, Logit)>, DetectorError> {
-        // The experts' inputs may differ in size.
-        let jpeg = |w: &Window| delivery::through_jpeg(&w.pixels, 75, Subsampling::S420);
-        let half = |w: &Window| -> Result<RgbImage, DeliveryError> {
-            let side = w.pixels.width();
-            if w.whole {
-                let half = delivery::resize(&w.pixels, side / 2, side / 2, Filter::Lanczos3)?;
-                return delivery::resize(&half, side, side, Filter::Bilinear);
-            }
-            let (left, top) = (
-                w.left.saturating_sub(side / 2),
-                w.top.saturating_sub(side / 2),
-            );
-            let width = (2 * side).min(pixels.width() - left);
-            let height = (2 * side).min(pixels.height() - top);
-            let around = delivery::crop(pixels, left, top, width, height);
-            let half = delivery::resize(
-                &around,
-                width.div_ceil(2),
-                height.div_ceil(2),
-                Filter::Lanczos3,
-            )?;
-            Ok(window::cut(&half, 0, 0, side).pixels)
-        };
-        let crop = |w: &Window| -> Result<RgbImage, DeliveryError> {
-            let side = w.pixels.width();
-            if w.whole {
-                let keep = side - side / 8;
-                let inner = delivery::crop(&w.pixels, side / 16, side / 16, keep, keep);
-                return delivery::resize(&inner, side, side, Filter::Bilinear);
-            }
-            // Off the former block grid, still inside the picture where there is room.
-            let shift = |at: u32, size: u32, by: u32| (at + by).min(size.saturating_sub(side));
-            let left = shift(w.left, pixels.width(), 13);
-            let top = shift(w.top, pixels.height(), 11);
-            Ok(window::cut(pixels, left, top, side).pixels)
-        };
-        let mut out = vec![("native".to_owned(), native)];
-        let kinds: [(&str, &Redeliver<'_>); 3] =
-            [("jpeg_q75", &jpeg), ("half_size", &half), ("crop", &crop)];
-        for (name, deliver) in kinds {
-            let views = windows
-                .iter()
-                .map(deliver)
-                .collect::<Result<Vec<_>, DeliveryError>>()?;
-            let logits = self.detector.logits(&views)?;
-            out.push((name.to_owned(), self.detector.fuse(&logits)));
-        }
-        Ok(out)
+    /// Logits of the picture as it is and re-delivered, from those of its `count` windows and of all their deliveries.
+    fn deliveries(&self, logits: &[f64], count: usize) -> Vec<(String, Logit)> {
+        std::iter::once("native")
+            .chain(DELIVERIES)
+            .zip(logits.chunks(count.max(1)))
+            .map(|(name, logits)| (name.to_owned(), self.detector.fuse(logits)))
+            .collect()
     }
 
     fn operating(
@@ -444,6 +423,55 @@ impl Scanner {
             },
         })
     }
+}
+
+/// Names of what [`redeliver`] makes.
+const DELIVERIES: [&str; 3] = ["jpeg_q75", "half_size", "crop"];
+
+/// Every window as JPEG q75, then every window at half size, then a shifted crop of each. The deliveries are made of the
+/// windows, not of the whole picture.
+fn redeliver(pixels: &RgbImage, windows: &[Window]) -> Result<Vec<RgbImage>, DeliveryError> {
+    // The experts' inputs may differ in size.
+    let jpeg = |w: &Window| delivery::through_jpeg(&w.pixels, 75, Subsampling::S420);
+    let half = |w: &Window| -> Result<RgbImage, DeliveryError> {
+        let side = w.pixels.width();
+        if w.whole {
+            let half = delivery::resize(&w.pixels, side / 2, side / 2, Filter::Lanczos3)?;
+            return delivery::resize(&half, side, side, Filter::Bilinear);
+        }
+        let (left, top) = (
+            w.left.saturating_sub(side / 2),
+            w.top.saturating_sub(side / 2),
+        );
+        let width = (2 * side).min(pixels.width() - left);
+        let height = (2 * side).min(pixels.height() - top);
+        let around = delivery::crop(pixels, left, top, width, height);
+        let half = delivery::resize(
+            &around,
+            width.div_ceil(2),
+            height.div_ceil(2),
+            Filter::Lanczos3,
+        )?;
+        Ok(window::cut(&half, 0, 0, side).pixels)
+    };
+    let crop = |w: &Window| -> Result<RgbImage, DeliveryError> {
+        let side = w.pixels.width();
+        if w.whole {
+            let keep = side - side / 8;
+            let inner = delivery::crop(&w.pixels, side / 16, side / 16, keep, keep);
+            return delivery::resize(&inner, side, side, Filter::Bilinear);
+        }
+        // Off the former block grid, still inside the picture where there is room.
+        let shift = |at: u32, size: u32, by: u32| (at + by).min(size.saturating_sub(side));
+        let left = shift(w.left, pixels.width(), 13);
+        let top = shift(w.top, pixels.height(), 11);
+        Ok(window::cut(pixels, left, top, side).pixels)
+    };
+    let kinds: [&Redeliver<'_>; DELIVERIES.len()] = [&jpeg, &half, &crop];
+    kinds
+        .into_iter()
+        .flat_map(|deliver| windows.iter().map(deliver))
+        .collect()
 }
 
 /// One piece of evidence for the native windows and one for the resized view, each with the change

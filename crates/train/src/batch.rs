@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use image::RgbImage;
 use rand::distr::weighted::WeightedIndex;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use realscope_media::delivery::{self, Subsampling};
+use realscope_media::video::{self, Sampling};
 use realscope_media::{Limits, Options};
 
 use crate::augment::{self, Plan};
-use crate::manifest::{self, Item, Split};
+use crate::manifest::{self, Frame, Item, Split};
 use crate::recipe::{Network, Recipe, View};
 use crate::synth::{self, Pair};
 use crate::{TrainError, io_error};
@@ -124,11 +126,29 @@ pub fn statistics(network: Network) -> ([f32; 3], [f32; 3]) {
     }
 }
 
-/// Decodes a picture of the data set.
+/// Time that decoding the frames of a clip may take.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Decodes a picture of the data set, or a frame of a clip ([`Frame`]).
 ///
 /// # Errors
 /// [`TrainError::Io`] or [`TrainError::Picture`].
 pub fn open(path: &Path) -> Result<RgbImage, TrainError> {
+    if let Some((clip, frame)) = path.to_str().and_then(Frame::parse) {
+        let sampling = Sampling {
+            first: 0,
+            last: None,
+            count: frame.of,
+        };
+        let frames = video::frames(Path::new(clip), &sampling, &Limits::default(), DEADLINE);
+        let mut frames = frames.map_err(|e| picture_error(path, &e))?;
+        // A short clip has fewer.
+        let number = frame.number.min(frames.len().saturating_sub(1));
+        return match frames.is_empty() {
+            true => Err(picture_error(path, &"no frames")),
+            false => Ok(frames.swap_remove(number).pixels),
+        };
+    }
     let bytes = std::fs::read(path).map_err(io_error(path))?;
     realscope_media::decode(&bytes, &Limits::default(), &Options::default())
         .map(|d| d.pixels)

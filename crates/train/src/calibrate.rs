@@ -322,7 +322,7 @@ pub fn fit(scored: &[Scored]) -> Calibration {
 
 /// Largest share of a tier's pictures that may be `uncertain` on validation: low enough that pictures of other sources,
 /// which have more scores in the middle, stay under a quarter.
-const MOST_UNCERTAIN: f64 = 0.15;
+const MOST_UNCERTAIN: f64 = 0.12;
 
 /// The lowest threshold from which pictures are `uncertain` that leaves at most [`MOST_UNCERTAIN`] of every tier there.
 /// The other tiers of a picture stand for its re-deliveries.

@@ -127,6 +127,9 @@ pub struct Data {
     pub validation_folds: Vec<String>,
     /// Groups with fewer pictures weigh by this power of their size when sampled.
     pub group_power: f64,
+    /// Frames of each clip that count as pictures of its group; decoding them takes ffmpeg.
+    #[serde(default)]
+    pub frames: usize,
     /// Folder of `realscope data synth`, relative to the working directory.
     #[serde(default)]
     pub pairs: Option<PathBuf>,

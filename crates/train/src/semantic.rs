@@ -35,7 +35,7 @@ use crate::augment::Plan;
 use crate::batch::{self, picture_error};
 use crate::calibrate::{self, Scored};
 use crate::lattice::{self, Lattice};
-use crate::manifest::{self, Item};
+use crate::manifest::{self, Frame, Item};
 use crate::probe::{self, Early, Linear};
 use crate::recipe::{Augment, Data};
 use crate::{TrainError, io_error, metrics};
@@ -261,7 +261,8 @@ fn rounded(
     use rand::seq::IteratorRandom as _;
     let device = Default::default();
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
-    let mut chosen: Vec<&Item> = items.iter().choose_multiple(&mut rng, how.pictures);
+    let pictures = items.iter().filter(|i| Frame::parse(&i.path).is_none());
+    let mut chosen: Vec<&Item> = pictures.choose_multiple(&mut rng, how.pictures);
     chosen.sort_by(|a, b| a.path.cmp(&b.path));
     let mut known = Sha256::new();
     chosen.iter().for_each(|item| known.update(&item.path));
@@ -549,11 +550,6 @@ fn cache(
     let int8 = quantize::unpack(packed)?;
     let engine =
         engine::load(EngineKind::Rten.for_many(), int8).map_err(|e| picture_error(&path, &e))?;
-    // Views side by side, each on a core, take less time than each in turn on all of them.
-    let lanes = rayon::ThreadPoolBuilder::new()
-        .start_handler(|_| engine::threads_of_this_thread(1))
-        .build()
-        .map_err(|e| TrainError::Recipe(e.to_string()))?;
     let begun = std::time::Instant::now();
     let side = SIDE as usize;
     for start in (done..items.len()).step_by(BLOCK) {
@@ -564,13 +560,9 @@ fn cache(
             .collect::<Result<_, TrainError>>()?;
         // Each view alone, as a scan does: the scale of 8-bit activations is taken over a batch.
         let inputs: Vec<Vec<f32>> = prepared.into_iter().flatten().collect();
-        let rows: Vec<Vec<f32>> = lanes
-            .install(|| {
-                let run = |pixels: &Vec<f32>| engine.first(pixels, [1, 3, side, side]);
-                let rows = inputs.par_iter().map(|pixels| Ok(run(pixels)?.values));
-                rows.collect::<Result<_, EngineError>>()
-            })
-            .map_err(|e| picture_error(&path, &e))?;
+        let run = |pixels: &Vec<f32>| Ok(engine.first(pixels, [1, 3, side, side])?.values);
+        let rows: Vec<Vec<f32>> = engine::side_by_side(&inputs, run)
+            .map_err(|e: EngineError| picture_error(&path, &e))?;
         for value in rows.into_iter().flatten() {
             file.write_all(&f16::from_f32(value).to_le_bytes())
                 .map_err(io_error(&path))?;
@@ -908,6 +900,7 @@ fn adapted_out_of_fold(
         held.networks.insert(fold.to_owned(), packed);
         held.heads.insert(fold.to_owned(), adapter.head);
     }
+    held.scored = of_pictures(std::mem::take(&mut held.scored), log);
     held.mean = logged(recipe, &held.scored, "adapted", log);
     held.rate = recipe.learning_rates[0];
     Ok((held, features))
@@ -962,7 +955,9 @@ fn map_false_alarms(
 ) -> Result<Option<f64>, TrainError> {
     use rand::seq::IteratorRandom as _;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
-    let authentic = items.iter().filter(|i| i.label == 0);
+    let authentic = items
+        .iter()
+        .filter(|i| i.label == 0 && Frame::parse(&i.path).is_none());
     let mut chosen: Vec<&Item> = authentic.choose_multiple(&mut rng, MAP_PICTURES);
     chosen.sort_by(|a, b| (&a.fold, &a.path).cmp(&(&b.fold, &b.path)));
     let side = SIDE as usize;
@@ -1043,6 +1038,22 @@ struct HeldOut {
     networks: BTreeMap<String, Vec<u8>>,
 }
 
+/// The scores of pictures; those of frames, which only train, are logged and left out.
+fn of_pictures(scored: Vec<Scored>, log: &mut dyn FnMut(&str)) -> Vec<Scored> {
+    let frame = |s: &Scored| Frame::parse(&s.item.path).is_some();
+    let (frames, pictures): (Vec<Scored>, Vec<Scored>) = scored.into_iter().partition(frame);
+    if !frames.is_empty() {
+        for tier in TIERS {
+            let (_, text) = summary(&frames, tier, false);
+            log(&format!(
+                "frames of held-out clips, {}: {text}",
+                tier.name()
+            ));
+        }
+    }
+    pictures
+}
+
 /// Logs how held-out scores do, and gives the mean AUC over the arms.
 fn logged(recipe: &Recipe, scored: &[Scored], what: &str, log: &mut dyn FnMut(&str)) -> f64 {
     let mut arms = Vec::new();
@@ -1069,6 +1080,7 @@ fn best_rate(
     let mut best: Option<HeldOut> = None;
     for rate in &recipe.learning_rates {
         let (scored, heads) = out_of_fold(recipe, features, items, *rate);
+        let scored = of_pictures(scored, log);
         let mean = logged(recipe, &scored, &format!("learning rate {rate}"), log);
         if let Some(drawn) = &features.drawn {
             log(&drawn_summary(items, drawn, &scored, &heads));
@@ -1347,6 +1359,8 @@ mod tests {
         assert!(read(semantic).expect("reads").lattice.is_some());
         let adapted = include_str!("../../../recipes/adapted.toml");
         assert!(read(adapted).expect("reads").adapter.is_some());
+        let frames = include_str!("../../../recipes/frames.toml");
+        assert_eq!(read(frames).expect("reads").data.frames, 4);
         let head = format!("adapter = \"adapters\"\n{probe}");
         let e = read(&head).expect_err("refused");
         assert!(e.to_string().contains("adapter"), "{e}");
