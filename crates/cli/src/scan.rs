@@ -29,7 +29,7 @@ enum Job {
     /// A file that was read and decoded while the detector was loaded; taken once.
     Opened {
         name: String,
-        opened: Mutex<Option<Opened>>,
+        opened: Mutex<Option<Box<Opened>>>,
     },
     /// A named path that does not exist or a pattern that matches nothing.
     Missing(String),
@@ -299,7 +299,7 @@ fn one(args: &ScanArgs, scanner: &Scanner, lane: &mut Lane, job: &Job) -> Outcom
                     None,
                 );
             };
-            (name.clone(), scanner.judge(name, opened, draw))
+            (name.clone(), scanner.judge(name, *opened, draw))
         }
         Job::Missing(name) => {
             return finish(
@@ -358,7 +358,7 @@ fn open(job: &mut Job, config: &Config, mut lane: Lane) {
         },
         _ => return,
     };
-    let opened = Mutex::new(Some(opened));
+    let opened = Mutex::new(Some(Box::new(opened)));
     *job = Job::Opened { name, opened };
 }
 
