@@ -253,7 +253,7 @@ impl Scanner {
         let detector = self.detector();
         let begun = Instant::now();
         let windows = detector.windows(&pixels)?;
-        // All deliveries in one call, so that their views go through the networks side by side.
+        // All deliveries in one call: where there is memory for it, views go through the networks side by side.
         let mut views: Vec<RgbImage> = windows.iter().map(|w| w.pixels.clone()).collect();
         views.extend(redeliver(&pixels, &windows)?);
         let mut outputs = detector.outputs(&views)?;
