@@ -1356,11 +1356,11 @@ mod tests {
         let probe = include_str!("../../../recipes/clip-probe.toml");
         let semantic = include_str!("../../../recipes/semantic.toml");
         assert!(read(probe).expect("reads").head_alone);
-        assert!(read(semantic).expect("reads").lattice.is_some());
+        let shipped = read(semantic).expect("reads");
+        assert!(shipped.lattice.is_some());
+        assert_eq!(shipped.data.frames, 4);
         let adapted = include_str!("../../../recipes/adapted.toml");
         assert!(read(adapted).expect("reads").adapter.is_some());
-        let frames = include_str!("../../../recipes/frames.toml");
-        assert_eq!(read(frames).expect("reads").data.frames, 4);
         let head = format!("adapter = \"adapters\"\n{probe}");
         let e = read(&head).expect_err("refused");
         assert!(e.to_string().contains("adapter"), "{e}");
