@@ -4,6 +4,7 @@
 //! delivery means the same everywhere.
 
 use fast_image_resize as fir;
+use fir::images::{TypedImage, TypedImageRef};
 use image::RgbImage;
 
 /// Resampling filters by the names that picture tools use.
@@ -82,20 +83,21 @@ pub fn resize(
     if width == 0 || height == 0 || picture.width() == 0 || picture.height() == 0 {
         return Err(size_error(width, height, "a side is zero"));
     }
-    let source = fir::images::ImageRef::new(
+    // Views of one kind of pixel: the untyped ones compile every filter for every kind, which takes minutes.
+    let source = TypedImageRef::<fir::pixels::U8x3>::from_buffer(
         picture.width(),
         picture.height(),
         picture.as_raw(),
-        fir::PixelType::U8x3,
     )
     .map_err(|e| size_error(width, height, e))?;
-    let mut target = fir::images::Image::new(width, height, fir::PixelType::U8x3);
+    let mut resized = RgbImage::new(width, height);
+    let mut target = TypedImage::<fir::pixels::U8x3>::from_buffer(width, height, &mut resized)
+        .map_err(|e| size_error(width, height, e))?;
     let options = fir::ResizeOptions::new().resize_alg(filter.resize_algorithm());
     fir::Resizer::new()
-        .resize(&source, &mut target, &options)
+        .resize_typed(&source, &mut target, &options)
         .map_err(|e| size_error(width, height, e))?;
-    RgbImage::from_raw(width, height, target.into_vec())
-        .ok_or_else(|| size_error(width, height, "buffer mismatch"))
+    Ok(resized)
 }
 
 /// The picture with its longest edge at most `edge`, aspect ratio kept, never enlarged.

@@ -227,15 +227,16 @@ struct Spectrum {
 /// Mean power spectrum of Hann-windowed tiles, half overlapping.
 fn spectrum(plane: &Plane) -> Spectrum {
     let tile = TILE.min(plane.width).min(plane.height);
-    let window: Vec<f32> = (0..tile)
+    let window: Vec<f64> = (0..tile)
         .map(|i| {
-            let phase = 2.0 * std::f32::consts::PI * (i as f32 + 0.5) / tile as f32;
+            let phase = 2.0 * std::f64::consts::PI * (i as f64 + 0.5) / tile as f64;
             0.5 - 0.5 * phase.cos()
         })
         .collect();
-    let mut planner = RealFftPlanner::<f32>::new();
+    // In doubles like every transform here: transforms of a second kind would double what is compiled.
+    let mut planner = RealFftPlanner::<f64>::new();
     let rows = planner.plan_fft_forward(tile);
-    let columns = FftPlanner::<f32>::new().plan_fft_forward(tile);
+    let columns = FftPlanner::<f64>::new().plan_fft_forward(tile);
     let half = tile / 2 + 1;
     let mut sum = vec![0.0_f64; half * tile];
     let starts = |size: usize| {
@@ -245,7 +246,7 @@ fn spectrum(plane: &Plane) -> Spectrum {
     };
     let mut line = rows.make_input_vec();
     let mut buffer = rows.make_output_vec();
-    let mut grid = vec![rustfft::num_complex::Complex::new(0.0_f32, 0.0); half * tile];
+    let mut grid = vec![rustfft::num_complex::Complex::new(0.0_f64, 0.0); half * tile];
     let mut tiles = 0.0;
     for top in starts(plane.height) {
         for left in starts(plane.width) {
@@ -260,7 +261,7 @@ fn spectrum(plane: &Plane) -> Spectrum {
             for y in 0..tile {
                 let at = (top + y) * plane.width + left;
                 for ((l, v), w) in line.iter_mut().zip(&plane.values[at..]).zip(&window) {
-                    *l = (v - mean) * w * window[y];
+                    *l = f64::from(v - mean) * w * window[y];
                 }
                 if rows.process(&mut line, &mut buffer).is_err() {
                     continue;
@@ -272,7 +273,7 @@ fn spectrum(plane: &Plane) -> Spectrum {
             }
             columns.process(&mut grid);
             for (s, value) in sum.iter_mut().zip(&grid) {
-                *s += f64::from(value.norm_sqr());
+                *s += value.norm_sqr();
             }
         }
     }
