@@ -83,7 +83,7 @@ pub fn resize(
     if width == 0 || height == 0 || picture.width() == 0 || picture.height() == 0 {
         return Err(size_error(width, height, "a side is zero"));
     }
-    // Views of one kind of pixel: the untyped ones compile every filter for every kind, which takes minutes.
+    // Views of one kind of pixel: the untyped ones compile every filter for every kind, most of this crate.
     let source = TypedImageRef::<fir::pixels::U8x3>::from_buffer(
         picture.width(),
         picture.height(),
