@@ -107,7 +107,7 @@ pub fn run(action: ConfigCommand) -> Result<ExitCode, Failure> {
     match action {
         ConfigCommand::Show => {
             let text = toml::to_string(&load()?).map_err(|e| Failure::new(2, e.to_string()))?;
-            print!("{text}");
+            out!("{text}");
             Ok(ExitCode::SUCCESS)
         }
     }

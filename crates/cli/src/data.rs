@@ -28,7 +28,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
         } => {
             if layout == "list" {
                 for l in import::LAYOUTS {
-                    println!("{:<16}{}", l.name, l.summary);
+                    outln!("{:<16}{}", l.name, l.summary);
                 }
                 return Ok(ExitCode::SUCCESS);
             }
@@ -47,7 +47,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
                 import::import(&layout, &path, &import::Options { remap }).map_err(data_failure)?;
             manifest.write(&out).map_err(data_failure)?;
             let [real, fake] = manifest.counts();
-            println!(
+            outln!(
                 "{real} authentic, {fake} generated or manipulated, {} quarantined",
                 manifest.quarantined.len()
             );
@@ -71,20 +71,20 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
             };
             bar.finish_and_clear();
             match format {
-                TextFormat::Json => println!(
+                TextFormat::Json => outln!(
                     "{}",
                     serde_json::to_string_pretty(&findings).map_err(data_failure)?
                 ),
                 TextFormat::Text => {
                     let [real, fake] = findings.items;
-                    println!("{real} authentic, {fake} generated or manipulated");
+                    outln!("{real} authentic, {fake} generated or manipulated");
                     for c in &findings.confounds {
                         let auc = c.auc.map_or("-".into(), |a| format!("{a:.3}"));
-                        println!("AUC of {:<32}{auc}", c.baseline);
+                        outln!("AUC of {:<32}{auc}", c.baseline);
                     }
-                    println!("{} duplicates", findings.twins.len());
+                    outln!("{} duplicates", findings.twins.len());
                     for w in findings.warnings() {
-                        println!("warning: {w}");
+                        outln!("warning: {w}");
                     }
                 }
             }
@@ -128,7 +128,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
                 &mut |line| eprintln!("{line}"),
             )
             .map_err(|e| Failure::new(2, e.to_string()))?;
-            println!("{} pairs in {}", pairs.len(), out.display());
+            outln!("{} pairs in {}", pairs.len(), out.display());
             Ok(ExitCode::SUCCESS)
         }
         DataCommand::Traces {
@@ -145,15 +145,15 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
             })
             .map_err(fail)?;
             match format {
-                TextFormat::Json => println!(
+                TextFormat::Json => outln!(
                     "{}",
                     serde_json::to_string_pretty(&curve).map_err(data_failure)?
                 ),
                 TextFormat::Text => {
-                    println!("AUC of      makers seen  makers unseen  generators  matched");
+                    outln!("AUC of      makers seen  makers unseen  generators  matched");
                     let text = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
                     for p in curve {
-                        println!(
+                        outln!(
                             "{:>2} makers   {:>11}  {:>13}  {:>10}  {:>7}",
                             p.makers,
                             text(p.seen),
@@ -189,7 +189,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
                     let side = set.items.iter().filter(|i| &i.split == name);
                     side.filter(|i| i.label == label).count()
                 };
-                println!("{name}: {} authentic, {} generated", of(0), of(1));
+                outln!("{name}: {} authentic, {} generated", of(0), of(1));
             }
             Ok(ExitCode::SUCCESS)
         }

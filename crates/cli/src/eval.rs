@@ -40,9 +40,9 @@ pub fn run(command: EvalCommand) -> Result<ExitCode, Failure> {
         EvalCommand::Leaderboard { folder, format } => leaderboard(&folder, format),
         EvalCommand::Protocols => {
             for p in protocol::PROTOCOLS {
-                println!("{:<16}v{}  {}", p.name, p.version, p.summary);
+                outln!("{:<16}v{}  {}", p.name, p.version, p.summary);
             }
-            println!("perturbations   {}", perturb::SETS.join(", "));
+            outln!("perturbations   {}", perturb::SETS.join(", "));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -158,8 +158,8 @@ fn print(
     text: impl Fn() -> String,
 ) -> Result<(), Failure> {
     match format {
-        TextFormat::Text => print!("{}", text()),
-        TextFormat::Json => println!(
+        TextFormat::Text => out!("{}", text()),
+        TextFormat::Json => outln!(
             "{}",
             serde_json::to_string_pretty(value).map_err(data_failure)?
         ),
@@ -310,7 +310,7 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
     let table = Table::read(&file, Reading::default()).map_err(data_failure)?;
     let summary = summary::summarise(&table, &Settings::default(), &thresholds);
     write_reports(args, &manifest, base, &table, &summary, &families)?;
-    print!("{}", summary::text(&summary));
+    out!("{}", summary::text(&summary));
     let left_out = match done.left_out {
         0 => String::new(),
         n => format!(

@@ -1,5 +1,8 @@
 //! The `realscope` program.
 
+#[macro_use]
+mod output;
+
 mod args;
 mod config;
 mod data;
@@ -25,18 +28,12 @@ fn main() -> ExitCode {
         Command::Train(train) => train::run(&train),
         Command::Config { action } => config::run(action),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Args::command(),
-                "realscope",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "realscope", &mut script);
+            output::write(&script);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man => clap_mangen::Man::new(Args::command())
-            .render(&mut std::io::stdout())
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(|e| Failure::new(2, e.to_string())),
+        Command::Man { command } => man(&command),
         Command::DecodeWorker => realscope::worker::serve(realscope_media::decode)
             .map(|()| ExitCode::SUCCESS)
             .map_err(|e| Failure::new(2, e.to_string())),
@@ -48,6 +45,21 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+fn man(names: &[String]) -> Result<ExitCode, Failure> {
+    let mut command = Args::command();
+    command.build();
+    for name in names {
+        let found = command.find_subcommand(name).cloned();
+        command = found.ok_or_else(|| Failure::new(2, format!("unknown command `{name}`")))?;
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command)
+        .render(&mut page)
+        .map_err(|e| Failure::new(2, e.to_string()))?;
+    output::write(&page);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// An error with its exit code.

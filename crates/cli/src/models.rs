@@ -66,7 +66,7 @@ fn row(entry: &Entry) -> Value {
 
 fn print_json(value: &Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Failure::new(2, e.to_string()))?;
-    println!("{text}");
+    outln!("{text}");
     Ok(())
 }
 
@@ -82,7 +82,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                 print_json(&json!({"schema_version": 1, "models": models}))?;
             } else {
                 for e in &entries {
-                    println!(
+                    outln!(
                         "{:<16} {:<14} {:<13} {}",
                         e.card.id,
                         availability(e.availability),
@@ -118,9 +118,9 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                     .as_mut()
                     .map(|c| std::mem::take(&mut c.tiers));
                 let text = toml::to_string(&card).map_err(|e| Failure::new(2, e.to_string()))?;
-                print!("{text}");
+                out!("{text}");
                 for t in tiers.into_iter().flatten() {
-                    println!(
+                    outln!(
                         "# {}: scores of {} authentic and {} generated validation pictures with --format json",
                         t.tier.name(),
                         t.negatives.len(),
@@ -188,7 +188,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                 print_json(&json!({"schema_version": 1, "models": rows}))?;
             } else {
                 for r in &rows {
-                    println!(
+                    outln!(
                         "{:<16} {}",
                         r["id"].as_str().unwrap_or_default(),
                         r["problem"].as_str().unwrap_or("ok")
@@ -232,7 +232,7 @@ fn install(
             "sha256": card.weights_sha256,
         }));
     }
-    println!("installed `{}` ({})", card.id, card.weights_sha256);
+    outln!("installed `{}` ({})", card.id, card.weights_sha256);
     Ok(())
 }
 
@@ -262,16 +262,16 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
     if format == TextFormat::Json {
         print_json(&report)?;
     } else {
-        println!("realscope {}", env!("CARGO_PKG_VERSION"));
-        println!("engine in use     {}", in_use.name());
-        println!("rten              built in");
-        println!(
+        outln!("realscope {}", env!("CARGO_PKG_VERSION"));
+        outln!("engine in use     {}", in_use.name());
+        outln!("rten              built in");
+        outln!(
             "ONNX Runtime      {}",
             report["engines"]["ort"]["where"]
                 .as_str()
                 .unwrap_or_default()
         );
-        println!(
+        outln!(
             "ffmpeg            {}",
             if video::available() {
                 "found"
@@ -279,11 +279,11 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
                 "not found (`eval run` and `data check` need it for videos)"
             }
         );
-        println!(
+        outln!(
             "default detector  {}",
             report["default_detector"].as_str().unwrap_or_default()
         );
-        println!("models            {}", settings.home.display());
+        outln!("models            {}", settings.home.display());
     }
     Ok(if default.is_ok() {
         ExitCode::SUCCESS

@@ -1,11 +1,12 @@
 //! `realscope scan`.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Read, Write};
+use std::ffi::{OsStr, OsString};
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use realscope::record::{Record, Verdict};
@@ -31,8 +32,14 @@ enum Job {
         name: String,
         opened: Mutex<Option<Box<Opened>>>,
     },
-    /// A named path that does not exist or a pattern that matches nothing.
-    Missing(String),
+    /// A named path that does not exist, a pattern that matches nothing, a folder that cannot be read.
+    Failed {
+        name: String,
+        code: &'static str,
+        message: String,
+    },
+    /// No file, in a folder, and not named like a picture.
+    Skipped,
 }
 
 /// What became of an input.
@@ -139,13 +146,16 @@ fn collect(args: &ScanArgs) -> Result<Vec<Job>, Failure> {
     let mut jobs = Vec::new();
     for path in &args.paths {
         if path == "-" {
-            let mut list = String::new();
+            let mut list = Vec::new();
             std::io::stdin()
                 .lock()
-                .read_to_string(&mut list)
+                .read_to_end(&mut list)
                 .map_err(|e| Failure::new(2, format!("stdin: {e}")))?;
-            for line in list.lines().filter(|l| !l.is_empty()) {
-                add(line, &mut jobs);
+            for line in list.split(|b| *b == b'\n') {
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                if !line.is_empty() {
+                    add(&name_of(line), &mut jobs);
+                }
             }
         } else {
             add(path, &mut jobs);
@@ -154,59 +164,105 @@ fn collect(args: &ScanArgs) -> Result<Vec<Job>, Failure> {
     Ok(jobs)
 }
 
-fn add(name: &str, jobs: &mut Vec<Job>) {
-    let path = Path::new(name);
-    if path.is_dir() {
-        walk(path, jobs);
-    } else if path.exists() {
-        jobs.push(Job::File {
-            path: path.into(),
-            named: true,
-        });
-    } else if name.contains(['*', '?', '[']) {
-        let before = jobs.len();
-        for found in glob::glob(name).into_iter().flatten().flatten() {
-            if found.is_dir() {
-                walk(&found, jobs);
-            } else {
-                jobs.push(Job::File {
-                    path: found,
-                    named: true,
-                });
-            }
-        }
-        if jobs.len() == before {
-            jobs.push(Job::Missing(name.into()));
-        }
-    } else {
-        jobs.push(Job::Missing(name.into()));
+/// A path as a list of paths spells it: any bytes where the system takes any.
+#[cfg(unix)]
+fn name_of(line: &[u8]) -> OsString {
+    <OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(line).to_os_string()
+}
+
+#[cfg(not(unix))]
+fn name_of(line: &[u8]) -> OsString {
+    String::from_utf8_lossy(line).into_owned().into()
+}
+
+fn failed(path: &Path, e: &std::io::Error) -> Job {
+    let (code, message) = io_error(e);
+    Job::Failed {
+        name: path.display().to_string(),
+        code,
+        message,
     }
 }
 
-/// Files below a folder, names in bytewise order; links to folders are not followed.
-fn walk(folder: &Path, jobs: &mut Vec<Job>) {
-    let mut entries: Vec<_> = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.flatten().map(|e| e.path()).collect(),
-        Err(_) => {
-            jobs.push(Job::Missing(folder.display().to_string()));
-            return;
+fn io_error(e: &std::io::Error) -> (&'static str, String) {
+    if e.kind() == std::io::ErrorKind::NotFound {
+        ("not_found", "no such file or folder".into())
+    } else {
+        ("unreadable", e.to_string())
+    }
+}
+
+fn add(name: &OsStr, jobs: &mut Vec<Job>) {
+    let path = Path::new(name);
+    let pattern = name.to_str().filter(|n| n.contains(['*', '?', '[']));
+    match (std::fs::metadata(path), pattern) {
+        (Ok(kind), _) => add_found(path.into(), &kind, jobs),
+        (Err(_), Some(pattern)) => {
+            let before = jobs.len();
+            for found in glob::glob(pattern).into_iter().flatten() {
+                match found {
+                    Ok(path) => match std::fs::metadata(&path) {
+                        Ok(kind) => add_found(path, &kind, jobs),
+                        Err(e) => jobs.push(failed(&path, &e)),
+                    },
+                    Err(e) => jobs.push(failed(e.path(), e.error())),
+                }
+            }
+            if jobs.len() == before {
+                let none = std::io::ErrorKind::NotFound.into();
+                jobs.push(failed(path, &none));
+            }
         }
-    };
+        (Err(e), None) => jobs.push(failed(path, &e)),
+    }
+}
+
+fn add_found(path: PathBuf, kind: &std::fs::Metadata, jobs: &mut Vec<Job>) {
+    if kind.is_dir() {
+        walk(&path, jobs);
+    } else {
+        jobs.push(Job::File { path, named: true });
+    }
+}
+
+/// Files below a folder, names in bytewise order; links to folders are not followed, pipes and devices not opened.
+fn walk(folder: &Path, jobs: &mut Vec<Job>) {
+    let mut entries = Vec::new();
+    match std::fs::read_dir(folder) {
+        Ok(found) => {
+            for entry in found {
+                match entry {
+                    Ok(entry) => entries.push(entry.path()),
+                    Err(e) => jobs.push(failed(folder, &e)),
+                }
+            }
+        }
+        Err(e) => jobs.push(failed(folder, &e)),
+    }
     entries.sort_by(|a, b| {
         a.as_os_str()
             .as_encoded_bytes()
             .cmp(b.as_os_str().as_encoded_bytes())
     });
     for path in entries {
-        let Ok(kind) = std::fs::symlink_metadata(&path) else {
-            continue;
-        };
-        if kind.is_dir() {
-            walk(&path, jobs);
-        } else if path.is_file() {
-            jobs.push(Job::File { path, named: false });
+        let claims = claims_media(&path);
+        match (std::fs::symlink_metadata(&path), std::fs::metadata(&path)) {
+            (Ok(own), _) if own.is_dir() => walk(&path, jobs),
+            (_, Ok(kind)) if kind.is_file() => jobs.push(Job::File { path, named: false }),
+            (_, Ok(kind)) if claims && !kind.is_dir() => jobs.push(Job::Failed {
+                name: path.display().to_string(),
+                code: "not_a_picture",
+                message: "not a picture: a pipe, a socket or a device".into(),
+            }),
+            (_, Err(e)) if claims => jobs.push(failed(&path, &e)),
+            _ => jobs.push(Job::Skipped),
         }
     }
+}
+
+fn claims_media(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|n| format::name_claims_media(&n.to_string_lossy()))
 }
 
 /// Scans in parallel and prints in input order. At most a few outcomes wait for their turn.
@@ -301,26 +357,20 @@ fn one(args: &ScanArgs, scanner: &Scanner, lane: &mut Lane, job: &Job) -> Outcom
             };
             (name.clone(), scanner.judge(name, *opened, draw))
         }
-        Job::Missing(name) => {
-            return finish(
-                args,
-                failed(name, "not_found", "no such file or folder"),
-                None,
-            );
-        }
+        Job::Failed {
+            name,
+            code,
+            message,
+        } => return finish(args, failed(name, code, message), None),
+        Job::Skipped => return skipped(),
         Job::File { path, named } => {
             let name = path.display().to_string();
-            match read(path, *named, scanner.limits()) {
+            match read(path, *named, scanner.limits(), scanner.deadline()) {
                 Ok(Some(bytes)) => {
                     let scanned = scanner.scan(lane, &name, &bytes, draw);
                     (name, scanned)
                 }
-                Ok(None) => {
-                    return Outcome {
-                        text: String::new(),
-                        record: None,
-                    };
-                }
+                Ok(None) => return skipped(),
                 Err((code, message)) => return finish(args, failed(&name, code, &message), None),
             }
         }
@@ -352,7 +402,7 @@ const STDIN: &str = "-";
 fn open(job: &mut Job, config: &Config, mut lane: Lane) {
     let (name, opened) = match job {
         Job::Bytes(bytes) => (STDIN.to_owned(), config.open(&mut lane, bytes)),
-        Job::File { path, named } => match read(path, *named, &config.limits) {
+        Job::File { path, named } => match read(path, *named, &config.limits, config.deadline) {
             Ok(Some(bytes)) => (path.display().to_string(), config.open(&mut lane, &bytes)),
             _ => return,
         },
@@ -362,32 +412,53 @@ fn open(job: &mut Job, config: &Config, mut lane: Lane) {
     *job = Job::Opened { name, opened };
 }
 
-/// The file's bytes; `None` for what is no picture and does not claim to be one.
+/// The file's bytes; `None` for what is no picture and does not claim to be one. A pipe or a device that gives nothing
+/// is given up at the deadline.
 fn read(
     path: &Path,
     named: bool,
     limits: &Limits,
+    deadline: Duration,
 ) -> Result<Option<Vec<u8>>, (&'static str, String)> {
-    let io = |e: std::io::Error| ("unreadable", e.to_string());
     let limit = limits.max_bytes;
-    let file = std::fs::File::open(path).map_err(io)?;
+    let io = |e: std::io::Error| io_error(&e);
+    if std::fs::metadata(path).map_err(io)?.is_file() {
+        return read_file(path, named, limit).map_err(io);
+    }
+    let (done, wait) = mpsc::channel();
+    let path = path.to_path_buf();
+    // Opening a pipe that nobody writes to never ends, and neither does this thread.
+    std::thread::spawn(move || {
+        let _ = done.send(read_file(&path, named, limit));
+    });
+    match wait.recv_timeout(deadline) {
+        Ok(bytes) => bytes.map_err(io),
+        Err(_) => {
+            let seconds = deadline.as_secs_f64();
+            Err(("deadline", format!("nothing to read for {seconds} seconds")))
+        }
+    }
+}
+
+fn read_file(path: &Path, named: bool, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut file = std::fs::File::open(path)?.take(limit + 1);
+    let mut bytes = Vec::new();
     if !named {
-        let mut head = Vec::new();
-        (&file).take(512).read_to_end(&mut head).map_err(io)?;
-        let claims = path
-            .file_name()
-            .is_some_and(|n| format::name_claims_media(&n.to_string_lossy()));
-        if Format::sniff(&head).is_none() && !claims {
+        (&mut file).take(512).read_to_end(&mut bytes)?;
+        let picture = Format::sniff(&bytes).is_some() || format::undecoded(&bytes).is_some();
+        if !picture && !claims_media(path) {
             return Ok(None);
         }
     }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .map_err(io)?
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
+    file.read_to_end(&mut bytes)?;
     Ok(Some(bytes))
+}
+
+fn skipped() -> Outcome {
+    Outcome {
+        text: String::new(),
+        record: None,
+    }
 }
 
 fn finish(args: &ScanArgs, record: Option<Box<Record>>, scanned: Option<&Scanned>) -> Outcome {
@@ -423,23 +494,14 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn write(&self, text: &str) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => Ok(()),
-            // The reader has gone; there is nobody left to tell.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-            Err(e) => Err(Failure::new(2, format!("stdout: {e}"))),
-        }
-    }
-
-    fn begin(&mut self) -> Result<(), Failure> {
+    fn begin(&self) -> Result<(), Failure> {
         match self.args.format {
-            ScanFormat::Json => self.write("{\"schema_version\":1,\"results\":["),
-            ScanFormat::Csv => self.write(&csv_line(report::CSV_COLUMNS)?),
-            ScanFormat::Html => self.write(&report::html_head("Realscope report")),
-            _ => Ok(()),
+            ScanFormat::Json => out!("{{\"schema_version\":1,\"results\":["),
+            ScanFormat::Csv => out!("{}", csv_line(report::CSV_COLUMNS)?),
+            ScanFormat::Html => out!("{}", report::html_head("Realscope report")),
+            _ => {}
         }
+        Ok(())
     }
 
     fn print(&mut self, outcome: Outcome) -> Result<(), Failure> {
@@ -475,7 +537,8 @@ impl<'a> Printer<'a> {
             ScanFormat::Html => outcome.text,
         };
         self.first = false;
-        self.write(&text)
+        out!("{text}");
+        Ok(())
     }
 
     fn end(self) -> Result<Summary, Failure> {
@@ -487,8 +550,8 @@ impl<'a> Printer<'a> {
             "tool": self.scanner.tool(),
         });
         match self.args.format {
-            ScanFormat::Json => self.write(&format!("\n],\"summary\":{summary}}}\n"))?,
-            ScanFormat::Html => self.write(report::html_tail())?,
+            ScanFormat::Json => outln!("\n],\"summary\":{summary}}}"),
+            ScanFormat::Html => out!("{}", report::html_tail()),
             _ => {}
         }
         if !self.args.quiet {

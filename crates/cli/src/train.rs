@@ -64,7 +64,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
 
 fn report(card: &realscope_detectors::Card, args: &TrainArgs) {
     if let Some(c) = &card.calibration {
-        println!(
+        outln!(
             "matched validation AUC {:.3} (95% interval {:.3} to {:.3}), decision threshold {:.2}, generated from {}",
             c.matched_auc,
             c.matched_auc_low,
@@ -74,7 +74,7 @@ fn report(card: &realscope_detectors::Card, args: &TrainArgs) {
                 .map_or("never".into(), |t| format!("{t:.3}"))
         );
     }
-    println!("{}", args.out.join(format!("{}.onnx", args.id)).display());
+    outln!("{}", args.out.join(format!("{}.onnx", args.id)).display());
 }
 
 /// Trains with a progress bar and returns the averaged weights.

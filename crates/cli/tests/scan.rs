@@ -250,6 +250,73 @@ fn usage_errors_exit_with_two_and_missing_files_with_three() {
     assert_eq!(code(&realscope(&["scan", "/nowhere/at/all.jpg"])), 3);
 }
 
+#[cfg(unix)]
+#[test]
+fn pipes_dangling_links_and_names_of_any_bytes() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().expect("folder");
+    let pipe = dir.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    let link = dir.path().join("lost.jpg");
+    std::os::unix::fs::symlink("nowhere", &link).expect("link");
+    let name = dir
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"na\xffme.jpg"));
+    std::fs::copy(pictures().join("photo-like.jpg"), &name).expect("copied");
+
+    // Nobody writes into the pipe: named, it fails at the deadline; in a folder it is passed over.
+    let (exit, record) = {
+        let path = pipe.display().to_string();
+        let output = realscope(&["scan", "--deadline", "1", "--format", "ndjson", &path]);
+        (code(&output), records(&output).remove(0))
+    };
+    assert_eq!((exit, &record["error"]["code"]), (3, &"deadline".into()));
+    let folder = dir.path().display().to_string();
+    let output = realscope(&["scan", "--format", "json", &folder]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("json");
+    assert_eq!(report["results"].as_array().map(Vec::len), Some(2));
+    assert_eq!(report["summary"]["skipped"], 1);
+    assert_eq!(report["summary"]["errors"]["not_found"], 1);
+
+    let output = Command::new(env!("CARGO_BIN_EXE_realscope"))
+        .args(["scan", "--format", "ndjson"])
+        .arg(&name)
+        .output()
+        .expect("runs");
+    assert_eq!(code(&output), 0);
+    // What is written into a pipe is scanned as a file is.
+    let path = pictures().join("photo-like.jpg");
+    let writer = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::copy(path, pipe))
+    };
+    let (exit, piped) = scan(&pipe);
+    writer.join().expect("joins").expect("written");
+    assert_eq!(exit, 0);
+    assert_eq!(piped["probability"], records(&output)[0]["probability"]);
+}
+
+#[test]
+fn manual_pages_and_lists_end_when_their_reader_does() {
+    let page = realscope(&["man", "scan"]);
+    let text = String::from_utf8_lossy(&page.stdout).into_owned();
+    assert!(text.contains("max\\-fpr"), "{text}");
+    assert_eq!(code(&realscope(&["man", "nonsense"])), 2);
+    for args in [["completions", "bash"], ["models", "list"], ["man", "scan"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_realscope"))
+            .args(args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("ends");
+        assert_eq!(code(&output), 0, "{args:?}");
+        assert!(output.stderr.is_empty(), "{args:?}");
+    }
+}
+
 #[test]
 fn a_deadline_is_kept() {
     let path = pictures().join("plain.png").display().to_string();

@@ -110,6 +110,11 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
             limit: limits.max_bytes,
         });
     }
+    if let Some(name) = format::undecoded(bytes) {
+        return Err(MediaError::Unsupported {
+            format: name.into(),
+        });
+    }
     let Some(format) = Format::sniff(bytes) else {
         return Err(MediaError::NotAPicture {
             found: format::describe(bytes).into(),

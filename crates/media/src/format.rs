@@ -135,6 +135,80 @@ impl Format {
     }
 }
 
+/// Name of a picture format that is recognised and not decoded. What a camera writes as a TIFF is told by
+/// [`crate::decode`].
+#[must_use]
+pub fn undecoded(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0, 0, 0, 12, b'j', b'P', b' ', b' ', 13, 10, 0x87, 10, ..]
+        | [0xff, 0x4f, 0xff, 0x51, ..] => Some("JPEG 2000"),
+        [b'8', b'B', b'P', b'S', 0, 1 | 2, ..] => Some("Photoshop document"),
+        [0x76, 0x2f, 0x31, 0x01, ..] => Some("OpenEXR"),
+        [b'D', b'D', b'S', b' ', 124, 0, 0, 0, ..] => Some("DirectDraw surface"),
+        [b'q', b'o', b'i', b'f', ..] => Some("QOI"),
+        [
+            b'#',
+            b'?',
+            b'R',
+            b'A',
+            b'D',
+            b'I',
+            b'A',
+            b'N',
+            b'C',
+            b'E',
+            ..,
+        ] => Some("Radiance HDR"),
+        [
+            b'P',
+            b'1'..=b'7',
+            b'\n' | b' ' | b'\r' | b'\t',
+            b'0'..=b'9' | b'#',
+            ..,
+        ] => Some("PNM"),
+        [
+            b'F',
+            b'U',
+            b'J',
+            b'I',
+            b'F',
+            b'I',
+            b'L',
+            b'M',
+            b'C',
+            b'C',
+            b'D',
+            b'-',
+            b'R',
+            b'A',
+            b'W',
+            ..,
+        ]
+        | [b'I', b'I', 0x55, 0, ..]
+        | [b'I', b'I', b'R', b'O' | b'S', ..]
+        | [b'F', b'O', b'V', b'b', ..]
+        | [
+            _,
+            _,
+            _,
+            _,
+            b'f',
+            b't',
+            b'y',
+            b'p',
+            b'c',
+            b'r',
+            b'x',
+            b' ',
+            ..,
+        ] => Some(RAW),
+        _ => None,
+    }
+}
+
+/// Name of what a camera's sensor gave, before it is a picture.
+pub(crate) const RAW: &str = "raw photograph";
+
 /// A word for content that is no picture.
 #[must_use]
 pub fn describe(bytes: &[u8]) -> &'static str {
@@ -155,9 +229,11 @@ pub fn describe(bytes: &[u8]) -> &'static str {
 /// Whether a file name claims to be a picture or a video.
 #[must_use]
 pub fn name_claims_media(name: &str) -> bool {
-    const EXTENSIONS: [&str; 24] = [
+    const EXTENSIONS: [&str; 48] = [
         "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
-        "avif", "jxl", "heic", "heif", "mp4", "mov", "m4v", "webm", "mkv", "avi", "mpg", "mpeg",
+        "avif", "jxl", "heic", "heif", "jp2", "j2k", "jpx", "psd", "tga", "qoi", "exr", "hdr",
+        "dds", "ppm", "pgm", "pbm", "pnm", "dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2",
+        "pef", "srw", "x3f", "mp4", "mov", "m4v", "webm", "mkv", "avi", "mpg", "mpeg",
     ];
     name.rsplit_once('.')
         .is_some_and(|(_, ext)| EXTENSIONS.contains(&ext.to_ascii_lowercase().as_str()))
@@ -171,6 +247,22 @@ mod tests {
     fn a_renamed_text_is_no_picture() {
         assert_eq!(Format::sniff(b"BM is how this text begins, honestly"), None);
         assert_eq!(describe("h\u{e9}llo".as_bytes()), "text");
+    }
+
+    #[test]
+    fn pictures_without_a_decoder_have_a_name() {
+        for (bytes, expected) in [
+            (&b"\0\0\0\x0cjP  \r\n\x87\n"[..], Some("JPEG 2000")),
+            (b"\0\0\0\x18ftypcrx \0\0\0\x01", Some(RAW)),
+            (b"8BPS\0\x01\0\0", Some("Photoshop document")),
+            (b"DDS: a heading", None),
+            (b"P3 is how a text begins", None),
+            (b"P6\n640 480\n255\n", Some("PNM")),
+            (b"\xff\xd8\xff\xe0", None),
+        ] {
+            assert_eq!(undecoded(bytes), expected);
+        }
+        assert!(name_claims_media("IMG_1.CR2") && !name_claims_media("favicon.ico"));
     }
 
     #[test]

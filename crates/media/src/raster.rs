@@ -4,8 +4,8 @@ use std::io::Cursor;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
-use crate::decode::{Raw, Samples};
-use crate::{Format, Limits, MediaError};
+use crate::decode::{Note, Raw, Samples};
+use crate::{Format, Limits, MediaError, format};
 
 fn error(format: Format, e: &ImageError) -> MediaError {
     let format = format.name().to_owned();
@@ -53,6 +53,21 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
         };
         limits.check(word(0), word(4), 3)?;
     }
+    let directory = (format == Format::Tiff)
+        .then(|| Directory::first(bytes))
+        .flatten();
+    if directory.as_ref().is_some_and(Directory::is_raw) {
+        return Err(MediaError::Unsupported {
+            format: format::RAW.into(),
+        });
+    }
+    let mut notes = Vec::new();
+    if directory.is_some_and(|d| d.next != 0) {
+        notes.push(Note::new(
+            "first_page",
+            "The file has several pages; only its first was read.",
+        ));
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     let mut bounds = image::Limits::no_limits();
     bounds.max_alloc = Some(limits.max_alloc);
@@ -93,8 +108,60 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
         exif,
         orientation: None,
         jpeg: None,
-        notes: Vec::new(),
+        notes,
     })
+}
+
+/// The first directory of a TIFF (TIFF 6.0, section 2): tags, the first two bytes of their values, and where the
+/// next directory begins (0: nowhere).
+struct Directory {
+    tags: Vec<(u16, u16)>,
+    next: u32,
+}
+
+impl Directory {
+    fn first(bytes: &[u8]) -> Option<Self> {
+        let little = bytes.starts_with(b"II");
+        let short = |at: usize| {
+            let b: [u8; 2] = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+            Some(if little {
+                u16::from_le_bytes(b)
+            } else {
+                u16::from_be_bytes(b)
+            })
+        };
+        let long = |at: usize| {
+            let b: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+            Some(if little {
+                u32::from_le_bytes(b)
+            } else {
+                u32::from_be_bytes(b)
+            })
+        };
+        let start = long(4)? as usize;
+        let entries = start.checked_add(2)?;
+        let count = usize::from(short(start)?);
+        let value = |at: usize| match short(at + 2) {
+            Some(4) => long(at + 8).map(|v| v.min(u32::from(u16::MAX)) as u16),
+            _ => short(at + 8),
+        };
+        let tags = (0..count)
+            .map(|i| entries + 12 * i)
+            .map(|at| Some((short(at)?, value(at)?)))
+            .collect::<Option<_>>()?;
+        let next = long(entries + 12 * count).unwrap_or(0);
+        Some(Self { tags, next })
+    }
+
+    /// DNGVersion, or a first picture that is the reduced version of another (NewSubfileType, bit 0), as cameras
+    /// write it: a verdict on a preview would be one on another picture.
+    fn is_raw(&self) -> bool {
+        const DNG_VERSION: u16 = 0xc612;
+        const NEW_SUBFILE_TYPE: u16 = 0xfe;
+        self.tags
+            .iter()
+            .any(|(tag, v)| *tag == DNG_VERSION || (*tag == NEW_SUBFILE_TYPE && v & 1 == 1))
+    }
 }
 
 fn bit_depth(bytes: &[u8], format: Format, colour: ColorType) -> u8 {
@@ -170,6 +237,42 @@ pub(crate) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_raw_photograph_is_not_judged_by_its_preview() {
+        for tag in [0xfe_u16, 0xc612] {
+            let mut file = b"II*\0\x08\0\0\0\x01\0".to_vec();
+            file.extend(tag.to_le_bytes());
+            file.extend(b"\x04\0\x01\0\0\0\x01\0\0\0\0\0\0\0");
+            let found = decode(&file, Format::Tiff, &Limits::default()).map(|_| ());
+            assert_eq!(found.expect_err("refused").code(), "unsupported");
+        }
+    }
+
+    #[test]
+    fn further_pages_of_a_tiff_are_told() {
+        let mut file = Cursor::new(Vec::new());
+        image::RgbImage::new(9, 7)
+            .write_to(&mut file, ImageFormat::Tiff)
+            .expect("encodes");
+        let mut file = file.into_inner();
+        let notes = |file: &[u8]| {
+            let decoded = decode(file, Format::Tiff, &Limits::default()).expect("decodes");
+            decoded
+                .notes
+                .iter()
+                .map(|n| n.code.clone())
+                .collect::<Vec<_>>()
+        };
+        assert!(notes(&file).is_empty());
+        let start = u32::from_le_bytes(file[4..8].try_into().expect("four")) as usize;
+        let count = usize::from(file[start]) + 256 * usize::from(file[start + 1]);
+        file[start + 2 + 12 * count] = 8;
+        assert_eq!(notes(&file), ["first_page"]);
+        for end in 0..file.len() {
+            let _ = Directory::first(&file[..end]);
+        }
+    }
 
     #[test]
     fn frames_of_a_gif_are_counted_without_decoding_them() {

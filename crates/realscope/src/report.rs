@@ -7,7 +7,7 @@ use image::RgbImage;
 use realscope_signal::{Plane, fft};
 
 use crate::heatmap::HeatMap;
-use crate::record::{Record, Verdict};
+use crate::record::{OperatingRecord, Record, Verdict};
 
 /// Columns of the CSV report.
 pub const CSV_COLUMNS: [&str; 12] = [
@@ -98,21 +98,49 @@ pub fn text(r: &Record, colour: bool, verbose: bool) -> String {
                 e.code
             );
         }
-        if let Some(p) = &r.provenance {
-            for note in p.contradictions.iter().chain(&p.not_checkable) {
-                let _ = write!(out, "\n             {}", visible(note));
-            }
+        let operating = r.operating_point.as_ref().map(operating_sentence);
+        let provenance = r.provenance.iter();
+        let notes = provenance.flat_map(|p| p.contradictions.iter().chain(&p.not_checkable));
+        for note in operating.iter().chain(notes) {
+            let _ = write!(out, "\n             {}", visible(note));
         }
     }
     out
 }
 
-/// Text without control characters, so that a file name cannot drive the terminal.
+/// What a false-positive rate that was asked for means for the picture.
+fn operating_sentence(o: &OperatingRecord) -> String {
+    let rate = 100.0 * o.max_fpr;
+    let tier = &o.tier;
+    let (Some(threshold), Some(recall)) = (o.threshold, o.expected_recall) else {
+        return format!(
+            "A false-positive rate of at most {rate}% cannot be promised: {} authentic validation pictures of the \
+             tier `{tier}` are too few.",
+            o.negatives
+        );
+    };
+    let interval = o.recall_interval.map_or(String::new(), |[low, high]| {
+        format!(" [{:.0}, {:.0}]", 100.0 * low, 100.0 * high)
+    });
+    format!(
+        "At a false-positive rate of at most {rate}% (tier `{tier}`) `generated` is said from P = {threshold:.2} on; \
+         it finds {:.0}%{interval} of generated pictures.",
+        100.0 * recall
+    )
+}
+
+/// Text without control characters, so that a file name cannot drive the terminal, and without marks of writing
+/// direction (Unicode Standard Annex 9), so that it cannot seem to be another.
 #[must_use]
 pub fn visible(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if hidden(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn escape(text: &str) -> String {
@@ -124,7 +152,7 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
+            c if hidden(c) && c != '\n' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -244,13 +272,31 @@ pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>)
         }
         out.push_str("</table>");
     }
-    if let Some(p) = &r.provenance {
-        for note in p.contradictions.iter().chain(&p.not_checkable) {
-            let _ = write!(out, "<p><small>{}</small></p>", escape(note));
-        }
+    let operating = r.operating_point.as_ref().map(operating_sentence);
+    let provenance = r.provenance.iter();
+    let notes = provenance.flat_map(|p| p.contradictions.iter().chain(&p.not_checkable));
+    for note in operating.iter().chain(notes) {
+        let _ = write!(out, "<p><small>{}</small></p>", escape(note));
+    }
+    if let Some(m) = &r.media {
+        let _ = write!(
+            out,
+            "<p><small>{}, {} x {} pixels</small></p>",
+            escape(&m.format),
+            m.width,
+            m.height
+        );
     }
     if let Some(hash) = &r.sha256 {
         let _ = write!(out, "<p><small>SHA-256 {}</small></p>", escape(hash));
+    }
+    for d in &r.detectors {
+        let _ = write!(
+            out,
+            "<p><small>Detector {}, weights {}</small></p>",
+            escape(&d.id),
+            escape(&d.weights_sha256)
+        );
     }
     out.push_str("</article>\n");
     out
@@ -261,8 +307,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_operating_point_is_put_in_words() {
+        let mut o = OperatingRecord {
+            status: "ok".into(),
+            tier: "web".into(),
+            max_fpr: 0.01,
+            threshold: Some(0.79),
+            expected_recall: Some(0.455),
+            recall_interval: Some([0.36, 0.55]),
+            fpr_interval: None,
+            negatives: 500,
+        };
+        assert_eq!(
+            operating_sentence(&o),
+            "At a false-positive rate of at most 1% (tier `web`) `generated` is said from P = 0.79 on; \
+             it finds 46% [36, 55] of generated pictures."
+        );
+        (o.threshold, o.expected_recall, o.negatives) = (None, None, 12);
+        assert!(operating_sentence(&o).contains("12 authentic"));
+    }
+
+    #[test]
     fn a_hostile_name_stays_text() {
         assert_eq!(visible("a\x1b[31m"), "a\u{fffd}[31m");
+        assert_eq!(visible("gpj.\u{202e}exe"), "gpj.\u{fffd}exe");
         assert_eq!(
             escape("<img src=x onerror='1'>"),
             "&lt;img src=x onerror=&#39;1&#39;&gt;"

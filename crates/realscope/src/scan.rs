@@ -206,6 +206,12 @@ impl Scanner {
         &self.config.limits
     }
 
+    /// Longest time that a file may take to be read or decoded.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.config.deadline
+    }
+
     /// Scans the bytes of one file. `draw` also makes the heat map and keeps the pixels.
     pub fn scan(&self, lane: &mut Lane, path: &str, bytes: &[u8], draw: bool) -> Scanned {
         self.judge(path, self.config.open(lane, bytes), draw)
