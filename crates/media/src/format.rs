@@ -136,7 +136,7 @@ impl Format {
 }
 
 /// Name of a picture format that is recognised and not decoded. What a camera writes as a TIFF is told by
-/// [`crate::decode`].
+/// [`crate::decode()`].
 #[must_use]
 pub fn undecoded(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
