@@ -398,14 +398,28 @@ fn one(args: &ScanArgs, scanner: &Scanner, lane: &mut Lane, job: &Job) -> Outcom
 /// Name of standard input in records.
 const STDIN: &str = "-";
 
-/// Reads and decodes a job's file; one that cannot be read, or is skipped, stays as it is.
+/// Reads and decodes a job's file. It is read once: a pipe would not give its bytes a second time.
 fn open(job: &mut Job, config: &Config, mut lane: Lane) {
     let (name, opened) = match job {
         Job::Bytes(bytes) => (STDIN.to_owned(), config.open(&mut lane, bytes)),
-        Job::File { path, named } => match read(path, *named, &config.limits, config.deadline) {
-            Ok(Some(bytes)) => (path.display().to_string(), config.open(&mut lane, &bytes)),
-            _ => return,
-        },
+        Job::File { path, named } => {
+            let name = path.display().to_string();
+            match read(path, *named, &config.limits, config.deadline) {
+                Ok(Some(bytes)) => (name, config.open(&mut lane, &bytes)),
+                Ok(None) => {
+                    *job = Job::Skipped;
+                    return;
+                }
+                Err((code, message)) => {
+                    *job = Job::Failed {
+                        name,
+                        code,
+                        message,
+                    };
+                    return;
+                }
+            }
+        }
         _ => return,
     };
     let opened = Mutex::new(Some(Box::new(opened)));

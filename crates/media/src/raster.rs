@@ -56,9 +56,9 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
     let directory = (format == Format::Tiff)
         .then(|| Directory::first(bytes))
         .flatten();
-    if directory.as_ref().is_some_and(Directory::is_raw) {
+    if let Some(kind) = directory.as_ref().and_then(Directory::refused) {
         return Err(MediaError::Unsupported {
-            format: format::RAW.into(),
+            format: kind.into(),
         });
     }
     let mut notes = Vec::new();
@@ -112,55 +112,49 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
     })
 }
 
-/// The first directory of a TIFF (TIFF 6.0, section 2): tags, the first two bytes of their values, and where the
-/// next directory begins (0: nowhere).
+/// The first directory of a TIFF (TIFF 6.0, section 2): tags, their values where those are single numbers of two or four
+/// bytes, and where the next directory begins (0: nowhere).
 struct Directory {
-    tags: Vec<(u16, u16)>,
+    tags: Vec<(u32, u32)>,
     next: u32,
 }
 
 impl Directory {
     fn first(bytes: &[u8]) -> Option<Self> {
+        const LONG: u32 = 4;
         let little = bytes.starts_with(b"II");
-        let short = |at: usize| {
-            let b: [u8; 2] = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        let number = |at: usize, len: usize| {
+            let digits = bytes.get(at..at.checked_add(len)?)?;
+            let join = |n: u32, digit: &u8| (n << 8) | u32::from(*digit);
             Some(if little {
-                u16::from_le_bytes(b)
+                digits.iter().rev().fold(0, join)
             } else {
-                u16::from_be_bytes(b)
+                digits.iter().fold(0, join)
             })
         };
-        let long = |at: usize| {
-            let b: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-            Some(if little {
-                u32::from_le_bytes(b)
-            } else {
-                u32::from_be_bytes(b)
-            })
-        };
-        let start = long(4)? as usize;
-        let entries = start.checked_add(2)?;
-        let count = usize::from(short(start)?);
-        let value = |at: usize| match short(at + 2) {
-            Some(4) => long(at + 8).map(|v| v.min(u32::from(u16::MAX)) as u16),
-            _ => short(at + 8),
-        };
+        let start = number(4, 4)? as usize;
+        let count = number(start, 2)? as usize;
         let tags = (0..count)
-            .map(|i| entries + 12 * i)
-            .map(|at| Some((short(at)?, value(at)?)))
+            .map(|i| {
+                let at = start + 2 + 12 * i;
+                let len = if number(at + 2, 2)? == LONG { 4 } else { 2 };
+                Some((number(at, 2)?, number(at + 8, len)?))
+            })
             .collect::<Option<_>>()?;
-        let next = long(entries + 12 * count).unwrap_or(0);
+        let next = number(start + 2 + 12 * count, 4).unwrap_or(0);
         Some(Self { tags, next })
     }
 
-    /// DNGVersion, or a first picture that is the reduced version of another (NewSubfileType, bit 0), as cameras
-    /// write it: a verdict on a preview would be one on another picture.
-    fn is_raw(&self) -> bool {
-        const DNG_VERSION: u16 = 0xc612;
-        const NEW_SUBFILE_TYPE: u16 = 0xfe;
-        self.tags
-            .iter()
-            .any(|(tag, v)| *tag == DNG_VERSION || (*tag == NEW_SUBFILE_TYPE && v & 1 == 1))
+    /// What the first picture is if not the one that the file is for: a verdict on a preview would be one on another
+    /// picture. Cameras write DNGVersion, or a reduced version (NewSubfileType, bit 0) ahead of the raw photograph.
+    fn refused(&self) -> Option<&'static str> {
+        const DNG_VERSION: u32 = 0xc612;
+        const NEW_SUBFILE_TYPE: u32 = 0xfe;
+        self.tags.iter().find_map(|(tag, v)| match *tag {
+            DNG_VERSION => Some(format::RAW),
+            NEW_SUBFILE_TYPE if v & 1 == 1 => Some("TIFF that begins with a preview"),
+            _ => None,
+        })
     }
 }
 

@@ -123,8 +123,8 @@ fn operating_sentence(o: &OperatingRecord) -> String {
         format!(" [{:.0}, {:.0}]", 100.0 * low, 100.0 * high)
     });
     format!(
-        "At a false-positive rate of at most {rate}% (tier `{tier}`) `generated` is said from P = {threshold:.2} on; \
-         it finds {:.0}%{interval} of generated pictures.",
+        "At a false-positive rate of at most {rate}% (tier `{tier}`) `generated` is said from P = {threshold:.2} on, \
+         which found {:.0}%{interval} of generated validation pictures.",
         100.0 * recall
     )
 }
@@ -320,8 +320,8 @@ mod tests {
         };
         assert_eq!(
             operating_sentence(&o),
-            "At a false-positive rate of at most 1% (tier `web`) `generated` is said from P = 0.79 on; \
-             it finds 46% [36, 55] of generated pictures."
+            "At a false-positive rate of at most 1% (tier `web`) `generated` is said from P = 0.79 on, \
+             which found 46% [36, 55] of generated validation pictures."
         );
         (o.threshold, o.expected_recall, o.negatives) = (None, None, 12);
         assert!(operating_sentence(&o).contains("12 authentic"));
