@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
 use image::RgbImage;
-use realscope_media::delivery::{Subsampling, encode_jpeg};
+use realscope_delivery::{Subsampling, encode_jpeg};
 use realscope_nn::exec::Exec;
 use realscope_nn::{Cpu, onnx::Graph};
 use serde_json::Value;

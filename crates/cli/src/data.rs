@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use realscope_eval::manifest::Manifest;
+use realscope_data::manifest::Manifest;
 use realscope_eval::{check, import};
 use realscope_train::manifest;
 use realscope_train::recipe::View;

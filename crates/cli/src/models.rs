@@ -9,7 +9,7 @@ use realscope_detectors::catalog::{self, Availability, Entry};
 use realscope_detectors::home::Home;
 use realscope_detectors::pull::{Hub, PullError, Source};
 use realscope_media::video;
-use realscope_nn::engine::{self, EngineKind};
+use realscope_engine::{self, EngineKind};
 use serde_json::{Value, json};
 
 use crate::Failure;

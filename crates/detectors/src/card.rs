@@ -69,7 +69,7 @@ pub enum Filter {
     Lanczos3,
 }
 
-impl From<Filter> for realscope_media::delivery::Filter {
+impl From<Filter> for realscope_delivery::Filter {
     fn from(filter: Filter) -> Self {
         match filter {
             Filter::Bilinear => Self::Bilinear,

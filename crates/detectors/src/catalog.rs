@@ -1,6 +1,6 @@
 //! The one list of detectors. Help, reports and tests derive from it.
 
-use realscope_nn::engine::Choice;
+use realscope_engine::Choice;
 use serde::Serialize;
 
 use crate::card::Card;

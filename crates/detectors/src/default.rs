@@ -4,7 +4,7 @@
 //! entropy-coded multiples of steps that differ from row to row and are expanded when they are loaded. Trained by
 //! `realscope train recipes/semantic.toml`.
 
-use realscope_nn::engine::Choice;
+use realscope_engine::Choice;
 
 use crate::onnx::OnnxDetector;
 use crate::{Card, DetectorError};

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use realscope_nn::engine::{Choice, EngineKind};
+use realscope_engine::{Choice, EngineKind};
 
 use crate::card::{Card, Input};
 use crate::fused::Fused;

@@ -11,7 +11,7 @@ pub mod card;
 pub mod catalog;
 pub mod clip_probe;
 pub mod default;
-pub mod fused;
+
 pub mod home;
 pub mod npr;
 pub mod onnx;
@@ -25,7 +25,7 @@ pub use calibration::{Calibration, Tier};
 pub use card::Card;
 pub use window::Window;
 
-use realscope_nn::engine::EngineError;
+use realscope_engine::EngineError;
 
 /// Raw output of a detector; larger means more likely generated.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -66,7 +66,7 @@ pub enum DetectorError {
     Engine(#[from] EngineError),
     /// A view of the picture could not be made.
     #[error(transparent)]
-    Delivery(#[from] realscope_media::delivery::DeliveryError),
+    Delivery(#[from] realscope_delivery::DeliveryError),
 }
 
 /// What a detector says of some windows.

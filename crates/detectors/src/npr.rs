@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use realscope_nn::engine::Choice;
+use realscope_engine::Choice;
 use realscope_nn::npr::NprConfig;
 use realscope_nn::onnx::Graph;
 use realscope_nn::{Cpu, Parameters, StateDict};

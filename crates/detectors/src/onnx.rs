@@ -1,8 +1,8 @@
 //! A detector that is one ONNX classifier with a card.
 
 use image::RgbImage;
-use realscope_nn::engine::{self, Choice, Engine, EngineError};
-use realscope_nn::quantize;
+use realscope_engine::{self, Choice, Engine, EngineError};
+use realscope_engine::packed;
 use sha2::{Digest, Sha256};
 
 use crate::card::{Card, OutputKind};

@@ -26,7 +26,7 @@ pub fn tower(file: &Path, blocks: usize) -> Result<ClipVision<Cpu>, WeightsError
             path: file.display().to_string(),
             reason: e.to_string(),
         })?;
-        quantize::clip_from_int8_onnx(&bytes)?
+        realscope_nn::int8_checkpoint::clip_from_int8_onnx(&bytes)?
     } else {
         ClipVision::<Cpu>::canonical(StateDict::read(file)?)
     };
@@ -131,7 +131,7 @@ pub fn network(
 
 #[cfg(test)]
 mod tests {
-    use realscope_nn::engine::{self, EngineKind};
+    use realscope_engine::{self, EngineKind};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Which parts of a picture a detector looks at.
 
 use image::RgbImage;
-use realscope_media::delivery::{self, DeliveryError};
+use realscope_delivery::{self as delivery, DeliveryError};
 
 use crate::card::{Input, View};
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::metric::permutation::{self, Paired};
-use crate::metric::{auc, delong};
+use realscope_metric::permutation::{self, Paired};
+use realscope_metric::{auc, delong};
 use crate::summary::{self, Measures, Settings};
 use crate::table::Table;
 

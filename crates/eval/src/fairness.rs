@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Scores, auc};
+use realscope_metric::{Scores, auc};
 use crate::summary::{Settings, wilson};
 use crate::table::Table;
 

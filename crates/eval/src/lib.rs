@@ -6,18 +6,18 @@
 //!
 //! Open first: [`metric`] for the definitions, [`summary`] for what is reported.
 
-pub mod check;
+
 pub mod compare;
 pub mod compat;
 pub mod fairness;
-pub mod import;
-pub mod manifest;
-pub mod metric;
-pub mod perturb;
+
+
+
+
 pub mod protocol;
 pub mod report;
 pub mod run;
 pub mod summary;
 pub mod table;
 
-mod clip;
+

@@ -1,11 +1,11 @@
 //! Protocols: named, versioned ways of delivering pictures and of cutting a data set.
 
 use image::RgbImage;
-use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
+use realscope_delivery::{self as delivery, DeliveryError, Filter, Subsampling};
 use serde::Serialize;
 
-use crate::manifest::Item;
-use crate::perturb::{self, Perturbation};
+use realscope_data::manifest::Item;
+use realscope_delivery::perturb::{self, Perturbation};
 
 /// One way of delivering every picture of a set.
 #[derive(Clone, Debug, PartialEq, Serialize)]

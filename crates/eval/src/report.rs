@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use base64::Engine as _;
-use realscope_media::delivery::{self, Filter, Subsampling};
+use realscope_delivery::{self as delivery, Filter, Subsampling};
 use realscope_media::{Limits, Options};
 
-use crate::metric::{Scores, ece, risk};
+use realscope_metric::{Scores, ece, risk};
 use crate::summary::{self, Measure, Part, Summary};
 use crate::table::Table;
 
@@ -300,8 +300,8 @@ pub struct Pictures<'a> {
 }
 
 fn thumbnail(path: &Path) -> Option<String> {
-    let pixels = if crate::clip::is_video(path).ok()? {
-        crate::clip::middle(path).ok()??
+    let pixels = if realscope_data::clip::is_video(path).ok()? {
+        realscope_data::clip::middle(path).ok()??
     } else {
         let bytes = std::fs::read(path).ok()?;
         realscope_media::decode(&bytes, &Limits::default(), &Options::default())

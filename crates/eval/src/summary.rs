@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::bootstrap::{self, Interval};
-use crate::metric::{Scores, View, accuracy, ap, auc, brier, ece, eer, f1, nll, risk, tpr_at_fpr};
+use realscope_metric::bootstrap::{self, Interval};
+use realscope_metric::{Scores, View, accuracy, ap, auc, brier, ece, eer, f1, nll, risk, tpr_at_fpr};
 use crate::table::Table;
 
 /// Version of the JSON layout.

@@ -1,8 +1,8 @@
 //! The compatibility measures give what the published evaluation code of each benchmark gives.
 
 use realscope_eval::compat::{deepfakebench, dgm4, forgerynet, genvidbench, owdfa};
-use realscope_eval::metric::temporal::{self, Proposal, Video};
-use realscope_eval::metric::{Scores, accuracy, clustering, f1};
+use realscope_metric::temporal::{self, Proposal, Video};
+use realscope_metric::{Scores, accuracy, clustering, f1};
 use serde_json::Value;
 
 fn cases(name: &str) -> Vec<Value> {

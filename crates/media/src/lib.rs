@@ -7,7 +7,7 @@
 //! Open first: [`mod@decode`], then [`metadata`].
 
 pub mod decode;
-pub mod delivery;
+
 pub mod format;
 pub mod jpeg;
 pub mod metadata;

@@ -11,12 +11,13 @@
 
 pub mod autoencoder;
 pub mod efficientnet_lite;
-pub mod engine;
+
 pub mod exec;
+pub mod int8_checkpoint;
 pub mod npr;
 pub mod onnx;
 pub mod params;
-pub mod quantize;
+
 pub mod resnet;
 pub mod taesd;
 pub mod upscale;

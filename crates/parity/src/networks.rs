@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, TensorData};
 use realscope_nn::efficientnet_lite::EfficientNetLiteConfig;
-use realscope_nn::engine::{self, EngineKind};
+use realscope_engine::{self as engine, EngineKind, Threads};
 use realscope_nn::npr::NprConfig;
 use realscope_nn::onnx::{Edge, Graph};
 use realscope_nn::resnet::ResNetConfig;
@@ -100,7 +100,7 @@ macro_rules! execute {
                     $forward
                 }
                 let engine = engine::load(kind, graph.encode()).map_err(|e| e.to_string())?;
-                let outputs = engine.run(&pixels, shape).map_err(|e| e.to_string())?;
+                let outputs = engine.run_all(&pixels, &shape, &Threads::all()).map_err(|e| e.to_string())?;
                 Ok(outputs
                     .into_iter()
                     .map(|o| (o.name, (o.shape, o.values)))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use realscope_nn::engine::{self, EngineKind};
+use realscope_engine::{self as engine, EngineKind};
 use serde::Serialize;
 
 use crate::fixture::{Expected, Fixture};
@@ -161,7 +161,7 @@ fn network(fixture: &Fixture, max_parameters: u64) -> Vec<Row> {
     for kind in [None, Some(EngineKind::Rten), Some(EngineKind::Ort)] {
         let label = kind.map_or("burn", EngineKind::name);
         if kind == Some(EngineKind::Ort)
-            && let Err(e) = engine::ort_library()
+            && let Err(e) = engine::ort::library(&engine::ort::Search::default())
         {
             rows.push(row(
                 name,

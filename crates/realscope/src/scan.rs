@@ -12,9 +12,9 @@ use realscope_detectors::onnx::sha256;
 use realscope_detectors::{
     Detector, DetectorError, Logit, Outputs, Probability, Tier, Window, catalog, default, window,
 };
-use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
+use realscope_delivery::{self as delivery, DeliveryError, Filter, Subsampling};
 use realscope_media::{Decoded, Facts, Limits, Options};
-use realscope_nn::engine::{Choice, EngineKind};
+use realscope_engine::{Choice, EngineKind};
 use realscope_signal::{Plane, blocking, noise, resampling, scope};
 use serde::Serialize;
 

@@ -187,7 +187,7 @@ impl Drop for Worker {
 pub fn share_cores(workers: usize, files: usize) {
     if workers > 1 && files >= 4 * workers {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        realscope_nn::engine::threads_of_this_thread(cores / workers);
+        realscope_engine::threads_of_this_thread(cores / workers);
     }
 }
 

@@ -2,7 +2,7 @@
 //! Digital Forgeries from JPEG Ghosts", IEEE TIFS 2009).
 
 use image::RgbImage;
-use realscope_media::delivery::{self, DeliveryError, Subsampling};
+use realscope_delivery::{self as delivery, DeliveryError, Subsampling};
 
 use crate::Plane;
 

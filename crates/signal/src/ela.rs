@@ -4,7 +4,7 @@
 //! A hint for the eye, never proof: edges and saturated colours change more in every picture.
 
 use image::RgbImage;
-use realscope_media::delivery::{self, DeliveryError, Subsampling};
+use realscope_delivery::{self as delivery, DeliveryError, Subsampling};
 
 use crate::Plane;
 

@@ -4,8 +4,8 @@ use image::{RgbImage, imageops};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
-use realscope_eval::perturb::{self, Op};
-use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
+use realscope_delivery::perturb::{self, Op};
+use realscope_delivery::{self as delivery, DeliveryError, Filter, Subsampling};
 
 use crate::recipe::{Augment, View};
 

@@ -9,7 +9,7 @@ use image::RgbImage;
 use rand::distr::weighted::WeightedIndex;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use realscope_media::delivery::{self, Subsampling};
+use realscope_delivery::{self as delivery, Subsampling};
 use realscope_media::video::{self, Sampling};
 use realscope_media::{Limits, Options};
 

@@ -9,8 +9,8 @@ use image::{GrayImage, Luma, RgbImage, imageops};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
-use realscope_eval::perturb::{self, Op};
-use realscope_media::delivery::{DeliveryError, Filter, resize};
+use realscope_delivery::perturb::{self, Op};
+use realscope_delivery::{DeliveryError, Filter, resize};
 
 /// Blending ratios of section 3.3.
 const RATIOS: [f32; 6] = [0.25, 0.5, 0.75, 1.0, 1.0, 1.0];
@@ -115,7 +115,7 @@ fn mask(w: u32, h: u32, rng: &mut ChaCha8Rng) -> GrayImage {
 mod tests {
     use super::*;
     use rand::SeedableRng as _;
-    use realscope_media::delivery::crop;
+    use realscope_delivery::crop;
 
     #[test]
     fn the_rim_stays_and_the_middle_changes() {

@@ -16,9 +16,9 @@ use realscope_detectors::calibration::{
 use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
 use realscope_detectors::onnx::{OnnxDetector, sha256};
 use realscope_detectors::{Detector, Logit, npr};
-use realscope_media::delivery::{self, Subsampling};
+use realscope_delivery::{self as delivery, Subsampling};
 use realscope_nn::efficientnet_lite::EfficientNetLite;
-use realscope_nn::engine::EngineKind;
+use realscope_engine::EngineKind;
 use realscope_nn::npr::Npr;
 use realscope_nn::onnx::{Edge, Graph};
 use realscope_nn::{Cpu, Parameters, StateDict};

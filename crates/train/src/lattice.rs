@@ -27,7 +27,7 @@ use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Accum, Mat, MatRef, Par, Side};
 use rayon::prelude::*;
 use realscope_nn::exec::Eager;
-use realscope_nn::quantize::row_factor;
+use realscope_engine::packed::row_factor;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -87,7 +87,7 @@ impl Lattice {
 
 /// Largest multiple; more does not fit into the 8 bits that an engine computes with.
 const MOST: f32 = 127.0;
-/// Matrices with fewer weights keep their values, as [`realscope_nn::quantize::pack`] does.
+/// Matrices with fewer weights keep their values, as [`realscope_engine::packed::pack`] does.
 const LARGE: usize = 65_536;
 
 /// Rounds every large linear layer that `pass` uses and returns the module with the rounded weights.

@@ -11,7 +11,7 @@ pub mod augment;
 pub mod batch;
 pub mod blend;
 pub mod calibrate;
-pub mod fuse;
+
 pub mod lattice;
 pub mod manifest;
 pub mod metrics;

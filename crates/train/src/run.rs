@@ -14,7 +14,7 @@ use burn::optim::{AdamWConfig, GradientsParams, Optimizer};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
-use realscope_media::delivery::{self, Subsampling};
+use realscope_delivery::{self as delivery, Subsampling};
 use realscope_nn::efficientnet_lite::{EfficientNetLite, EfficientNetLiteConfig};
 use realscope_nn::npr::{Npr, NprConfig};
 use realscope_nn::{BatchNormMode, Eager, Parameters, StateDict};

@@ -3,7 +3,7 @@
 //! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091), which found that the first
 //! blocks carry most of what tells generated pictures: class token, mean and if asked for deviation of the patch
 //! tokens of blocks, a single linear layer. The tower ships packed (on entropy-coded lattices, [`crate::lattice`], or
-//! 4 bits a weight) and runs in 8 bits ([`realscope_nn::quantize`]); the head is fitted on what that very form computes.
+//! 4 bits a weight) and runs in 8 bits ([`realscope_engine::packed`]); the head is fitted on what that very form computes.
 //!
 //! Folds are those of the manifest, whole sources each. Learning rate and calibration come from scores on
 //! held-out folds; the head that ships is fitted on all of them.
@@ -23,8 +23,8 @@ use realscope_detectors::card::{Artwork, Card, Filter, Input, OutputKind, Status
 use realscope_detectors::onnx::{normalise, sha256};
 use realscope_detectors::tower;
 use realscope_detectors::window;
-use realscope_media::delivery::{self, DeliveryError, Subsampling};
-use realscope_nn::engine::{self, EngineError, EngineKind};
+use realscope_delivery::{self as delivery, DeliveryError, Subsampling};
+use realscope_engine::{self, EngineError, EngineKind};
 use realscope_nn::vit::{ClipVision, VitConfig};
 use realscope_nn::{Cpu, Parameters, StateDict, quantize};
 use serde::{Deserialize, Serialize};

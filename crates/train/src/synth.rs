@@ -18,7 +18,7 @@ use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use realscope_media::delivery::{self, Filter};
+use realscope_delivery::{self as delivery, Filter};
 use realscope_nn::autoencoder::{Autoencoder, AutoencoderConfig, Upsampling};
 use realscope_nn::taesd::{Decoder, Encoder};
 use realscope_nn::upscale::{Compact, FACTOR, Span};

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use image::RgbImage;
 use rayon::prelude::*;
-use realscope_media::delivery::{self, Subsampling};
+use realscope_delivery::{self as delivery, Subsampling};
 use realscope_signal::rich;
 use serde::Serialize;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use realscope_media::delivery::{self, Filter};
+use realscope_delivery::{self as delivery, Filter};
 use realscope_train::recipe::View;
 use realscope_train::{TrainError, manifest, traces};
 

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::metric::{Scores, ap, auc};
+use realscope_metric::{Scores, ap, auc};
 
 /// The measures.
 #[derive(Clone, Copy, Debug, PartialEq)]

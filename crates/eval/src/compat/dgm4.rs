@@ -4,7 +4,7 @@
 //! Departures: a logit of 0 counts as positive; the mean IoU runs over pristine items too, which
 //! count 1 when an empty box is predicted; thresholds of the IoU are strict.
 
-use crate::metric::{Scores, auc, eer};
+use realscope_metric::{Scores, auc, eer};
 
 /// One item.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize)]

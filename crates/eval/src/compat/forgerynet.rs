@@ -5,8 +5,8 @@
 //! proposal, so that a first hit adds nothing; the "IoU" of the spatial task is pixel agreement, not intersection over union, and
 //! everything spatial is pooled over the pixels of the set.
 
-use crate::metric::temporal::{self, Video};
-use crate::metric::{Scores, auc, multiclass};
+use realscope_metric::temporal::{self, Video};
+use realscope_metric::{Scores, auc, multiclass};
 
 /// Classification over 2, 3 or 16 classes, class 0 = real.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,7 @@
 //! Departures: top-k breaks ties towards the last class, the class mean towards the first; a class
 //! that is only predicted counts with 0.
 
-use crate::metric::multiclass::argmax;
+use realscope_metric::multiclass::argmax;
 
 /// The measures.
 #[derive(Clone, Debug, PartialEq)]

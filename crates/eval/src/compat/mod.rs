@@ -1,6 +1,6 @@
 //! What the published evaluation code of other benchmarks computes, quirks included.
 //!
-//! Use these only to reproduce or compare with published numbers; [`crate::metric`] holds the
+//! Use these only to reproduce or compare with published numbers; [`realscope_metric`] holds the
 //! definitions that Realscope reports by itself. Each file states where it departs from them.
 
 pub mod deepfakebench;

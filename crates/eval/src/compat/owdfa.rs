@@ -3,7 +3,7 @@
 //! Departures: known classes are scored directly, novel ones and all together under the best
 //! assignment of clusters.
 
-use crate::metric::clustering::{ari, direct_accuracy, hungarian_accuracy, nmi};
+use realscope_metric::clustering::{ari, direct_accuracy, hungarian_accuracy, nmi};
 
 /// Measures of one subset.
 #[derive(Clone, Copy, Debug, PartialEq)]

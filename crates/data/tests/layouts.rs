@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use realscope_eval::import::{Options, import};
-use realscope_eval::manifest::{Item, Manifest};
+use realscope_data::import::{Options, import};
+use realscope_data::manifest::{Item, Manifest};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -16,9 +16,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use half::f16;
 use prost::Message;
 
-use crate::engine::Network;
-use crate::onnx::proto::{Attribute, Graph, Model, Node, TensorProto};
-use crate::weights::{StateDict, WeightsError};
+use crate::Network;
+use crate::proto::{Attribute, Graph, Model, Node, TensorProto};
 
 const FLOAT: i32 = 1;
 const UINT8: i32 = 2;
@@ -46,14 +45,21 @@ const MOST: usize = 1 << 28;
 /// Kernels with fewer weights keep their floats.
 const KERNEL: usize = 1024;
 
-fn unreadable(reason: impl ToString) -> WeightsError {
-    WeightsError::Unreadable {
-        path: "network".into(),
+/// A file that is no network, or a packed tensor that is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read the network: {reason}")]
+pub struct PackedError {
+    /// What is wrong.
+    pub reason: String,
+}
+
+fn unreadable(reason: impl ToString) -> PackedError {
+    PackedError {
         reason: reason.to_string(),
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<(Model, Graph), WeightsError> {
+fn decode(bytes: &[u8]) -> Result<(Model, Graph), PackedError> {
     let mut model = Model::decode(bytes).map_err(unreadable)?;
     let graph = model
         .graph
@@ -152,8 +158,8 @@ fn factors(graph: &Graph) -> HashSet<String> {
 /// Packs a float network; kernels of convolutions stay half floats.
 ///
 /// # Errors
-/// [`WeightsError::Unreadable`] when the bytes are no ONNX message.
-pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
+/// [`PackedError`] when the bytes are no ONNX message.
+pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, PackedError> {
     pack_as(onnx, false)
 }
 
@@ -161,11 +167,11 @@ pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
 ///
 /// # Errors
 /// Those of [`pack`].
-pub fn pack_kernels(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
+pub fn pack_kernels(onnx: &[u8]) -> Result<Vec<u8>, PackedError> {
     pack_as(onnx, true)
 }
 
-fn pack_as(onnx: &[u8], kernels: bool) -> Result<Vec<u8>, WeightsError> {
+fn pack_as(onnx: &[u8], kernels: bool) -> Result<Vec<u8>, PackedError> {
     let (mut model, mut graph) = decode(onnx)?;
     let products = products(&graph);
     let factors = factors(&graph);
@@ -283,7 +289,7 @@ fn row_lattice_of(weights: &[f32], columns: usize, step: f32) -> Option<RowLatti
 const FRAME: usize = 1 << 16;
 
 impl RowLattice {
-    fn pack(&self, columns: usize) -> Result<Vec<u8>, WeightsError> {
+    fn pack(&self, columns: usize) -> Result<Vec<u8>, PackedError> {
         let mut out = self.step.to_le_bytes().to_vec();
         out.extend(self.octaves.iter().map(|k| k.cast_unsigned()));
         for rows in frames(&self.octaves, columns) {
@@ -309,7 +315,7 @@ fn frames(octaves: &[i8], columns: usize) -> Vec<Vec<usize>> {
     order.chunks(rows).map(<[usize]>::to_vec).collect()
 }
 
-fn unpack_rows(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
+fn unpack_rows(t: &TensorProto) -> Result<Vec<TensorProto>, PackedError> {
     let [rows, columns] = matrix(t).ok_or_else(|| unreadable("a packed tensor is no matrix"))?;
     let fault = || unreadable("a packed matrix has another length than its sizes");
     let n = rows
@@ -355,14 +361,14 @@ const BY_ROW: &str = "_by_row";
 /// Effort of the entropy coder; reading takes the same time for all.
 const EFFORT: i32 = 19;
 
-fn pack_lattice(step: f32, levels: &[i8]) -> Result<Vec<u8>, WeightsError> {
+fn pack_lattice(step: f32, levels: &[i8]) -> Result<Vec<u8>, PackedError> {
     let raw: Vec<u8> = levels.iter().map(|q| q.cast_unsigned()).collect();
     let mut out = step.to_le_bytes().to_vec();
     out.extend(zstd::bulk::compress(&raw, EFFORT).map_err(unreadable)?);
     Ok(out)
 }
 
-fn unpack_lattice(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
+fn unpack_lattice(t: &TensorProto) -> Result<Vec<TensorProto>, PackedError> {
     let [rows, columns] = matrix(t).ok_or_else(|| unreadable("a packed tensor is no matrix"))?;
     let fault = || unreadable("a packed matrix has another length than its sizes");
     let n = rows
@@ -412,7 +418,7 @@ fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
         .collect()
 }
 
-fn unpack_factor(t: &TensorProto) -> Result<Vec<f32>, WeightsError> {
+fn unpack_factor(t: &TensorProto) -> Result<Vec<f32>, PackedError> {
     let [rows, columns] = matrix(t).ok_or_else(|| unreadable("a packed factor is no matrix"))?;
     let weights = unpack_channels(t, rows.min(columns))?;
     Ok(if rows > columns {
@@ -422,12 +428,12 @@ fn unpack_factor(t: &TensorProto) -> Result<Vec<f32>, WeightsError> {
     })
 }
 
-fn unpack_kernel(t: &TensorProto) -> Result<Vec<f32>, WeightsError> {
+fn unpack_kernel(t: &TensorProto) -> Result<Vec<f32>, PackedError> {
     let channels = t.dims.first().and_then(|d| usize::try_from(*d).ok());
     unpack_channels(t, channels.unwrap_or(0))
 }
 
-fn unpack_channels(t: &TensorProto, channels: usize) -> Result<Vec<f32>, WeightsError> {
+fn unpack_channels(t: &TensorProto, channels: usize) -> Result<Vec<f32>, PackedError> {
     let fault = || unreadable("a packed kernel has another length than its sizes");
     let n = t
         .dims
@@ -508,7 +514,7 @@ fn best_scale(column: &[f32]) -> f32 {
 
 /// A packed matrix as int8 with one scale a column, row by row: the float form of a whole network would be
 /// the largest thing in memory.
-fn unpack_matrix(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
+fn unpack_matrix(t: &TensorProto) -> Result<Vec<TensorProto>, PackedError> {
     let [rows, columns] = matrix(t).ok_or_else(|| unreadable("a packed tensor is no matrix"))?;
     let heads = 2 * (rows / GROUP) * columns;
     if !rows.is_multiple_of(GROUP)
@@ -554,7 +560,7 @@ fn unpack_matrix(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
     Ok(int8_tensors(&t.name, rows, columns, raw, &steps))
 }
 
-fn unpack_product(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
+fn unpack_product(t: &TensorProto) -> Result<Vec<TensorProto>, PackedError> {
     match t.data_type {
         PACKED_LATTICE => unpack_lattice(t),
         PACKED_ROWS => unpack_rows(t),
@@ -565,8 +571,8 @@ fn unpack_product(t: &TensorProto) -> Result<Vec<TensorProto>, WeightsError> {
 /// The int8 network of a packed one; a network that is not packed comes back as it is.
 ///
 /// # Errors
-/// [`WeightsError::Unreadable`] on damaged bytes.
-pub fn unpack(packed: &[u8]) -> Result<Network, WeightsError> {
+/// [`PackedError`] on damaged bytes.
+pub fn unpack(packed: &[u8]) -> Result<Network, PackedError> {
     expand(packed).map(|(network, _)| network)
 }
 
@@ -574,7 +580,7 @@ pub fn unpack(packed: &[u8]) -> Result<Network, WeightsError> {
 ///
 /// # Errors
 /// Those of [`unpack`].
-pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
+pub fn expand(packed: &[u8]) -> Result<(Network, bool), PackedError> {
     let (mut model, mut graph) = decode(packed)?;
     let scaled = |n: &Node| n.op_type == "DynamicQuantizeLinear";
     let kinds = [
@@ -619,7 +625,7 @@ pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
     if !matrices.is_empty() {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let share = matrices.len().div_ceil(threads);
-        let unpacked: Vec<Result<Vec<TensorProto>, WeightsError>> = std::thread::scope(|scope| {
+        let unpacked: Vec<Result<Vec<TensorProto>, PackedError>> = std::thread::scope(|scope| {
             let workers: Vec<_> = matrices
                 .chunks(share)
                 .map(|part| scope.spawn(|| part.iter().map(unpack_product).collect::<Vec<_>>()))
@@ -647,8 +653,8 @@ pub fn expand(packed: &[u8]) -> Result<(Network, bool), WeightsError> {
 /// A float network with its large matrix products in 8 bits, inputs rounded as in packed networks.
 ///
 /// # Errors
-/// [`WeightsError::Unreadable`] when the bytes are no ONNX message.
-pub fn dynamic_int8(onnx: &[u8]) -> Result<Vec<u8>, WeightsError> {
+/// [`PackedError`] when the bytes are no ONNX message.
+pub fn dynamic_int8(onnx: &[u8]) -> Result<Vec<u8>, PackedError> {
     let (mut model, mut graph) = decode(onnx)?;
     to_int8(&mut graph);
     model.graph = Some(graph);
@@ -982,437 +988,3 @@ fn int8_tensors(
     out
 }
 
-/// CLIP's image tower from an ONNX file whose matrices a common tool quantised to 8 bits: keys of the
-/// published layout, weights as `[out, in]`.
-///
-/// # Errors
-/// [`WeightsError::Unreadable`] when the file is no such network.
-pub fn clip_from_int8_onnx(onnx: &[u8]) -> Result<StateDict, WeightsError> {
-    let (_, graph) = decode(onnx)?;
-    let tensors: HashMap<&str, &TensorProto> = graph
-        .initializer
-        .iter()
-        .map(|t| (t.name.as_str(), t))
-        .collect();
-    let mut dict = StateDict::default();
-    for t in &graph.initializer {
-        if t.data_type == FLOAT && (t.name.starts_with("vision_model.")) {
-            let shape = t.dims.iter().map(|d| *d as usize).collect();
-            dict.insert(&t.name, shape, values(t));
-        }
-    }
-    for n in graph.node.iter().filter(|n| n.op_type == "MatMulInteger") {
-        let Some(key) = n.name.strip_suffix("/MatMul_quant") else {
-            continue;
-        };
-        let key = key.trim_start_matches('/').replace('/', ".");
-        let name = n.input.get(1).map(String::as_str).unwrap_or_default();
-        let fault = || unreadable(format!("`{key}` has no 8-bit matrix with a scale a column"));
-        let stem = name.strip_suffix("_quantized").ok_or_else(fault)?;
-        let (Some(q), Some(s)) = (
-            tensors.get(name),
-            tensors.get(format!("{stem}_scale").as_str()),
-        ) else {
-            return Err(fault());
-        };
-        let [rows, columns] = matrix(q).ok_or_else(fault)?;
-        let scales = values(s);
-        if scales.len() != columns || q.raw_data.len() != rows * columns {
-            return Err(fault());
-        }
-        let zero_points = tensors.get(format!("{stem}_zero_point").as_str());
-        let zero = |c: usize| -> f32 {
-            zero_points.map_or(0.0, |z| match z.raw_data.get(c) {
-                Some(byte) => level(*byte, q.data_type),
-                None => z.int32_data.get(c).map_or(0.0, |v| *v as f32),
-            })
-        };
-        let stored = |z: &TensorProto| z.raw_data.len().max(z.int32_data.len());
-        if zero_points.is_some_and(|z| stored(z) != columns) {
-            return Err(fault());
-        }
-        let zeros: Vec<f32> = (0..columns).map(zero).collect();
-        let mut weights = vec![0.0; rows * columns];
-        for (i, b) in q.raw_data.iter().enumerate() {
-            let (row, column) = (i / columns, i % columns);
-            weights[column * rows + row] =
-                (level(*b, q.data_type) - zeros[column]) * scales[column];
-        }
-        dict.insert(&format!("{key}.weight"), vec![columns, rows], weights);
-    }
-    if dict.len() < 20 {
-        return Err(unreadable("the file is no 8-bit image tower of CLIP"));
-    }
-    Ok(dict)
-}
-
-fn level(byte: u8, data_type: i32) -> f32 {
-    if data_type == UINT8 {
-        f32::from(byte)
-    } else {
-        f32::from(byte.cast_signed())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::nn::LinearConfig;
-    use burn::tensor::{Tensor, TensorData};
-
-    use super::*;
-    use crate::engine::{self, EngineKind};
-    use crate::exec::{BatchNormMode, Eager, Exec};
-    use crate::{Cpu, onnx};
-
-    /// Two layers wide enough to be packed.
-    fn network() -> (Vec<u8>, Vec<f32>, Vec<f32>) {
-        let device = Default::default();
-        let [a, b] = [256, 512].map(|width| LinearConfig::new(256, width).init::<Cpu>(&device));
-        let mut graph = onnx::Graph::new("t", false);
-        let input = graph.input("x", [1, 1, 4, 256]);
-        let run = |x: &mut onnx::Graph, v| -> onnx::Edge<4> {
-            let h = Exec::<Cpu>::linear(x, &a, v);
-            let h = Exec::<Cpu>::relu(x, h);
-            Exec::<Cpu>::linear(x, &b, h)
-        };
-        let y = run(&mut graph, input);
-        graph.output("y", &y);
-        let pixels: Vec<f32> = (0..1024)
-            .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
-            .collect();
-        let x =
-            Tensor::<Cpu, 4>::from_data(TensorData::new(pixels.clone(), [1, 1, 4, 256]), &device);
-        let mut eager = Eager::new(BatchNormMode::Running);
-        let h = Exec::<Cpu>::linear(&mut eager, &a, x);
-        let h = Exec::<Cpu>::relu(&mut eager, h);
-        let y = Exec::<Cpu>::linear(&mut eager, &b, h);
-        (
-            graph.encode(),
-            pixels,
-            y.into_data().iter::<f32>().collect(),
-        )
-    }
-
-    fn relative(network: impl Into<Network>, pixels: &[f32], expected: &[f32]) -> f32 {
-        let engine = engine::load(EngineKind::Rten, network).expect("loads");
-        let found = engine.first(pixels, [1, 1, 4, 256]).expect("runs").values;
-        let norm = |v: &[f32]| v.iter().map(|x| x * x).sum::<f32>().sqrt();
-        let difference: Vec<f32> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
-        norm(&difference) / norm(expected)
-    }
-
-    #[test]
-    fn factors_of_low_rank_products_take_eight_bits() {
-        let device = Default::default();
-        let [down, up, last] = [(256, 4), (4, 512), (512, 16)].map(|(inputs, outputs)| {
-            let config = LinearConfig::new(inputs, outputs).with_bias(false);
-            let mut layer = config.init::<Cpu>(&device);
-            let weights: Vec<f32> = (0..inputs * outputs)
-                .map(|i| ((i * i * 31 + i * 7919) % 1009) as f32 / 504.0 - 1.0)
-                .collect();
-            let data = TensorData::new(weights, [inputs, outputs]);
-            layer.weight = burn::module::Param::from_data(data, &device);
-            layer
-        });
-        let mut graph = onnx::Graph::new("t", false);
-        let h: onnx::Edge<4> = graph.input("x", [1, 1, 4, 256]);
-        let h = Exec::<Cpu>::linear(&mut graph, &down, h);
-        let h = Exec::<Cpu>::linear(&mut graph, &up, h);
-        let h = Exec::<Cpu>::relu(&mut graph, h);
-        let y = Exec::<Cpu>::linear(&mut graph, &last, h);
-        graph.output("y", &y);
-        let onnx = graph.encode();
-        let pixels: Vec<f32> = (0..1024).map(|i| ((i * 37) % 101) as f32 / 50.0).collect();
-        let engine = engine::load(EngineKind::Rten, &onnx).expect("loads");
-        let expected = engine
-            .first(&pixels, [1, 1, 4, 256])
-            .expect("runs")
-            .values
-            .clone();
-        let packed = pack(&onnx).expect("packs");
-        let kinds: Vec<i32> = decode(&packed)
-            .expect("decodes")
-            .1
-            .initializer
-            .iter()
-            .map(|t| t.data_type)
-            .collect();
-        assert_eq!(kinds, [PACKED_FACTOR, PACKED_FACTOR, FLOAT]);
-        let found = relative(unpack(&packed).expect("unpacks"), &pixels, &expected);
-        assert!((1e-7..1e-2).contains(&found), "{found}");
-    }
-
-    #[test]
-    fn eight_bits_are_near_and_four_bits_not_far() {
-        let (onnx, pixels, expected) = network();
-        assert!(relative(&onnx, &pixels, &expected) < 1e-5);
-        let int8 = dynamic_int8(&onnx).expect("quantised");
-        assert!(relative(&int8, &pixels, &expected) < 0.03);
-        let packed = pack(&onnx).expect("packed");
-        assert!(
-            packed.len() < onnx.len() / 6,
-            "{} of {}",
-            packed.len(),
-            onnx.len()
-        );
-        assert!(relative(unpack(&packed).expect("unpacked"), &pixels, &expected) < 0.2);
-        // What is not packed stays as it is.
-        assert!(relative(unpack(&onnx).expect("same"), &pixels, &expected) < 1e-5);
-    }
-
-    #[test]
-    fn multiples_of_a_step_are_stored_without_loss() {
-        let levels: Vec<f32> = (0..256 * 512)
-            .map(|i| ((i * 7919) % 9 - 4) as f32 * 0.013)
-            .collect();
-        let (step, found) = lattice(&levels).expect("a lattice");
-        assert!((step - 0.013).abs() < 1e-7);
-        let packed = pack_lattice(step, &found).expect("packs");
-        assert!(packed.len() < levels.len() / 2);
-        let mut t = TensorProto {
-            dims: vec![256, 512],
-            data_type: PACKED_LATTICE,
-            name: "w".into(),
-            raw_data: packed,
-            ..Default::default()
-        };
-        let tensors = unpack_lattice(&t).expect("unpacks");
-        let of = |name: &str| tensors.iter().find(|t| t.name == name).expect("there");
-        let (weights, scales) = (of("w_i8"), of("w_scale"));
-        for (q, w) in weights.raw_data.iter().zip(&levels) {
-            assert!((f32::from(q.cast_signed()) * step - w).abs() < 1e-6);
-        }
-        assert_eq!(values(scales), vec![step; 512]);
-        assert!(lattice(&[0.013, 0.0195]).is_none());
-        // Sizes that the frame does not fill, or that it overflows, and a cut frame.
-        t.dims = vec![256, 513];
-        assert!(unpack_lattice(&t).is_err());
-        t.dims = vec![256, 511];
-        assert!(unpack_lattice(&t).is_err());
-        t.dims = vec![256, 512];
-        t.raw_data.truncate(t.raw_data.len() - 3);
-        assert!(unpack_lattice(&t).is_err());
-    }
-
-    /// Multiples of steps that differ between rows by up to two octaves.
-    fn by_row(rows: usize, columns: usize) -> Vec<f32> {
-        (0..rows * columns)
-            .map(|i| {
-                let (row, level) = (i / columns, ((i * 7919) % 9) as f32 - 4.0);
-                level * 0.004 * row_factor(((row * 31) % 17) as i8 - 8)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn multiples_of_a_step_a_row_are_stored_without_loss() {
-        let (rows, columns) = (256, 512);
-        let mut weights = by_row(rows, columns);
-        // A row of zeros, and one whose multiples are 0, 2 and 3 alone.
-        weights[..columns].fill(0.0);
-        for (i, w) in weights[columns..2 * columns].iter_mut().enumerate() {
-            *w = 0.004 * [0.0, 2.0, -3.0][i % 3];
-        }
-        assert!(lattice(&weights).is_none());
-        let found = row_lattice(&weights, columns).expect("a lattice");
-        let packed = found.pack(columns).expect("packs");
-        assert!(packed.len() < weights.len() / 2);
-        let mut t = TensorProto {
-            dims: vec![rows as i64, columns as i64],
-            data_type: PACKED_ROWS,
-            name: "w".into(),
-            raw_data: packed.clone(),
-            ..Default::default()
-        };
-        let tensors = unpack_rows(&t).expect("unpacks");
-        let of = |name: &str| tensors.iter().find(|t| t.name == name).expect("there");
-        let (levels, scales, factors) = (of("w_i8"), of("w_scale"), of("w_by_row"));
-        let (step, factors) = (values(scales)[0], values(factors));
-        for (i, (q, w)) in levels.raw_data.iter().zip(&weights).enumerate() {
-            let back = f32::from(q.cast_signed()) * step * factors[i / columns];
-            assert!((back - w).abs() <= 1e-5 * w.abs(), "{i} {back} {w}");
-        }
-        assert!(row_lattice(&[0.013, 0.0195, 0.4, 0.5101], 2).is_none());
-        let thrice = [0.03, -0.05, 0.01, 0.02].map(|w: f32| w * 1.7);
-        let found = row_lattice(&thrice, 2).expect("a lattice");
-        assert_eq!(found.levels, [3, -5, 1, 2]);
-        for dims in [[256, 513], [256, 511], [255, 512], [257, 512]] {
-            t.dims = dims.to_vec();
-            assert!(unpack_rows(&t).is_err(), "{dims:?}");
-        }
-        t.dims = vec![rows as i64, columns as i64];
-        for length in [0, 3, 200, 262, packed.len() - 3] {
-            t.raw_data = packed[..length].to_vec();
-            assert!(unpack_rows(&t).is_err(), "{length}");
-        }
-        t.raw_data = packed;
-        t.raw_data.push(0);
-        assert!(unpack_rows(&t).is_err());
-    }
-
-    /// One layer after a normalisation, one after an activation: factors go into the first and before the second.
-    #[test]
-    fn inputs_are_scaled_where_steps_differ_by_row() {
-        let device = Default::default();
-        let layer = |inputs: usize, outputs: usize| -> burn::nn::Linear<Cpu> {
-            let config = LinearConfig::new(inputs, outputs).with_bias(false);
-            let mut layer = config.init::<Cpu>(&device);
-            let data = TensorData::new(by_row(inputs, outputs), [inputs, outputs]);
-            layer.weight = burn::module::Param::from_data(data, &device);
-            layer
-        };
-        let (a, b, c) = (layer(256, 512), layer(256, 512), layer(512, 256));
-        let norm = burn::nn::LayerNormConfig::new(256).init::<Cpu>(&device);
-        let mut graph = onnx::Graph::new("t", false);
-        let x: onnx::Edge<4> = graph.input("x", [1, 1, 4, 256]);
-        let x = Exec::<Cpu>::layer_norm(&mut graph, &norm, 1e-5, x);
-        let left = Exec::<Cpu>::linear(&mut graph, &a, x.clone());
-        let right = Exec::<Cpu>::linear(&mut graph, &b, x);
-        let sum = Exec::<Cpu>::add(&mut graph, left, right);
-        let hidden = Exec::<Cpu>::relu(&mut graph, sum);
-        let y = Exec::<Cpu>::linear(&mut graph, &c, hidden);
-        graph.output("y", &y);
-        let onnx = graph.encode();
-        let pixels: Vec<f32> = (0..1024)
-            .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
-            .collect();
-        let engine = engine::load(EngineKind::Rten, &onnx).expect("loads");
-        let expected = engine.first(&pixels, [1, 1, 4, 256]).expect("runs").values;
-        let packed = pack(&onnx).expect("packs");
-        assert!(packed.len() < onnx.len() / 6);
-        let (mut model, mut graph) = decode(&packed).expect("decodes");
-        let kinds = |graph: &Graph| {
-            let rows = graph.initializer.iter();
-            rows.filter(|t| t.data_type == PACKED_ROWS).count()
-        };
-        assert_eq!(kinds(&graph), 3);
-        assert!(relative(unpack(&packed).expect("unpacks"), &pixels, &expected) < 0.03);
-        // Three products, and one multiplication: that of the second layer's input.
-        let fresh: Vec<TensorProto> = graph
-            .initializer
-            .iter()
-            .filter(|t| t.data_type == PACKED_ROWS)
-            .flat_map(|t| unpack_rows(t).expect("unpacks"))
-            .collect();
-        graph.initializer.extend(fresh);
-        scale_inputs(&mut graph);
-        let made = |n: &&Node| n.name.starts_with("make_");
-        assert_eq!(graph.node.iter().filter(made).count(), 1);
-        // A normalisation that someone else reads as well stays as it is.
-        let (_, mut other) = decode(&packed).expect("decodes");
-        let normed = other
-            .node
-            .iter()
-            .find(|n| n.op_type == "LayerNormalization")
-            .expect("there")
-            .output[0]
-            .clone();
-        let mut output = other.output[0].clone();
-        output.name = normed;
-        other.output.push(output);
-        model.graph = Some(other);
-        let found = unpack(&model.encode_to_vec()).expect("unpacks");
-        assert!(relative(found, &pixels, &expected) < 0.03);
-    }
-
-    #[test]
-    fn kernels_in_eight_bits_are_near() {
-        let device = Default::default();
-        let conv = burn::nn::conv::Conv2dConfig::new([8, 24], [3, 3]).init::<Cpu>(&device);
-        let mut graph = onnx::Graph::new("t", false);
-        let input = graph.input("x", [1, 8, 6, 6]);
-        let y = Exec::<Cpu>::conv2d(&mut graph, &conv, None, input);
-        graph.output("y", &y);
-        let onnx = graph.encode();
-        let packed = pack_kernels(&onnx).expect("packed");
-        assert!(packed.len() < onnx.len() / 2);
-        let (network, dynamic) = expand(&packed).expect("expands");
-        assert!(!dynamic);
-        let pixels: Vec<f32> = (0..288)
-            .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
-            .collect();
-        let run = |network: Network| {
-            let engine = engine::load(EngineKind::Rten, network).expect("loads");
-            engine.first(&pixels, [1, 8, 6, 6]).expect("runs").values
-        };
-        for (a, b) in run(network).iter().zip(run(onnx.into())) {
-            assert!((a - b).abs() < 0.03, "{a} {b}");
-        }
-    }
-
-    /// Rows that differ by a thousand times, as the hidden values of an MLP do between tokens.
-    #[test]
-    fn a_quiet_row_beside_a_loud_one_keeps_its_precision() {
-        let device = Default::default();
-        let narrow = LinearConfig::new(512, 256).init::<Cpu>(&device);
-        let mut graph = onnx::Graph::new("t", false);
-        let input = graph.input("x", [1, 1, 2, 512]);
-        let y: onnx::Edge<4> = Exec::<Cpu>::linear(&mut graph, &narrow, input);
-        graph.output("y", &y);
-        let values: Vec<f32> = (0..1024)
-            .map(|i| {
-                let v = ((i * 37) % 101) as f32 / 50.0 - 0.2;
-                if i < 512 { v } else { 1000.0 * v }
-            })
-            .collect();
-        let mut eager = Eager::new(BatchNormMode::Running);
-        let x =
-            Tensor::<Cpu, 4>::from_data(TensorData::new(values.clone(), [1, 1, 2, 512]), &device);
-        let expected: Vec<f32> = Exec::<Cpu>::linear(&mut eager, &narrow, x)
-            .into_data()
-            .iter::<f32>()
-            .collect();
-        let float = graph.encode();
-        let int8 = dynamic_int8(&float).expect("quantised");
-        let engine = engine::load(EngineKind::Rten, int8).expect("loads");
-        let found = engine.first(&values, [1, 1, 2, 512]).expect("runs").values;
-        let error = |row: std::ops::Range<usize>| {
-            let (mut off, mut all) = (0.0_f32, 0.0_f32);
-            for (f, e) in found[row.clone()].iter().zip(&expected[row]) {
-                off += (f - e).powi(2);
-                all += e.powi(2);
-            }
-            (off / all).sqrt()
-        };
-        assert!(error(0..256) < 0.02, "quiet {}", error(0..256));
-        assert!(error(256..512) < 0.02, "loud {}", error(256..512));
-        // A row of equal values has no range.
-        let flat = engine.first(&[0.5; 1024], [1, 1, 2, 512]).expect("runs");
-        assert!(flat.values.iter().all(|v| v.is_finite()));
-    }
-
-    #[test]
-    fn constants_beside_the_file_are_the_same_network() {
-        let (onnx, pixels, expected) = network();
-        let network = unpack(&pack(&onnx).expect("packed")).expect("unpacked");
-        let whole = network.whole().expect("whole").into_owned();
-        let near = |n: Network| relative(n, &pixels, &expected);
-        assert_eq!(near(whole.clone().into()), near(network.clone()));
-        let model = Model::decode(whole.as_slice()).expect("a model");
-        let constants = model.graph.expect("a graph").initializer;
-        assert!(constants.iter().all(|t| t.external_data.is_empty()));
-        // The large matrices did lie beside.
-        assert_ne!(Network::from(whole), network);
-    }
-
-    /// Attributes that the messages here do not know of survive.
-    #[test]
-    fn what_is_not_packed_keeps_every_byte() {
-        let (mut onnx, _, _) = network();
-        // Field 15 of a model, length-delimited: unknown here.
-        onnx.extend([0x7a, 2, 1, 2]);
-        let (network, dynamic) = expand(&onnx).expect("expands");
-        assert!(!dynamic);
-        assert_eq!(network.whole().expect("whole").as_ref(), onnx);
-    }
-
-    #[test]
-    fn damaged_files_are_errors() {
-        let (onnx, _, _) = network();
-        let packed = pack(&onnx).expect("packed");
-        for end in [1, 10, packed.len() / 2, packed.len() - 1] {
-            assert!(unpack(&packed[..end]).is_err(), "{end}");
-        }
-        assert!(clip_from_int8_onnx(&onnx).is_err());
-    }
-}

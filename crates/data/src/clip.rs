@@ -22,12 +22,12 @@ fn format(path: &Path) -> io::Result<Option<Format>> {
 }
 
 /// Whether a file is a video by its content.
-pub(crate) fn is_video(path: &Path) -> io::Result<bool> {
+pub fn is_video(path: &Path) -> io::Result<bool> {
     Ok(format(path)? == Some(Format::Video))
 }
 
 /// Whether an item is scored as a video: the content is one, or an animation that the manifest calls one.
-pub(crate) fn scored_as_video(item: &Item, path: &Path) -> io::Result<bool> {
+pub fn scored_as_video(item: &Item, path: &Path) -> io::Result<bool> {
     Ok(match format(path)? {
         Some(Format::Video) => true,
         Some(Format::Gif) => !item.video.is_empty(),
@@ -36,7 +36,7 @@ pub(crate) fn scored_as_video(item: &Item, path: &Path) -> io::Result<bool> {
 }
 
 /// The frame in the middle.
-pub(crate) fn middle(path: &Path) -> Result<Option<RgbImage>, VideoError> {
+pub fn middle(path: &Path) -> Result<Option<RgbImage>, VideoError> {
     let one = Sampling {
         first: 0,
         last: None,
@@ -47,6 +47,6 @@ pub(crate) fn middle(path: &Path) -> Result<Option<RgbImage>, VideoError> {
 }
 
 /// Frames under the limits of pictures.
-pub(crate) fn frames(path: &Path, sampling: &Sampling) -> Result<Vec<Frame>, VideoError> {
+pub fn frames(path: &Path, sampling: &Sampling) -> Result<Vec<Frame>, VideoError> {
     video::frames(path, sampling, &Limits::default(), DEADLINE)
 }

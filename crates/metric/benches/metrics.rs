@@ -6,7 +6,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use realscope_eval::metric::{Scores, ap, auc, bootstrap, brier, ece, eer, nll};
+use realscope_metric::{Scores, ap, auc, bootstrap, brier, ece, eer, nll};
 
 const SCRIPT: &str = "
 import sys, time, numpy as np

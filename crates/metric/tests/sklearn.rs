@@ -1,6 +1,6 @@
 //! Every measure agrees with scikit-learn and SciPy on 200 random sets.
 
-use realscope_eval::metric::{
+use realscope_metric::{
     Scores, View, accuracy, ap, auc, brier, ece, eer, f1, nll, tpr_at_fpr,
 };
 use serde_json::Value;

@@ -8,13 +8,13 @@ use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use realscope_media::delivery::{self, Filter};
+use realscope_delivery::{self as delivery, Filter};
 use realscope_media::{Format, Limits, Options, decode};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Item, Manifest, ManifestError};
-use crate::metric::{Scores, auc};
+use realscope_metric::{Scores, auc};
 
 /// Two items that show the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,6 +3,9 @@
 //! Training, evaluation and the stability check of a scan use the same functions, so that a
 //! delivery means the same everywhere.
 
+#[cfg(feature = "arms")]
+pub mod perturb;
+
 use fast_image_resize as fir;
 use fir::images::{TypedImage, TypedImageRef};
 use image::RgbImage;

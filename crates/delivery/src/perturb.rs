@@ -6,7 +6,7 @@
 use image::{RgbImage, imageops};
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use realscope_media::delivery::{self, DeliveryError, Filter, Subsampling};
+use crate::{self as delivery, DeliveryError, Filter, Subsampling};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 

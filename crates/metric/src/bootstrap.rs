@@ -206,7 +206,7 @@ pub fn quantiles(sorted: &[f64]) -> Option<Interval> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{accuracy, ap, auc, brier, ece, eer, nll, tpr_at_fpr};
+    use crate::{accuracy, ap, auc, brier, ece, eer, nll, tpr_at_fpr};
 
     /// Groups of their own offsets, with ties, zeros and ones.
     fn rows(n: usize, groups: u32) -> Vec<(f64, bool, u32)> {
