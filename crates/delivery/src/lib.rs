@@ -4,6 +4,8 @@
 //! delivery means the same everywhere.
 
 #[cfg(feature = "arms")]
+pub mod arm;
+#[cfg(feature = "arms")]
 pub mod perturb;
 
 use fast_image_resize as fir;
@@ -47,7 +49,7 @@ pub enum Subsampling {
 }
 
 /// Why a picture could not be delivered.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
     /// A side is zero or too large for the format.

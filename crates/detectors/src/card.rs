@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::DetectorError;
 use crate::calibration::Calibration;
+use crate::{Answer, DetectorError, Logit, Mask, Value};
 
 /// How far a detector has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,21 +22,83 @@ pub enum Status {
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     /// Is the picture generated?
-    GeneratedImage,
+    GeneratedPicture,
+    /// Is the face manipulated or generated?
+    ManipulatedFace,
+    /// Is the clip generated?
+    GeneratedClip,
+    /// Which parts of the picture are generated or manipulated?
+    Localisation,
+    /// Which generator made it?
+    Attribution,
 }
 
-/// What the network sees.
+/// Order of a clip's frames in the network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+pub enum ClipLayout {
+    /// `[batch, frame, channel, height, width]`.
+    FrameFirst,
+    /// `[batch, channel, frame, height, width]`.
+    ChannelFirst,
+}
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum View {
-    /// Windows at native resolution.
-    Windows,
+    /// The whole picture: the shorter side resized to the input, then the centre.
+    ShorterSide,
     /// The whole picture resized, aspect ratio not kept.
     Squash,
-    /// The shorter side resized to the input, then the centre.
-    ShorterSide,
+    /// Windows at native resolution.
+    Windows {
+        /// Most windows of a picture.
+        most: usize,
+    },
     /// The whole picture like [`View::ShorterSide`], and native windows beside it.
-    WholeAndWindows,
+    WholeAndWindows {
+        /// Most windows of a picture.
+        most: usize,
+    },
+    /// A face.
+    Face {
+        /// Side of the crop as a multiple of the face's longer side.
+        margin: f64,
+        /// Whether eyes and mouth are brought to fixed places.
+        aligned: bool,
+    },
+    /// Frames of a clip, each like [`View::ShorterSide`].
+    Clip {
+        /// Frames.
+        frames: usize,
+        /// Frames of the source from one to the next.
+        stride: usize,
+        /// Their order in the input.
+        layout: ClipLayout,
+    },
+}
+
+impl View {
+    /// Frames of one sample.
+    #[must_use]
+    pub fn frames(self) -> usize {
+        match self {
+            Self::Clip { frames, .. } => frames,
+            _ => 1,
+        }
+    }
+}
+
+/// Order of the colour channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Colour {
+    /// Red first.
+    #[default]
+    Rgb,
+    /// Blue first.
+    Bgr,
 }
 
 /// Preprocessing.
@@ -45,16 +107,49 @@ pub enum View {
 pub struct Input {
     /// Side of the square input in pixels.
     pub size: u32,
-    /// What is shown.
-    pub view: View,
-    /// Most windows of a picture.
-    pub max_windows: usize,
     /// Resampling filter where a view is resized.
     pub filter: Filter,
+    /// Order of the channels.
+    #[serde(default)]
+    pub colour: Colour,
     /// Mean per channel (R, G, B), of values in `[0, 1]`.
     pub mean: [f32; 3],
-    /// Standard deviation per channel.
+    /// Standard deviation per channel (R, G, B).
     pub std: [f32; 3],
+    /// What is shown.
+    pub view: View,
+}
+
+impl Input {
+    /// Checks what a card from outside may get wrong.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if !(16..=2048).contains(&self.size) {
+            return Err(format!("input size {}", self.size));
+        }
+        match self.view {
+            View::Windows { most } | View::WholeAndWindows { most }
+                if !(1..=1024).contains(&most) =>
+            {
+                return Err(format!("{most} windows"));
+            }
+            View::Face { margin, .. } if !(0.5..=4.0).contains(&margin) => {
+                return Err(format!("margin {margin}"));
+            }
+            View::Clip { frames, stride, .. }
+                if !(2..=1024).contains(&frames) || !(1..=1024).contains(&stride) =>
+            {
+                return Err(format!("{frames} frames with a stride of {stride}"));
+            }
+            _ => {}
+        }
+        if self.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
+            return Err("std must be positive".into());
+        }
+        Ok(())
+    }
 }
 
 /// Resampling filters of cards.
@@ -79,52 +174,114 @@ impl From<Filter> for realscope_delivery::Filter {
     }
 }
 
-/// How the network's output becomes a logit.
+/// How an output of the network becomes a logit whose positive side is "generated".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OutputKind {
+pub enum Polarity {
     /// One logit, positive = generated.
-    Logit,
-    /// One logit, positive = real.
-    InvertedLogit,
-    /// Two logits: real, generated.
-    RealFake,
-    /// Two logits: generated, real.
-    FakeReal,
+    Generated,
+    /// One logit, positive = authentic.
+    Authentic,
+    /// Two logits: authentic, generated.
+    AuthenticGenerated,
+    /// Two logits: generated, authentic.
+    GeneratedAuthentic,
 }
 
-/// A second expert that sees native-resolution windows, and how the two are weighed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Companion {
-    /// Its preprocessing.
-    pub input: Input,
-    /// SHA-256 of its weights.
-    pub weights_sha256: String,
-    /// Factor of the main expert's logit.
-    pub main_weight: f64,
-    /// Factor of the companion's mean logit.
-    pub weight: f64,
-    /// The main expert's logit that speaks for neither class; stands in when it is left out.
-    pub main_neutral: f64,
-    /// The companion's.
-    pub neutral: f64,
+/// What a flag speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlagKind {
+    /// The picture looks painted or drawn; what looks so is not accused.
+    Artwork,
 }
 
-/// A second logit: positive = the window looks painted or drawn.
+/// What a flag's threshold did on pictures of held-out folds: shares at or above it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Artwork {
-    /// Logit of the whole picture from which it counts as painted or drawn.
-    pub threshold: f64,
-    /// Share of authentic photographs of held-out folds at or above it.
+pub struct FlagRates {
+    /// Of authentic photographs.
     pub photographs: f64,
-    /// Share of photographs of held-out folds after a filter that paints or draws.
+    /// Of photographs after a filter that paints or draws.
     pub filtered: f64,
-    /// Share of generated pictures in artists' styles of held-out folds.
+    /// Of generated pictures in artists' styles.
     pub styled: f64,
-    /// Share of all generated pictures of held-out folds.
+    /// Of all generated pictures.
     pub generated: f64,
+}
+
+/// One thing that a network says.
+///
+/// `output` names the network's output; without it the first one is meant. Where an output has several columns,
+/// `column` is the first that is meant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Head {
+    /// Generated or not.
+    Binary {
+        /// Output of the network.
+        #[serde(default)]
+        output: Option<String>,
+        /// First column.
+        #[serde(default)]
+        column: usize,
+        /// How it becomes a logit.
+        polarity: Polarity,
+    },
+    /// One of several classes.
+    Classes {
+        /// Output of the network.
+        #[serde(default)]
+        output: Option<String>,
+        /// Names of the classes, in the order of the columns.
+        names: Vec<String>,
+    },
+    /// A map, `[batch, cells]`, `[batch, height, width]` or `[batch, 1, height, width]`.
+    Mask {
+        /// Output of the network.
+        #[serde(default)]
+        output: Option<String>,
+        /// Pixels of the input from one cell to the next.
+        stride: u32,
+    },
+    /// A vector.
+    Embedding {
+        /// Output of the network.
+        #[serde(default)]
+        output: Option<String>,
+        /// Its numbers.
+        size: usize,
+    },
+    /// A second opinion that holds a verdict back.
+    Flag {
+        /// Output of the network.
+        #[serde(default)]
+        output: Option<String>,
+        /// Column.
+        #[serde(default)]
+        column: usize,
+        /// What it speaks of.
+        flag: FlagKind,
+        /// Logit from which it speaks.
+        threshold: f64,
+        /// What the threshold did on validation pictures.
+        #[serde(default)]
+        rates: Option<FlagRates>,
+    },
+}
+
+impl Head {
+    /// Name of the network's output; `None` for the first.
+    #[must_use]
+    pub fn output(&self) -> Option<&str> {
+        match self {
+            Self::Binary { output, .. }
+            | Self::Classes { output, .. }
+            | Self::Mask { output, .. }
+            | Self::Embedding { output, .. }
+            | Self::Flag { output, .. } => output.as_deref(),
+        }
+    }
 }
 
 /// The passport.
@@ -137,18 +294,18 @@ pub struct Card {
     pub summary: String,
     /// How far it has come.
     pub status: Status,
+    /// Version of the program that first had it.
+    pub since: String,
     /// What it answers.
     pub task: Task,
-    /// Preprocessing.
-    pub input: Input,
-    /// Meaning of the output.
-    pub output: OutputKind,
     /// SHA-256 of the deployed weights (the ONNX file), lower-case hex; empty until installed.
     #[serde(default)]
     pub weights_sha256: String,
     /// Hash of the encoder file that a head was trained on.
     #[serde(default)]
     pub encoder_sha256: Option<String>,
+    /// Engines that can run it, best first.
+    pub engines: Vec<realscope_engine::EngineKind>,
     /// Licence of the weights.
     pub licence: String,
     /// What it was trained on.
@@ -157,16 +314,14 @@ pub struct Card {
     pub citation: String,
     /// Cases in which it is known to fail.
     pub known_failures: Vec<String>,
-    /// Share of the windows of authentic validation pictures that its map puts at or above the decision threshold.
+    /// Share of the cells of authentic validation pictures that its map puts at or above the decision threshold.
     #[serde(default)]
     pub map_false_alarm_rate: Option<f64>,
-    /// The network's second output and what is made of it, where it has one.
-    #[serde(default)]
-    pub artwork: Option<Artwork>,
-    /// Second expert, where there is one.
-    #[serde(default)]
-    pub companion: Option<Companion>,
-    /// Calibration; without one, its verdict is at most `uncertain`.
+    /// Preprocessing.
+    pub input: Input,
+    /// What comes out.
+    pub heads: Vec<Head>,
+    /// Calibration of the binary head; without one, its verdict is at most `uncertain`.
     #[serde(default)]
     pub calibration: Option<Calibration>,
 }
@@ -175,11 +330,64 @@ impl Card {
     /// The card in `text` (TOML) of detector `id`.
     ///
     /// # Errors
-    /// [`DetectorError::Corrupt`] when it is no card.
+    /// [`DetectorError::Corrupt`] when it is no card, or another detector's.
     pub fn parse(id: &str, text: &str) -> Result<Self, DetectorError> {
-        toml::from_str(text).map_err(|e| DetectorError::Corrupt {
+        let corrupt = |reason: String| DetectorError::Corrupt {
             id: id.into(),
-            reason: e.to_string(),
+            reason,
+        };
+        let card: Self = toml::from_str(text).map_err(|e| corrupt(e.to_string()))?;
+        if card.id != id {
+            return Err(corrupt(format!("its card is that of `{}`", card.id)));
+        }
+        card.input.check().map_err(corrupt)?;
+        if card.heads.is_empty() {
+            return Err(corrupt("its card names no head".into()));
+        }
+        Ok(card)
+    }
+
+    fn value<'a>(&self, answer: &'a Answer, is: impl Fn(&Head) -> bool) -> Option<&'a Value> {
+        let at = self.heads.iter().position(is)?;
+        answer.0.get(at)
+    }
+
+    /// The binary head's logit in an answer.
+    #[must_use]
+    pub fn logit(&self, answer: &Answer) -> Option<Logit> {
+        match self.value(answer, |h| matches!(h, Head::Binary { .. }))? {
+            Value::Logit(logit) => Some(*logit),
+            _ => None,
+        }
+    }
+
+    /// The map in an answer.
+    #[must_use]
+    pub fn mask<'a>(&self, answer: &'a Answer) -> Option<&'a Mask> {
+        match self.value(answer, |h| matches!(h, Head::Mask { .. }))? {
+            Value::Mask(mask) => Some(mask),
+            _ => None,
+        }
+    }
+
+    /// The threshold of a flag that the detector has.
+    #[must_use]
+    pub fn flag_threshold(&self, kind: FlagKind) -> Option<f64> {
+        self.heads.iter().find_map(|h| match h {
+            Head::Flag {
+                flag, threshold, ..
+            } if *flag == kind => Some(*threshold),
+            _ => None,
         })
+    }
+
+    /// A flag's logit in an answer.
+    #[must_use]
+    pub fn flag(&self, answer: &Answer, kind: FlagKind) -> Option<Logit> {
+        let is = |h: &Head| matches!(h, Head::Flag { flag, .. } if *flag == kind);
+        match self.value(answer, is)? {
+            Value::Logit(logit) => Some(*logit),
+            _ => None,
+        }
     }
 }

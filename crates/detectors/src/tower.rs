@@ -10,7 +10,7 @@ use realscope_nn::exec::Exec;
 use realscope_nn::onnx::Graph;
 use realscope_nn::vit::{ClipVision, VitConfig};
 use realscope_nn::weights::WeightsError;
-use realscope_nn::{Cpu, Parameters, StateDict, quantize};
+use realscope_nn::{Cpu, Parameters, StateDict};
 
 /// Side of the tower's input in pixels.
 pub const SIDE: usize = 224;
@@ -131,7 +131,7 @@ pub fn network(
 
 #[cfg(test)]
 mod tests {
-    use realscope_engine::{self, EngineKind};
+    use realscope_engine::{self as engine, EngineKind, Threads};
 
     use super::*;
 
@@ -153,7 +153,7 @@ mod tests {
         let run = |deviations, heads: &[(&[f32], f32)]| {
             let network = network("test", &tower, deviations, heads);
             let engine = engine::load(EngineKind::Rten, network).expect("loads");
-            let output = engine.first(&pixels, [1, 3, SIDE, SIDE]).expect("runs");
+            let output = engine.run_all(&pixels, &[1, 3, SIDE, SIDE], &Threads::all()).expect("runs");
             output.values
         };
         // Widths of whole blocks, and one within a block.

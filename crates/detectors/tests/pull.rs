@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use realscope_detectors::onnx::sha256;
+use realscope_detectors::network::sha256;
 use realscope_detectors::pull::{Hub, PullError, Source};
 
 const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";

@@ -20,7 +20,7 @@ use parquet::arrow::ArrowWriter;
 use realscope::Scanner;
 use realscope::worker::Launch;
 use realscope_detectors::Tier;
-use realscope_detectors::onnx::sha256;
+use realscope_detectors::network::sha256;
 use realscope_media::video::{self, FOLDER, Sampling};
 use realscope_media::{Limits, Options};
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use realscope_detectors::calibration::Operating;
 use realscope_detectors::home::Home;
-use realscope_detectors::onnx::sha256;
+use realscope_detectors::network::sha256;
 use realscope_detectors::{
     Detector, DetectorError, Logit, Outputs, Probability, Tier, Window, catalog, default, window,
 };

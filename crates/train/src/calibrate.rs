@@ -14,7 +14,7 @@ use realscope_detectors::calibration::{
     Band, Calibration, Operating, StoredPoint, Tier, TierCalibration,
 };
 use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
-use realscope_detectors::onnx::{OnnxDetector, sha256};
+use realscope_detectors::network::{OnnxDetector, sha256};
 use realscope_detectors::{Detector, Logit, npr};
 use realscope_delivery::{self as delivery, Subsampling};
 use realscope_nn::efficientnet_lite::EfficientNetLite;

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use realscope_detectors::Logit;
 use realscope_detectors::calibration::{Calibration, Tier};
 use realscope_detectors::card::{Artwork, Card, Filter, Input, OutputKind, Status, Task, View};
-use realscope_detectors::onnx::{normalise, sha256};
+use realscope_detectors::network::{normalise, sha256};
 use realscope_detectors::tower;
 use realscope_detectors::window;
 use realscope_delivery::{self as delivery, DeliveryError, Subsampling};

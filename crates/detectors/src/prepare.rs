@@ -1,26 +1,10 @@
-//! Which parts of a picture a detector looks at.
+//! From a picture to the samples that a detector is shown.
 
 use image::RgbImage;
 use realscope_delivery::{self as delivery, DeliveryError};
 
 use crate::card::{Input, View};
-
-/// A part of a picture as a network sees it.
-#[derive(Clone, Debug)]
-pub struct Window {
-    /// Left edge in the picture.
-    pub left: u32,
-    /// Top edge in the picture.
-    pub top: u32,
-    /// Width in the picture.
-    pub width: u32,
-    /// Height in the picture.
-    pub height: u32,
-    /// Whether it shows the whole picture resized.
-    pub whole: bool,
-    /// Pixels of the network's size.
-    pub pixels: RgbImage,
-}
+use crate::{DetectorError, Place, Rect, Sample};
 
 /// Positions of `side` that cover `size`: evenly spread, at least one, no two the same.
 fn positions(size: u32, side: u32, most: u32) -> Vec<u32> {
@@ -40,7 +24,7 @@ fn positions(size: u32, side: u32, most: u32) -> Vec<u32> {
 /// to high texture first, spread over the picture. Flat windows (sky, paper) show how nothing was
 /// made and are used only where there is nothing else.
 #[must_use]
-pub fn native(picture: &RgbImage, side: u32, most: usize) -> Vec<Window> {
+pub fn windows(picture: &RgbImage, side: u32, most: usize) -> Vec<Sample> {
     let (width, height) = picture.dimensions();
     let mut candidates: Vec<(u32, u32, f64)> = Vec::new();
     for top in positions(height, side, 8) {
@@ -83,23 +67,20 @@ fn texture(picture: &RgbImage, left: u32, top: u32, side: u32) -> f64 {
 
 /// The window at (`left`, `top`); what is smaller than `side` is continued by reflection.
 #[must_use]
-pub fn cut(picture: &RgbImage, left: u32, top: u32, side: u32) -> Window {
+pub fn cut(picture: &RgbImage, left: u32, top: u32, side: u32) -> Sample {
     let (width, height) = picture.dimensions();
     let w = side.min(width - left.min(width));
     let h = side.min(height - top.min(height));
     let pixels = delivery::crop(picture, left, top, w, h);
-    Window {
+    let rect = Rect {
         left,
         top,
         width: w,
         height: h,
-        whole: false,
-        pixels: if (w, h) == (side, side) {
-            pixels
-        } else {
-            reflect(&pixels, side)
-        },
-    }
+    };
+    let exact = (w, h) == (side, side);
+    let frame = if exact { pixels } else { reflect(&pixels, side) };
+    sample(frame, rect, false)
 }
 
 /// The picture in the middle of a square of `side` pixels, its borders continued by reflection.
@@ -121,35 +102,61 @@ pub fn reflect(picture: &RgbImage, side: u32) -> RgbImage {
     })
 }
 
-/// All windows of a picture for a card's input.
+fn sample(frame: RgbImage, rect: Rect, whole: bool) -> Sample {
+    Sample {
+        frames: vec![frame],
+        place: Place {
+            rect,
+            whole,
+            ..Place::default()
+        },
+    }
+}
+
+/// All samples of a picture for a card's input, in a fixed order.
 ///
 /// # Errors
-/// [`DeliveryError`] of the resizer.
-pub fn all(picture: &RgbImage, input: &Input) -> Result<Vec<Window>, DeliveryError> {
+/// [`DetectorError::Sample`] of an input that shows no single picture (a face, a clip), [`DetectorError::Delivery`]
+/// of the resizer.
+pub fn picture(picture: &RgbImage, id: &str, input: &Input) -> Result<Vec<Sample>, DetectorError> {
+    let refused = |what: &str| DetectorError::Sample {
+        id: id.into(),
+        reason: format!("it sees {what}, this is a whole picture"),
+    };
     Ok(match input.view {
-        View::Windows => native(picture, input.size, input.max_windows),
+        View::Windows { most } => windows(picture, input.size, most),
         View::Squash => vec![squash(picture, input)?],
         View::ShorterSide => vec![shorter_side(picture, input)?],
-        View::WholeAndWindows => {
-            let mut windows = vec![shorter_side(picture, input)?];
-            windows.extend(native(picture, input.size, input.max_windows));
-            windows
+        View::WholeAndWindows { most } => {
+            let mut samples = vec![shorter_side(picture, input)?];
+            samples.extend(windows(picture, input.size, most));
+            samples
         }
+        View::Face { .. } => return Err(refused("faces")),
+        View::Clip { .. } => return Err(refused("clips")),
     })
 }
 
-fn squash(picture: &RgbImage, input: &Input) -> Result<Window, DeliveryError> {
-    Ok(Window {
+/// The whole picture at the input's size, aspect ratio not kept.
+///
+/// # Errors
+/// [`DeliveryError`] of the resizer.
+pub fn squash(picture: &RgbImage, input: &Input) -> Result<Sample, DeliveryError> {
+    let rect = Rect {
         left: 0,
         top: 0,
         width: picture.width(),
         height: picture.height(),
-        whole: true,
-        pixels: delivery::resize(picture, input.size, input.size, input.filter.into())?,
-    })
+    };
+    let frame = delivery::resize(picture, input.size, input.size, input.filter.into())?;
+    Ok(sample(frame, rect, true))
 }
 
-fn shorter_side(picture: &RgbImage, input: &Input) -> Result<Window, DeliveryError> {
+/// The picture with its shorter side at the input's size, and of that the centre.
+///
+/// # Errors
+/// [`DeliveryError`] of the resizer.
+pub fn shorter_side(picture: &RgbImage, input: &Input) -> Result<Sample, DeliveryError> {
     let (width, height) = picture.dimensions();
     let side = input.size;
     let short = u64::from(width.min(height).max(1));
@@ -161,14 +168,14 @@ fn shorter_side(picture: &RgbImage, input: &Input) -> Result<Window, DeliveryErr
     let (w, h) = (scaled(width), scaled(height));
     let resized = delivery::resize(picture, w, h, input.filter.into())?;
     let square = width.min(height);
-    Ok(Window {
+    let rect = Rect {
         left: (width - square) / 2,
         top: (height - square) / 2,
         width: square,
         height: square,
-        whole: true,
-        pixels: delivery::crop(&resized, (w - side) / 2, (h - side) / 2, side, side),
-    })
+    };
+    let frame = delivery::crop(&resized, (w - side) / 2, (h - side) / 2, side, side);
+    Ok(sample(frame, rect, true))
 }
 
 #[cfg(test)]
@@ -186,11 +193,12 @@ mod tests {
             (641, 480),
         ] {
             let picture = RgbImage::from_fn(w, h, |x, y| image::Rgb([x as u8, y as u8, 7]));
-            let windows = native(&picture, 128, 6);
-            assert!(!windows.is_empty() && windows.len() <= 6);
-            for window in windows {
-                assert_eq!(window.pixels.dimensions(), (128, 128));
-                assert!(window.left + window.width <= w && window.top + window.height <= h);
+            let samples = windows(&picture, 128, 6);
+            assert!(!samples.is_empty() && samples.len() <= 6);
+            for sample in samples {
+                assert_eq!(sample.frames[0].dimensions(), (128, 128));
+                let rect = sample.place.rect;
+                assert!(rect.left + rect.width <= w && rect.top + rect.height <= h);
             }
         }
     }
@@ -205,6 +213,7 @@ mod tests {
             };
             image::Rgb([v; 3])
         });
-        assert!(native(&picture, 128, 4).iter().all(|w| w.left >= 384));
+        let samples = windows(&picture, 128, 4);
+        assert!(samples.iter().all(|s| s.place.rect.left >= 384));
     }
 }

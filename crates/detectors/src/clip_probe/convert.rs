@@ -1,33 +1,17 @@
-//! `clip-probe`: a light head on all that the blocks of a frozen CLIP ViT-B/16 image tower yield.
-//!
-//! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091): class token and mean patch token of
-//! many blocks, one linear layer, fitted so that blocks which do not help weigh little. The head lies in the
-//! binary; the encoder is imported by the user. A head reads the numbers of one encoder file and of
-//! no other, so its card names that file's hash and another file is refused.
-//!
-//! The same construction, packed, is the [`crate::default`] detector; [`crate::tower`] builds both.
+//! The deployed file of `clip-probe`, from the encoder that the user brings.
 
 use std::path::Path;
 
+use realscope_engine::packed;
+use realscope_nn::StateDict;
 use realscope_nn::vit::VitConfig;
-use realscope_nn::{StateDict, quantize};
 
-use crate::onnx::sha256;
-use crate::{Card, DetectorError, tower};
+use super::{ENTRY, ID};
+use crate::card::Card;
+use crate::network::sha256;
+use crate::{DetectorError, tower};
 
-/// Stable id.
-pub const ID: &str = "clip-probe";
-
-static CARD: &str = include_str!("../models/clip-probe.toml");
-static HEAD: &[u8] = include_bytes!("../models/clip-probe.safetensors");
-
-/// The card, without the hash of a network that is not there yet.
-///
-/// # Errors
-/// [`DetectorError::Corrupt`] when the build carries a damaged card.
-pub fn card() -> Result<Card, DetectorError> {
-    Card::parse(ID, CARD)
-}
+static HEAD: &[u8] = include_bytes!("head.safetensors");
 
 fn corrupt(reason: String) -> DetectorError {
     DetectorError::Corrupt {
@@ -40,8 +24,8 @@ fn corrupt(reason: String) -> DetectorError {
 ///
 /// # Errors
 /// [`DetectorError::Corrupt`] when the file is another encoder than the one the head was trained on.
-pub fn convert(file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
-    let card = card()?;
+pub(super) fn convert(file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
+    let card = (ENTRY.card)()?;
     let head = StateDict::from_safetensors(HEAD).map_err(corrupt)?;
     join(card, &head, file)
 }
@@ -57,7 +41,7 @@ fn join(mut card: Card, head: &StateDict, file: &Path) -> Result<(Card, Vec<u8>)
             file.display()
         )));
     }
-    let heads = tower::heads(head, if card.artwork.is_some() { 2 } else { 1 }).map_err(corrupt)?;
+    let heads = tower::heads(head, card.heads.len()).map_err(corrupt)?;
     let config = VitConfig::clip_b16();
     let statistics = 2 * config.depth * config.hidden;
     let width = heads[0].0.len();
@@ -66,7 +50,7 @@ fn join(mut card: Card, head: &StateDict, file: &Path) -> Result<(Card, Vec<u8>)
     }
     let tower = tower::tower(file, config.depth).map_err(|e| corrupt(e.to_string()))?;
     let float = tower::network(ID, &tower, false, &heads);
-    let onnx = quantize::dynamic_int8(&float).map_err(|e| corrupt(e.to_string()))?;
+    let onnx = packed::dynamic_int8(&float).map_err(|e| corrupt(e.to_string()))?;
     card.weights_sha256 = sha256(&onnx);
     Ok((card, onnx))
 }
@@ -92,7 +76,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let file = folder.path().join("encoder.onnx");
         std::fs::write(&file, b"not the encoder").expect("writes");
-        let mut card = card().expect("reads");
+        let mut card = (ENTRY.card)().expect("reads");
         card.encoder_sha256 = Some(sha256(b"not the encoder"));
         let head = StateDict::from_safetensors(HEAD).expect("a head");
         assert!(join(card, &head, &file).is_err());
@@ -101,8 +85,8 @@ mod tests {
     #[test]
     fn the_head_fits_the_tower() {
         let head = StateDict::from_safetensors(HEAD).expect("a head");
-        let card = card().expect("reads");
-        let count = if card.artwork.is_some() { 2 } else { 1 };
+        let card = (ENTRY.card)().expect("reads");
+        let count = card.heads.len();
         for (weight, _) in tower::heads(&head, count).expect("heads") {
             assert!(weight.len().is_multiple_of(2 * 768) && weight.len() <= 24 * 768);
             assert!(weight.iter().all(|w| w.is_finite()));
