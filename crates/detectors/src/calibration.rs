@@ -107,6 +107,9 @@ pub struct Calibration {
     /// `decision_threshold`; `None` for that threshold itself.
     #[serde(default)]
     pub doubt_threshold: Option<f64>,
+    /// How far a re-delivery may lower and raise a picture's log-odds; `None` where it was not measured.
+    #[serde(default)]
+    pub delivery_reach: Option<[f64; 2]>,
     /// AUC on matched validation pictures with its 95% interval by group.
     pub matched_auc: f64,
     /// Lower bound of that interval.
@@ -170,6 +173,20 @@ impl Calibration {
         } else {
             Band::Low
         }
+    }
+
+    /// Whether re-deliveries could change the band of a picture's `probability`: whether some probability within reach
+    /// gives another one. Where the reach was not measured, they always could.
+    #[must_use]
+    pub fn deliveries_matter(&self, probability: f64, accuse: Option<f64>) -> bool {
+        let Some([fall, rise]) = self.delivery_reach else {
+            return true;
+        };
+        let odds = (probability / (1.0 - probability)).ln();
+        let at = |odds: f64| 1.0 / (1.0 + (-odds).exp());
+        let range = [at(odds - fall), at(odds + rise)];
+        let alone = [probability; 2];
+        self.band(probability, range, accuse) != self.band(probability, alone, accuse)
     }
 
     /// Calibrated probability of a logit.
@@ -244,6 +261,7 @@ mod tests {
             decision_threshold: 0.5,
             generated_threshold: None,
             doubt_threshold: None,
+            delivery_reach: None,
             matched_auc: 0.5,
             matched_auc_low: 0.4,
             matched_auc_high: 0.6,
@@ -288,6 +306,26 @@ mod tests {
             ..c
         };
         assert_eq!(plain.band(0.55, [0.4, 0.6], Some(0.9)), Band::Doubt);
+    }
+
+    #[test]
+    fn deliveries_matter_within_their_reach() {
+        let c = Calibration {
+            decision_threshold: 0.5,
+            doubt_threshold: Some(0.75),
+            delivery_reach: Some([2.1, 2.0]),
+            ..calibration()
+        };
+        // Log-odds of .8 are 1.386: from .352 on (-.614) they can be reached.
+        for (p, matters) in [(0.34, false), (0.36, true), (0.78, false), (0.81, true), (0.9, false)] {
+            // .78 is in doubt whatever the deliveries say; .9 (2.197) stays above .5 (0).
+            assert_eq!(c.deliveries_matter(p, Some(0.8)), matters, "{p}");
+        }
+        let unknown = Calibration {
+            delivery_reach: None,
+            ..c
+        };
+        assert!(unknown.deliveries_matter(0.01, Some(0.8)));
     }
 
     #[test]

@@ -271,6 +271,12 @@ pub enum Head {
 }
 
 impl Head {
+    /// Whether it says generated or not.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Self::Binary { .. })
+    }
+
     /// Name of the network's output; `None` for the first.
     #[must_use]
     pub fn output(&self) -> Option<&str> {

@@ -1,17 +1,22 @@
-//! Scanning pictures: from bytes to a verdict that says why.
+//! Scanning: from bytes or frames to a verdict that says why.
 //!
-//! Owns: decoding in killable worker processes, scoring under re-deliveries, the verdict and its
-//! words, the record and its reports.
-//! Refuses: a verdict on what cannot be decoded; a verdict from metadata.
+//! Owns: the [`Scanner`] (decoding in killable worker processes, a bounded queue in front of the detector, scoring
+//! under re-deliveries), the verdict and its words, the [`record`] and its reports.
+//! Refuses: a verdict on what cannot be decoded; an accusation from metadata.
 //!
-//! Open first: [`scan::Scanner`], then [`verdict`].
+//! Open first: [`scanner::Scanner`], then [`verdict`].
 
-pub mod heatmap;
+pub mod cancel;
+pub mod lane;
+pub mod map;
+pub mod provenance;
 pub mod record;
 pub mod report;
-pub mod scan;
+pub mod scanner;
 pub mod verdict;
 pub mod worker;
 
+pub use cancel::Cancel;
+pub use lane::{Decoding, Launch};
 pub use record::Record;
-pub use scan::{Config, Scanner};
+pub use scanner::{Options, ScanError, Scanner, Source};

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use realscope_detectors::Tier;
 use realscope_media::{Facts, metadata::Metadata};
 use serde::{Deserialize, Serialize};
 
 /// Version of the record's layout.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What a scan says of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,7 @@ impl Verdict {
 
 /// What made the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Always `realscope`.
     pub name: String,
@@ -52,19 +54,24 @@ pub struct Tool {
     pub calibration_id: Option<String>,
 }
 
-/// Range of the probability over re-deliveries of the same pixels.
+/// Re-deliveries of the same pixels and the range of the probability over them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Interval {
-    /// Lowest.
+    /// Lowest of those that were run.
     pub low: f64,
-    /// Highest.
+    /// Highest of those that were run.
     pub high: f64,
-    /// Probability by delivery.
+    /// Probability by delivery, for those that were run; `native` always is.
     pub deliveries: BTreeMap<String, f64>,
+    /// Deliveries that were not run, because no re-delivery of a validation picture moved a score as far as it would
+    /// take to change this verdict.
+    pub skipped: Vec<String>,
 }
 
 /// Probabilities by kind of manipulation; null until a validated head exists.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClassProbabilities {
     /// Whole picture generated.
     pub generated: Option<f64>,
@@ -75,6 +82,7 @@ pub struct ClassProbabilities {
 /// A detector's part. The first decides; the embedded one may follow, asked whether the picture looks painted or drawn
 /// where the first may accuse and cannot tell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DetectorScore {
     /// Stable id.
     pub id: String,
@@ -86,40 +94,138 @@ pub struct DetectorScore {
     pub calibrated: Option<f64>,
 }
 
-/// One piece of evidence.
+/// What evidence rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceKind {
+    /// A detector's score of the pixels; the only kind that feeds the verdict.
+    Pixels,
+    /// A measured property that helps a reader.
+    Context,
+    /// What the file declares.
+    Metadata,
+}
+
+/// One piece of evidence, in words for a reader who is no expert.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// Stable code.
     pub code: String,
-    /// `pixels`, `context` or `metadata`.
-    pub kind: String,
-    /// Sentence for people.
-    pub sentence: String,
+    /// What it rests on.
+    pub kind: EvidenceKind,
+    /// What was measured or found.
+    pub measured: String,
+    /// What is usual; null where nothing was measured to compare with.
+    pub usual: Option<String>,
+    /// What it means; null where it speaks for itself.
+    pub meaning: Option<String>,
     /// Measured value.
     pub value: Option<f64>,
     /// Change of the verdict's log-odds when this input is left out; 0 for what does not feed it.
     pub weight: f64,
 }
 
+impl Evidence {
+    /// A remark that feeds no verdict.
+    pub(crate) fn remark(code: &str, kind: EvidenceKind, measured: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            kind,
+            measured: measured.into(),
+            usual: None,
+            meaning: None,
+            value: None,
+            weight: 0.0,
+        }
+    }
+
+    pub(crate) fn valued(mut self, value: f64) -> Self {
+        self.value = Some(value);
+        self
+    }
+
+    pub(crate) fn usually(mut self, usual: impl Into<String>) -> Self {
+        self.usual = Some(usual.into());
+        self
+    }
+
+    pub(crate) fn meaning(mut self, meaning: impl Into<String>) -> Self {
+        self.meaning = Some(meaning.into());
+        self
+    }
+}
+
+/// What a file says of its own making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Declared {
+    /// It was generated.
+    Generated,
+    /// It was edited.
+    Edited,
+    /// A camera took it.
+    Captured,
+    /// Nothing.
+    None,
+}
+
+impl Declared {
+    /// Word in reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Generated => "generated",
+            Self::Edited => "edited",
+            Self::Captured => "captured",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Whether content credentials are whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Integrity {
+    /// They fit the file.
+    Valid,
+    /// They do not.
+    Invalid,
+}
+
+/// Whether the signer of content credentials is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// On a trust list that the user gave.
+    Trusted,
+    /// Not on it.
+    Untrusted,
+    /// No trust list was given.
+    NotChecked,
+}
+
 /// What the file declares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Provenance {
-    /// `generated`, `edited`, `captured` or `none`.
-    pub declared: String,
+    /// The strongest claim.
+    pub declared: Declared,
     /// What was found, in words.
     pub found: Vec<String>,
-    /// Integrity of content credentials: `valid`, `invalid` or null without any.
-    pub integrity: Option<String>,
-    /// Trust in their signer: `trusted`, `untrusted`, `not_checked` or null.
-    pub trust: Option<String>,
+    /// Integrity of content credentials; null without any.
+    pub integrity: Option<Integrity>,
+    /// Trust in their signer; null without any.
+    pub trust: Option<Trust>,
     /// Where declaration and pixels disagree.
     pub contradictions: Vec<String>,
     /// Marks that cannot be read here.
     pub not_checkable: Vec<String>,
 }
 
-/// Summary of a heat map.
+/// A window that speaks loud.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Region {
     /// Left edge in pixels.
     pub x: u32,
@@ -133,13 +239,24 @@ pub struct Region {
     pub probability: Option<f64>,
 }
 
+/// Whether validation data carry a rate that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperatingStatus {
+    /// They do.
+    Ok,
+    /// Too few authentic validation pictures in the tier.
+    InsufficientData,
+}
+
 /// Threshold for `--max-fpr`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OperatingRecord {
-    /// `ok` or `insufficient_data`.
-    pub status: String,
+    /// Whether there is one.
+    pub status: OperatingStatus,
     /// Quality tier of the picture.
-    pub tier: String,
+    pub tier: Tier,
     /// Rate that was asked for.
     pub max_fpr: f64,
     /// Threshold; null when data are insufficient.
@@ -154,10 +271,22 @@ pub struct OperatingRecord {
     pub negatives: usize,
 }
 
-/// Picture facts in a record.
+/// What was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// A still picture.
+    Picture,
+    /// A video or an animation, by its frames.
+    Video,
+}
+
+/// Facts of a picture or video in a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Media {
-    /// Format by content.
+    /// Picture or video.
+    pub kind: MediaKind,
+    /// Format by content; `pixels` for frames that a caller handed over.
     pub format: String,
     /// Width in pixels, upright.
     pub width: u32,
@@ -182,25 +311,164 @@ impl Media {
             map.remove(key);
         }
         Self {
+            kind: MediaKind::Picture,
             format: facts.format.name().into(),
             width: facts.width,
             height: facts.height,
             facts: map,
         }
     }
+
+    /// Of `count` frames that a caller handed over.
+    #[must_use]
+    pub fn frames(width: u32, height: u32, count: usize) -> Self {
+        Self {
+            kind: if count == 1 {
+                MediaKind::Picture
+            } else {
+                MediaKind::Video
+            },
+            format: "pixels".into(),
+            width,
+            height,
+            facts: BTreeMap::new(),
+        }
+    }
+}
+
+/// A stretch of a video with a score of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// First instant in seconds.
+    pub start_s: f64,
+    /// One past the last.
+    pub end_s: f64,
+    /// Calibrated probability; null without calibration.
+    pub probability: Option<f64>,
+}
+
+/// A face over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Track {
+    /// Number of the track.
+    pub id: u32,
+    /// First instant in seconds.
+    pub start_s: f64,
+    /// One past the last.
+    pub end_s: f64,
+    /// Calibrated probability; null without calibration.
+    pub probability: Option<f64>,
+}
+
+/// A map over the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskRecord {
+    /// Detector.
+    pub detector: String,
+    /// Cells across.
+    pub columns: usize,
+    /// Cells down.
+    pub rows: usize,
+    /// Calibrated probability by cell, row-major.
+    pub probabilities: Vec<f32>,
+}
+
+/// A likely generator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attribution {
+    /// Name of the generator or family.
+    pub generator: String,
+    /// Its probability among those that are known.
+    pub probability: f64,
 }
 
 /// Why a file has no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// There is no such file.
+    NotFound,
+    /// The file cannot be read.
+    Unreadable,
+    /// It holds no bytes.
+    Empty,
+    /// Its content is no picture.
+    NotAPicture,
+    /// A picture in a format without a decoder here.
+    Unsupported,
+    /// The data end before the picture does.
+    Truncated,
+    /// The data contradict the format.
+    Corrupt,
+    /// A bound would be passed.
+    LimitExceeded,
+    /// It took too long.
+    Deadline,
+    /// The caller gave up.
+    Cancelled,
+    /// The queue is full.
+    Busy,
+    /// The decoding worker crashed.
+    WorkerCrashed,
+    /// No decoding worker can be started.
+    WorkerUnavailable,
+    /// No such detector.
+    DetectorUnknown,
+    /// The detector's weights are not installed.
+    DetectorNeedsWeights,
+    /// The detector's files are damaged.
+    DetectorCorrupt,
+    /// The detector is not made for this.
+    DetectorNotMadeFor,
+    /// The detector failed.
+    DetectorFailed,
+}
+
+impl ErrorCode {
+    /// Word in reports, the same as in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Unreadable => "unreadable",
+            Self::Empty => "empty",
+            Self::NotAPicture => "not_a_picture",
+            Self::Unsupported => "unsupported",
+            Self::Truncated => "truncated",
+            Self::Corrupt => "corrupt",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::Deadline => "deadline",
+            Self::Cancelled => "cancelled",
+            Self::Busy => "busy",
+            Self::WorkerCrashed => "worker_crashed",
+            Self::WorkerUnavailable => "worker_unavailable",
+            Self::DetectorUnknown => "detector_unknown",
+            Self::DetectorNeedsWeights => "detector_needs_weights",
+            Self::DetectorCorrupt => "detector_corrupt",
+            Self::DetectorNotMadeFor => "detector_not_made_for",
+            Self::DetectorFailed => "detector_failed",
+        }
+    }
+}
+
+/// Why a file has no verdict, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RecordError {
     /// Stable code.
-    pub code: String,
+    pub code: ErrorCode,
     /// Sentence for people.
     pub message: String,
 }
 
 /// The record of one file; every key is always present.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     /// Version of this layout.
     pub schema_version: u32,
@@ -223,7 +491,7 @@ pub struct Record {
     pub class_probabilities: ClassProbabilities,
     /// Range over re-deliveries; null on error or without calibration.
     pub interval: Option<Interval>,
-    /// Whether every delivery gives the same forced decision; null on error.
+    /// Whether every delivery gives the same forced decision; null on error and where deliveries were skipped.
     pub stable: Option<bool>,
     /// Detectors that ran.
     pub detectors: Vec<DetectorScore>,
@@ -235,6 +503,14 @@ pub struct Record {
     pub metadata: Option<Metadata>,
     /// Windows that speak loudest.
     pub regions: Vec<Region>,
+    /// Segments of a video; null for a picture.
+    pub timeline: Option<Vec<Segment>>,
+    /// Faces over time; null where none were followed.
+    pub tracks: Option<Vec<Track>>,
+    /// Maps; null where none were asked for.
+    pub masks: Option<Vec<MaskRecord>>,
+    /// Likely generators; null without a detector that tells.
+    pub attribution: Option<Vec<Attribution>>,
     /// Threshold for `--max-fpr`; null when that was not asked for.
     pub operating_point: Option<OperatingRecord>,
     /// Milliseconds by stage.
@@ -250,8 +526,8 @@ impl Record {
         tool: &Tool,
         path: &str,
         sha256: Option<String>,
-        code: &str,
-        message: &str,
+        code: ErrorCode,
+        message: impl Into<String>,
     ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -270,10 +546,14 @@ impl Record {
             provenance: None,
             metadata: None,
             regions: Vec::new(),
+            timeline: None,
+            tracks: None,
+            masks: None,
+            attribution: None,
             operating_point: None,
             timing_ms: BTreeMap::new(),
             error: Some(RecordError {
-                code: code.into(),
+                code,
                 message: message.into(),
             }),
         }

@@ -3,13 +3,15 @@
 
 use realscope_detectors::Calibration;
 use realscope_detectors::calibration::Band;
-use realscope_media::Facts;
 use realscope_signal::scope::Problem;
 
-use crate::record::{Provenance, Verdict};
+use crate::record::{Declared, Verdict};
 
 /// Shorter sides under this carry too little to judge, in pixels.
 pub const MIN_SIDE: u32 = 64;
+
+/// Code of a declaration of generation that the pixels do not show.
+pub const DECLARED_NOT_SEEN: &str = "declared_not_seen";
 
 /// What the verdict is made of.
 #[derive(Clone, Debug)]
@@ -31,7 +33,7 @@ pub struct Grounds<'a> {
     /// Whether the detector finds that the picture looks painted or drawn.
     pub artwork: bool,
     /// What the file declares.
-    pub declared: &'a str,
+    pub declared: Declared,
 }
 
 /// A verdict with the codes of what held it back.
@@ -61,7 +63,7 @@ pub fn decide(g: &Grounds<'_>) -> Decision {
     };
     let forced = |p: f64| p >= c.decision_threshold;
     let stable = forced(g.low) == forced(g.high);
-    let declared = matches!(g.declared, "generated" | "edited");
+    let declared = matches!(g.declared, Declared::Generated | Declared::Edited);
     let bar = c.generated_threshold.map(|own| g.threshold.unwrap_or(own));
     let mut verdict = match c.band(g.probability, [g.low, g.high], bar) {
         Band::Generated => Verdict::Generated,
@@ -116,7 +118,7 @@ pub fn decide(g: &Grounds<'_>) -> Decision {
     }
     if declared && verdict == Verdict::NoEvidence {
         reasons.push((
-            "declared_not_seen",
+            DECLARED_NOT_SEEN,
             "The file declares that it was generated or edited; the pixels do not show it.".into(),
         ));
         verdict = Verdict::Uncertain;
@@ -125,87 +127,6 @@ pub fn decide(g: &Grounds<'_>) -> Decision {
         verdict,
         stable,
         reasons,
-    }
-}
-
-/// IPTC digital source types that declare generation.
-const GENERATED: [&str; 4] = [
-    "trainedAlgorithmicMedia",
-    "algorithmicMedia",
-    "compositeSynthetic",
-    "dataDrivenMedia",
-];
-/// Those that declare an edit by such means.
-const EDITED: [&str; 4] = [
-    "compositeWithTrainedAlgorithmicMedia",
-    "algorithmicallyEnhanced",
-    "humanEdits",
-    "compositeCapture",
-];
-
-/// What the file declares, in one place.
-#[must_use]
-pub fn provenance(facts: &Facts) -> Provenance {
-    let m = &facts.metadata;
-    let mut found = Vec::new();
-    let mut source_types: Vec<(&str, &str)> = Vec::new();
-    for g in &m.generators {
-        found.push(match &g.model {
-            Some(model) => format!("{} in {} ({model})", g.tool, g.place),
-            None => format!("{} in {}", g.tool, g.place),
-        });
-    }
-    if let Some(t) = m
-        .xmp
-        .as_ref()
-        .and_then(|x| x.digital_source_type.as_deref())
-    {
-        source_types.push((t, "XMP"));
-    }
-    if let Some(c2pa) = &m.c2pa {
-        found.push(format!(
-            "content credentials, integrity {}, trust {}{}",
-            c2pa.integrity,
-            c2pa.trust,
-            c2pa.signer
-                .as_deref()
-                .map_or(String::new(), |s| format!(", signed by {s}"))
-        ));
-        source_types.extend(
-            c2pa.digital_source_types
-                .iter()
-                .map(|t| (t.as_str(), "C2PA")),
-        );
-    }
-    for (t, place) in &source_types {
-        found.push(format!("digital source type {t} ({place})"));
-    }
-    let any = |list: &[&str]| source_types.iter().any(|(t, _)| list.contains(t));
-    let camera = m
-        .exif
-        .as_ref()
-        .and_then(|e| Some((e.make.as_deref()?, e.model.as_deref()?)));
-    if let Some((make, model)) = camera {
-        found.push(format!("EXIF names the camera {make} {model}"));
-    }
-    let declared = if any(&GENERATED) || !m.generators.is_empty() {
-        "generated"
-    } else if any(&EDITED) {
-        "edited"
-    } else if any(&["digitalCapture"]) || camera.is_some() {
-        "captured"
-    } else {
-        "none"
-    };
-    Provenance {
-        declared: declared.into(),
-        found,
-        integrity: m.c2pa.as_ref().map(|c| c.integrity.clone()),
-        trust: m.c2pa.as_ref().map(|c| c.trust.clone()),
-        contradictions: Vec::new(),
-        not_checkable: vec![
-            "SynthID and other proprietary watermarks cannot be checked here.".into(),
-        ],
     }
 }
 
@@ -221,6 +142,7 @@ mod tests {
             decision_threshold: 0.5,
             generated_threshold: generated,
             doubt_threshold: None,
+            delivery_reach: None,
             matched_auc: 0.8,
             matched_auc_low: 0.7,
             matched_auc_high: 0.9,
@@ -234,7 +156,7 @@ mod tests {
         p: f64,
         low: f64,
         high: f64,
-        declared: &'a str,
+        declared: Declared,
     ) -> Grounds<'a> {
         Grounds {
             calibration: Some(c),
@@ -253,15 +175,15 @@ mod tests {
     fn a_high_stable_score_is_generated_only_where_validation_carries_it() {
         let c = calibration(Some(0.9));
         assert_eq!(
-            decide(&grounds(&c, 0.95, 0.9, 0.97, "none")).verdict,
+            decide(&grounds(&c, 0.95, 0.9, 0.97, Declared::None)).verdict,
             Verdict::Generated
         );
         assert_eq!(
-            decide(&grounds(&c, 0.8, 0.7, 0.9, "none")).verdict,
+            decide(&grounds(&c, 0.8, 0.7, 0.9, Declared::None)).verdict,
             Verdict::Uncertain
         );
         let c = calibration(None);
-        let d = decide(&grounds(&c, 0.99, 0.98, 0.995, "generated"));
+        let d = decide(&grounds(&c, 0.99, 0.98, 0.995, Declared::Generated));
         assert_eq!(d.verdict, Verdict::Uncertain);
         assert_eq!(d.reasons[0].0, "not_validated");
     }
@@ -270,15 +192,15 @@ mod tests {
     fn an_unstable_score_is_uncertain_on_both_sides() {
         let c = calibration(Some(0.6));
         assert_eq!(
-            decide(&grounds(&c, 0.95, 0.3, 0.97, "none")).verdict,
+            decide(&grounds(&c, 0.95, 0.3, 0.97, Declared::None)).verdict,
             Verdict::Uncertain
         );
         assert_eq!(
-            decide(&grounds(&c, 0.2, 0.1, 0.7, "none")).verdict,
+            decide(&grounds(&c, 0.2, 0.1, 0.7, Declared::None)).verdict,
             Verdict::Uncertain
         );
         // A delivery that would be no accusation either leaves a low score what it is.
-        let d = decide(&grounds(&c, 0.4, 0.3, 0.55, "none"));
+        let d = decide(&grounds(&c, 0.4, 0.3, 0.55, Declared::None));
         assert_eq!((d.verdict, d.stable), (Verdict::NoEvidence, false));
         assert!(d.reasons.is_empty());
     }
@@ -289,14 +211,14 @@ mod tests {
             doubt_threshold: Some(0.7),
             ..calibration(Some(0.9))
         };
-        let d = decide(&grounds(&c, 0.6, 0.4, 0.8, "none"));
+        let d = decide(&grounds(&c, 0.6, 0.4, 0.8, Declared::None));
         assert_eq!(
             (d.verdict, d.reasons[0].0),
             (Verdict::NoEvidence, "below_operating_point")
         );
-        let d = decide(&grounds(&c, 0.75, 0.72, 0.8, "none"));
+        let d = decide(&grounds(&c, 0.75, 0.72, 0.8, Declared::None));
         assert_eq!(d.verdict, Verdict::Uncertain);
-        let d = decide(&grounds(&c, 0.6, 0.4, 0.92, "none"));
+        let d = decide(&grounds(&c, 0.6, 0.4, 0.92, Declared::None));
         assert_eq!(
             (d.verdict, d.reasons[1].0),
             (Verdict::Uncertain, "unstable")
@@ -309,7 +231,7 @@ mod tests {
         for p in [0.05, 0.97] {
             let d = decide(&Grounds {
                 scope: Some(Problem::FlatGraphic),
-                ..grounds(&c, p, p, p, "none")
+                ..grounds(&c, p, p, p, Declared::None)
             });
             assert_eq!(
                 (d.verdict, d.reasons[0].0),
@@ -324,7 +246,7 @@ mod tests {
         let of = |p: f64| {
             decide(&Grounds {
                 artwork: true,
-                ..grounds(&c, p, p, p, "none")
+                ..grounds(&c, p, p, p, Declared::None)
             })
         };
         let d = of(0.97);
@@ -336,16 +258,16 @@ mod tests {
     fn declarations_only_ever_make_it_uncertain() {
         let c = calibration(Some(0.9));
         assert_eq!(
-            decide(&grounds(&c, 0.1, 0.05, 0.2, "captured")).verdict,
+            decide(&grounds(&c, 0.1, 0.05, 0.2, Declared::Captured)).verdict,
             Verdict::NoEvidence
         );
-        let d = decide(&grounds(&c, 0.1, 0.05, 0.2, "generated"));
+        let d = decide(&grounds(&c, 0.1, 0.05, 0.2, Declared::Generated));
         assert_eq!(
             (d.verdict, d.reasons[0].0),
             (Verdict::Uncertain, "declared_not_seen")
         );
         assert_eq!(
-            decide(&grounds(&c, 0.95, 0.9, 0.97, "captured")).verdict,
+            decide(&grounds(&c, 0.95, 0.9, 0.97, Declared::Captured)).verdict,
             Verdict::Generated
         );
     }

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use image::RgbImage;
 use realscope_signal::{Plane, fft};
 
-use crate::heatmap::HeatMap;
-use crate::record::{OperatingRecord, Record, Verdict};
+use crate::map::HeatMap;
+use crate::record::{Declared, Evidence, EvidenceKind, OperatingRecord, Record, Verdict};
 
 /// Columns of the CSV report.
 pub const CSV_COLUMNS: [&str; 12] = [
@@ -46,8 +46,8 @@ pub fn csv_row(r: &Record) -> [String; 12] {
         r.stable.map_or(String::new(), |s| s.to_string()),
         r.provenance
             .as_ref()
-            .map_or(String::new(), |p| p.declared.clone()),
-        r.error.as_ref().map_or(String::new(), |e| e.code.clone()),
+            .map_or(String::new(), |p| p.declared.word().into()),
+        r.error.as_ref().map_or(String::new(), |e| e.code.word().into()),
     ]
 }
 
@@ -77,8 +77,8 @@ pub fn text(r: &Record, colour: bool, verbose: bool) -> String {
             let declared = r
                 .provenance
                 .as_ref()
-                .filter(|p| p.declared != "none")
-                .map_or(String::new(), |p| format!("  declared: {}", p.declared));
+                .filter(|p| p.declared != Declared::None)
+                .map_or(String::new(), |p| format!("  declared: {}", p.declared.word()));
             format!("{} {p}  {path}{declared}", paint(code, verdict.word()))
         }
         (None, Some(e)) => format!("{} {path}: {}", paint("35", "error"), visible(&e.message)),
@@ -94,7 +94,7 @@ pub fn text(r: &Record, colour: bool, verbose: bool) -> String {
             let _ = write!(
                 out,
                 "\n    {weight}  {}  [{}]",
-                visible(&e.sentence),
+                visible(&sentences(e)),
                 e.code
             );
         }
@@ -108,10 +108,25 @@ pub fn text(r: &Record, colour: bool, verbose: bool) -> String {
     out
 }
 
+/// What was measured, what is usual and what it means.
+fn sentences(e: &Evidence) -> String {
+    let parts = [Some(&e.measured), e.usual.as_ref(), e.meaning.as_ref()];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    parts.join(" ")
+}
+
+fn kind_word(kind: EvidenceKind) -> &'static str {
+    match kind {
+        EvidenceKind::Pixels => "pixels",
+        EvidenceKind::Context => "context",
+        EvidenceKind::Metadata => "metadata",
+    }
+}
+
 /// What a false-positive rate that was asked for means for the picture.
 fn operating_sentence(o: &OperatingRecord) -> String {
     let rate = 100.0 * o.max_fpr;
-    let tier = &o.tier;
+    let tier = o.tier.name();
     let (Some(threshold), Some(recall)) = (o.threshold, o.expected_recall) else {
         return format!(
             "A false-positive rate of at most {rate}% cannot be promised: {} authentic validation pictures of the \
@@ -237,7 +252,7 @@ pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>)
         );
     }
     if let Some(e) = &r.error {
-        let _ = write!(out, "{} ({})", escape(&e.message), escape(&e.code));
+        let _ = write!(out, "{} ({})", escape(&e.message), e.code.word());
     }
     out.push_str("</p>");
     if let Some(pixels) = pixels {
@@ -259,15 +274,15 @@ pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>)
     if !r.evidence.is_empty() {
         out.push_str("<table><tr><th>Evidence</th><th>Weight (log-odds)</th></tr>");
         for e in &r.evidence {
-            let weight = if e.kind == "pixels" {
+            let weight = if e.kind == EvidenceKind::Pixels {
                 format!("{:+.2}", e.weight)
             } else {
-                escape(&e.kind)
+                kind_word(e.kind).to_owned()
             };
             let _ = write!(
                 out,
                 "<tr><td>{}</td><td class=\"n\">{weight}</td></tr>",
-                escape(&e.sentence)
+                escape(&sentences(e))
             );
         }
         out.push_str("</table>");
@@ -309,8 +324,8 @@ mod tests {
     #[test]
     fn an_operating_point_is_put_in_words() {
         let mut o = OperatingRecord {
-            status: "ok".into(),
-            tier: "web".into(),
+            status: crate::record::OperatingStatus::Ok,
+            tier: realscope_detectors::Tier::Web,
             max_fpr: 0.01,
             threshold: Some(0.79),
             expected_recall: Some(0.455),

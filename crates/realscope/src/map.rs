@@ -1,7 +1,7 @@
 //! Sliding-window map of a detector at native resolution, and its drawing.
 
 use image::{RgbImage, imageops};
-use realscope_detectors::{Detector, DetectorError, Logit, window};
+use realscope_detectors::{Answer, Card, Sample, pool, prepare};
 
 /// Most windows of a map; larger pictures get a wider stride.
 const MAX_WINDOWS: usize = 400;
@@ -22,12 +22,16 @@ pub struct HeatMap {
 }
 
 /// Computes the map: windows of the detector's input size, at most half a window apart where the
-/// picture is small enough.
+/// picture is small enough. `infer` answers samples in order.
 ///
 /// # Errors
-/// [`DetectorError`].
-pub fn compute(detector: &dyn Detector, picture: &RgbImage) -> Result<HeatMap, DetectorError> {
-    let side = detector.map_side();
+/// Those of `infer`.
+pub fn compute<E>(
+    card: &Card,
+    picture: &RgbImage,
+    infer: impl FnOnce(Vec<Sample>) -> Result<Vec<Answer>, E>,
+) -> Result<HeatMap, E> {
+    let side = card.input.size;
     let (width, height) = picture.dimensions();
     let mut stride = (side / 2).max(1);
     let cells = |size: u32, stride: u32| (size.saturating_sub(side)).div_ceil(stride) as usize + 1;
@@ -42,17 +46,17 @@ pub fn compute(detector: &dyn Detector, picture: &RgbImage) -> Result<HeatMap, D
             .collect()
     };
     let (across, down) = (spans(columns, width), spans(rows, height));
-    let views: Vec<RgbImage> = down
+    let samples: Vec<Sample> = down
         .iter()
         .flat_map(|d| across.iter().map(move |a| (a[0], d[0])))
-        .map(|(left, top)| window::cut(picture, left, top, side).pixels)
+        .map(|(left, top)| prepare::cut(picture, left, top, side))
         .collect();
-    let values = detector
-        .map_logits(&views)?
+    let answers = infer(samples)?;
+    let values = pool::logits(card, &answers)
         .into_iter()
-        .map(|logit| match &detector.card().calibration {
-            Some(c) => c.probability(Logit(logit)).0 as f32,
-            None => (1.0 / (1.0 + (-logit).exp())) as f32,
+        .map(|logit| match &card.calibration {
+            Some(c) => c.probability(logit).0 as f32,
+            None => (1.0 / (1.0 + (-logit.0).exp())) as f32,
         })
         .collect();
     Ok(HeatMap {

@@ -1,0 +1,360 @@
+//! From pixels to a record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use image::RgbImage;
+use realscope_detectors::calibration::Operating;
+use realscope_detectors::card::FlagKind;
+use realscope_detectors::pool::{self, Flag};
+use realscope_detectors::{
+    Answer, Calibration, Card, Detector, DetectorError, Logit, Place, Sample, Tier, prepare,
+};
+use realscope_signal::scope;
+
+use super::deliveries::{self, NAMES, NATIVE};
+use super::{Deliveries, Pixels, Request, ScanError, Scanned, Scanner, evidence};
+use crate::map;
+use crate::provenance;
+use crate::record::{
+    ClassProbabilities, Declared, DetectorScore, Evidence, EvidenceKind, Interval, MaskRecord,
+    Media, OperatingRecord, OperatingStatus, Record, Region, SCHEMA_VERSION,
+};
+use crate::verdict::{self, Decision, Grounds};
+
+fn probability(card: &Card, logit: Logit) -> Option<f64> {
+    let calibration = card.calibration.as_ref()?;
+    Some(calibration.probability(logit).0)
+}
+
+/// A detector's part in the record.
+fn score(card: &Card, raw: Logit) -> DetectorScore {
+    DetectorScore {
+        id: card.id.clone(),
+        weights_sha256: card.weights_sha256.clone(),
+        raw: raw.0,
+        calibrated: probability(card, raw),
+    }
+}
+
+/// Samples of all frames, in order.
+fn samples(detector: &dyn Detector, frames: &[RgbImage]) -> Result<Vec<Sample>, DetectorError> {
+    let card = detector.card();
+    let each = frames
+        .iter()
+        .map(|frame| prepare::picture(frame, &card.id, &card.input));
+    Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// Re-deliveries of the samples of all frames, one delivery after the other.
+fn redelivered(frames: &[RgbImage], samples: &[Sample]) -> Result<Vec<Sample>, DetectorError> {
+    // Frames of a clip are of one size, and a frame has as many samples as any other.
+    let each = samples.len() / frames.len().max(1);
+    let mut by_delivery: [Vec<Sample>; NAMES.len()] = Default::default();
+    for (frame, own) in frames.iter().zip(samples.chunks(each.max(1))) {
+        let made = deliveries::redeliver(frame, own)?;
+        for (list, part) in by_delivery.iter_mut().zip(made.chunks(each.max(1))) {
+            list.extend_from_slice(part);
+        }
+    }
+    Ok(by_delivery.concat())
+}
+
+/// What a detector says of the pixels as they are.
+struct Native {
+    places: Vec<Place>,
+    logits: Vec<Logit>,
+    answers: Vec<Answer>,
+    raw: Logit,
+}
+
+impl Native {
+    fn new(card: &Card, places: Vec<Place>, answers: Vec<Answer>) -> Result<Self, DetectorError> {
+        let logits = pool::logits(card, &answers);
+        let raw = pool::mean(&logits).ok_or_else(|| DetectorError::Sample {
+            id: card.id.clone(),
+            reason: "it gave no score".into(),
+        })?;
+        Ok(Self {
+            places,
+            logits,
+            answers,
+            raw,
+        })
+    }
+}
+
+impl Scanner {
+    fn infer(
+        &self,
+        request: &Request<'_>,
+        detector: &Arc<dyn Detector>,
+        samples: Vec<Sample>,
+    ) -> Result<Vec<Answer>, ScanError> {
+        let options = request.options;
+        let until = request.until();
+        self.0
+            .queue
+            .infer(detector, samples, until, &options.cancel, options.when_full)
+    }
+
+    pub(super) fn judge(
+        &self,
+        request: &Request<'_>,
+        sha256: Option<String>,
+        pixels: Pixels<'_>,
+    ) -> Result<Scanned, ScanError> {
+        let options = request.options;
+        let (frames, facts) = match &pixels {
+            Pixels::Decoded(decoded) => {
+                (std::slice::from_ref(&decoded.pixels), Some(&decoded.facts))
+            }
+            Pixels::Frames(frames) => (*frames, None),
+        };
+        let first = frames.first().ok_or(ScanError::NoFrame)?;
+        let (width, height) = first.dimensions();
+        let quality = facts.and_then(|f| f.jpeg.as_ref()).map(|j| j.quality);
+        let tier = Tier::of(width.min(height), quality);
+        let detector = &self.0.detector;
+        let card = detector.card();
+        let calibration = card.calibration.as_ref();
+        let operating = options
+            .max_fpr
+            .map(|rate| operating(tier, rate, calibration));
+        let threshold = operating.as_ref().and_then(|o| o.threshold);
+        let accuse = calibration
+            .and_then(|c| c.generated_threshold)
+            .map(|own| threshold.unwrap_or(own));
+
+        let begun = Instant::now();
+        let samples = samples(detector.as_ref(), frames)?;
+        let count = samples.len();
+        // One call where all are run in any case: the engine then shares the cores better.
+        let always = options.deliveries == Deliveries::All || calibration.is_none();
+        let mut shown = samples.clone();
+        if always {
+            shown.extend(redelivered(frames, &samples)?);
+        }
+        let mut answers = self.infer(request, detector, shown)?;
+        let mut others = answers.split_off(count.min(answers.len()));
+        let native = Native::new(card, samples.iter().map(|s| s.place).collect(), answers)?;
+        let p = probability(card, native.raw);
+        let matter = |p| calibration.is_some_and(|c| c.deliveries_matter(p, accuse));
+        let run = always || p.is_some_and(matter);
+        if run && !always {
+            others = self.infer(request, detector, redelivered(frames, &samples)?)?;
+        }
+        let others = pool::logits(card, &others);
+        let deliveries: Vec<Logit> = others.chunks(count.max(1)).filter_map(pool::mean).collect();
+        let mut detectors = vec![score(card, native.raw)];
+        let mut look = Flag::of(card, FlagKind::Artwork, &native.places, &native.answers);
+        if look.is_none()
+            && let Some(other) = &self.0.flags
+        {
+            let samples = self::samples(other.as_ref(), frames)?;
+            let places = samples.iter().map(|s| s.place).collect();
+            let said = Native::new(other.card(), places, self.infer(request, other, samples)?)?;
+            look = Flag::of(
+                other.card(),
+                FlagKind::Artwork,
+                &said.places,
+                &said.answers,
+            );
+            detectors.push(score(other.card(), said.raw));
+        }
+        let scoring = begun.elapsed();
+
+        let interval = p.map(|p| interval(card, p, &deliveries));
+        let mut provenance = facts.map(provenance::of);
+        let declared = provenance.as_ref().map_or(Declared::None, |p| p.declared);
+        let decision = verdict::decide(&Grounds {
+            calibration,
+            probability: p.unwrap_or(0.5),
+            low: interval.as_ref().map_or(0.5, |i| i.low),
+            high: interval.as_ref().map_or(0.5, |i| i.high),
+            threshold,
+            short_side: width.min(height),
+            scope: scope::problem(first),
+            artwork: look.is_some_and(Flag::raised),
+            declared,
+        });
+
+        let begun = Instant::now();
+        let mut evidence = evidence::of_samples(card, &native.places, &native.logits, tier);
+        evidence.extend(reasons(&decision));
+        if let Some(provenance) = &mut provenance {
+            contradictions(&decision, calibration, p, provenance);
+        }
+        if let Some(look) = look.filter(|l| l.raised()) {
+            let remark = "The whole picture looks painted or drawn.";
+            evidence.push(
+                Evidence::remark("looks_painted", EvidenceKind::Context, remark)
+                    .valued(look.logit.0),
+            );
+        }
+        evidence.extend(evidence::context(first, facts));
+        evidence.extend(provenance.iter().flat_map(|p| &p.found).map(|found| {
+            let sentence = format!("The file declares: {found}.");
+            Evidence::remark("declared", EvidenceKind::Metadata, sentence)
+        }));
+        let heatmap = if options.draw {
+            let until = request.until();
+            Some(map::compute(card, first, |samples| {
+                let queue = &self.0.queue;
+                queue.infer(detector, samples, until, &options.cancel, options.when_full)
+            })?)
+        } else {
+            None
+        };
+        let mut timing_ms = BTreeMap::new();
+        timing_ms.insert("score".into(), scoring.as_secs_f64() * 1e3);
+        timing_ms.insert("explain".into(), begun.elapsed().as_secs_f64() * 1e3);
+        timing_ms.insert("total".into(), request.begun.elapsed().as_secs_f64() * 1e3);
+        let record = Record {
+            schema_version: SCHEMA_VERSION,
+            tool: self.0.tool.clone(),
+            path: options.path.clone(),
+            sha256,
+            media: Some(match facts {
+                Some(facts) => Media::new(facts),
+                None => Media::frames(width, height, frames.len()),
+            }),
+            verdict: Some(decision.verdict),
+            probability: p,
+            decision_threshold: calibration.map(|c| c.decision_threshold),
+            class_probabilities: ClassProbabilities::default(),
+            stable: run.then_some(decision.stable),
+            interval,
+            detectors,
+            evidence,
+            metadata: facts.map(|f| f.metadata.clone()),
+            provenance,
+            regions: regions(card, &native),
+            timeline: None,
+            tracks: None,
+            masks: heatmap.as_ref().map(|m| {
+                vec![MaskRecord {
+                    detector: card.id.clone(),
+                    columns: m.columns,
+                    rows: m.rows,
+                    probabilities: m.values.clone(),
+                }]
+            }),
+            attribution: None,
+            operating_point: operating,
+            timing_ms,
+            error: None,
+        };
+        let pixels = match pixels {
+            _ if !options.draw => None,
+            Pixels::Decoded(decoded) => Some(decoded.pixels),
+            Pixels::Frames(frames) => frames.first().cloned(),
+        };
+        Ok(Scanned {
+            record,
+            heatmap,
+            pixels,
+        })
+    }
+}
+
+fn interval(card: &Card, native: f64, logits: &[Logit]) -> Interval {
+    let mut values = BTreeMap::from([(NATIVE.to_owned(), native)]);
+    values.extend(
+        NAMES
+            .iter()
+            .zip(logits)
+            .filter_map(|(name, logit)| Some(((*name).to_owned(), probability(card, *logit)?))),
+    );
+    let skipped = NAMES.iter().filter(|n| !values.contains_key(**n));
+    Interval {
+        low: values.values().copied().fold(f64::INFINITY, f64::min),
+        high: values.values().copied().fold(f64::NEG_INFINITY, f64::max),
+        skipped: skipped.map(|n| (*n).to_owned()).collect(),
+        deliveries: values,
+    }
+}
+
+fn operating(tier: Tier, max_fpr: f64, calibration: Option<&Calibration>) -> OperatingRecord {
+    let negatives = calibration
+        .and_then(|c| c.tiers.iter().find(|t| t.tier == tier))
+        .map_or(0, |t| t.negatives.len());
+    let point = match calibration.map(|c| c.operating_point(tier, max_fpr)) {
+        Some(Operating::Point(p)) => Some(p),
+        _ => None,
+    };
+    let stored = calibration
+        .and_then(|c| c.stored_point(tier, max_fpr))
+        .filter(|_| point.is_some());
+    OperatingRecord {
+        status: if point.is_some() {
+            OperatingStatus::Ok
+        } else {
+            OperatingStatus::InsufficientData
+        },
+        tier,
+        max_fpr,
+        threshold: point.map(|p| p.threshold),
+        expected_recall: point.map(|p| p.recall),
+        recall_interval: stored.map(|s| s.recall_ci95),
+        fpr_interval: stored.map(|s| s.fpr_ci95),
+        negatives,
+    }
+}
+
+/// What kept the verdict from being clearer.
+fn reasons(decision: &Decision) -> impl Iterator<Item = Evidence> + '_ {
+    decision.reasons.iter().map(|(code, sentence)| {
+        let kind = if *code == verdict::DECLARED_NOT_SEEN {
+            EvidenceKind::Metadata
+        } else {
+            EvidenceKind::Context
+        };
+        Evidence::remark(code, kind, sentence)
+    })
+}
+
+/// Where declaration and pixels disagree.
+fn contradictions(
+    decision: &Decision,
+    calibration: Option<&Calibration>,
+    p: Option<f64>,
+    provenance: &mut crate::record::Provenance,
+) {
+    let not_seen = decision
+        .reasons
+        .iter()
+        .find(|(code, _)| *code == verdict::DECLARED_NOT_SEEN);
+    provenance
+        .contradictions
+        .extend(not_seen.map(|(_, sentence)| sentence.clone()));
+    let high = calibration.is_some_and(|c| p.is_some_and(|p| p >= c.decision_threshold));
+    if provenance.declared == Declared::Captured && high {
+        provenance.contradictions.push(
+            "The file declares a camera; the score of the pixels is on the generated side.".into(),
+        );
+    }
+}
+
+/// The three native windows with the highest logits.
+fn regions(card: &Card, native: &Native) -> Vec<Region> {
+    let mut ranked: Vec<(&Place, Logit)> = native
+        .places
+        .iter()
+        .zip(native.logits.iter().copied())
+        .filter(|(p, _)| !p.whole)
+        .collect();
+    ranked.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
+    ranked
+        .into_iter()
+        .take(3)
+        .map(|(place, logit)| Region {
+            x: place.rect.left,
+            y: place.rect.top,
+            width: place.rect.width,
+            height: place.rect.height,
+            probability: probability(card, logit),
+        })
+        .collect()
+}

@@ -1,0 +1,437 @@
+//! One scanner for every caller: long-lived, shared by threads, bounded.
+
+mod deliveries;
+mod evidence;
+mod judge;
+mod ordered;
+mod queue;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use realscope_detectors::network::sha256;
+use realscope_detectors::{Detector, DetectorError};
+use realscope_engine::Threads;
+use realscope_media::{Decoded, Limits, MediaError, Options as DecodeOptions};
+use serde::Serialize;
+
+pub use deliveries::Deliveries;
+pub use queue::WhenFull;
+
+use crate::cancel::Cancel;
+use crate::lane::{DecodeError, Decoding, Lanes};
+use crate::map::HeatMap;
+use crate::record::{ErrorCode, Record, Tool};
+use queue::Queue;
+
+/// What is scanned.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// The bytes of one file, decoded in a worker.
+    Bytes(&'a [u8]),
+    /// Frames that the caller has: one for a picture. They are scored as they are.
+    Frames(&'a [RgbImage]),
+}
+
+/// How one source is scanned.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name of the source in its record.
+    pub path: String,
+    /// Scan what there is of a truncated JPEG.
+    pub allow_truncated: bool,
+    /// False-positive rate that a verdict may have.
+    pub max_fpr: Option<f64>,
+    /// Which re-deliveries are scored.
+    pub deliveries: Deliveries,
+    /// Also make the heat map and keep the pixels, for a report.
+    pub draw: bool,
+    /// Longest time, waiting included.
+    pub deadline: Duration,
+    /// What to do when the queue is full.
+    pub when_full: WhenFull,
+    /// The caller's way to give up.
+    pub cancel: Cancel,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            path: String::new(),
+            allow_truncated: false,
+            max_fpr: None,
+            deliveries: Deliveries::default(),
+            draw: false,
+            deadline: Duration::from_secs(30),
+            when_full: WhenFull::default(),
+            cancel: Cancel::default(),
+        }
+    }
+}
+
+/// Why a source has no verdict.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// It was not decoded.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The detector gave no answer.
+    #[error(transparent)]
+    Detector(#[from] DetectorError),
+    /// No frame was handed over.
+    #[error("there is no frame")]
+    NoFrame,
+    /// Frames of one clip have different sizes.
+    #[error("the frames have different sizes")]
+    FrameSizes,
+    /// The queue is full.
+    #[error("{waiting} requests wait already")]
+    Busy {
+        /// How many.
+        waiting: usize,
+    },
+    /// It took too long.
+    #[error("not scored within the deadline")]
+    Deadline,
+    /// The caller gave up.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl ScanError {
+    /// Stable machine code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Decode(DecodeError::Media(e)) => media_code(e),
+            Self::Decode(DecodeError::Deadline { .. }) | Self::Deadline => ErrorCode::Deadline,
+            Self::Decode(DecodeError::Cancelled) | Self::Cancelled => ErrorCode::Cancelled,
+            Self::Decode(DecodeError::Crashed { .. }) => ErrorCode::WorkerCrashed,
+            Self::Decode(DecodeError::Start { .. }) => ErrorCode::WorkerUnavailable,
+            Self::Detector(DetectorError::Unknown { .. }) => ErrorCode::DetectorUnknown,
+            Self::Detector(DetectorError::NeedsWeights { .. }) => ErrorCode::DetectorNeedsWeights,
+            Self::Detector(DetectorError::Corrupt { .. }) => ErrorCode::DetectorCorrupt,
+            Self::Detector(DetectorError::Sample { .. }) => ErrorCode::DetectorNotMadeFor,
+            Self::Detector(_) => ErrorCode::DetectorFailed,
+            Self::NoFrame => ErrorCode::Empty,
+            Self::FrameSizes => ErrorCode::Corrupt,
+            Self::Busy { .. } => ErrorCode::Busy,
+        }
+    }
+}
+
+fn media_code(e: &MediaError) -> ErrorCode {
+    match e {
+        MediaError::Empty => ErrorCode::Empty,
+        MediaError::NotAPicture { .. } => ErrorCode::NotAPicture,
+        MediaError::Unsupported { .. } => ErrorCode::Unsupported,
+        MediaError::Truncated { .. } => ErrorCode::Truncated,
+        MediaError::Limit { .. } => ErrorCode::LimitExceeded,
+        // `MediaError` may grow; what is new is a fault of the file until it has a code of its own.
+        _ => ErrorCode::Corrupt,
+    }
+}
+
+/// Why a scanner could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No detector was named.
+    #[error("a scanner needs a detector")]
+    NoDetector,
+    /// The detector has no binary head, so it gives no score.
+    #[error("detector `{id}` has no binary head")]
+    NoScore {
+        /// The detector.
+        id: String,
+    },
+    /// No thread could be started.
+    #[error("cannot start the scoring thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A record and, where asked for, what reports draw.
+pub struct Scanned {
+    /// The record.
+    pub record: Record,
+    /// Heat map over the picture.
+    pub heatmap: Option<HeatMap>,
+    /// Upright pixels, kept only for a report.
+    pub pixels: Option<RgbImage>,
+}
+
+/// What bears on a result; hashed into the record.
+#[derive(Serialize)]
+struct Settings<'a> {
+    detector: &'a str,
+    weights: &'a str,
+    flags: Option<&'a str>,
+    engine: &'a str,
+    profile: &'a str,
+    limits: &'a Limits,
+}
+
+/// Makes a [`Scanner`].
+#[derive(Clone, Default)]
+pub struct Builder {
+    detector: Option<Arc<dyn Detector>>,
+    flags: Option<Arc<dyn Detector>>,
+    decoding: Option<Decoding>,
+    threads: Option<usize>,
+    queue: Option<usize>,
+    limits: Limits,
+    engine: String,
+    profile: String,
+}
+
+impl Builder {
+    /// The detector that decides.
+    #[must_use]
+    pub fn detector(mut self, detector: Arc<dyn Detector>) -> Self {
+        self.detector = Some(detector);
+        self
+    }
+
+    /// A detector that is asked whether a picture looks painted or drawn, where the first one may accuse and cannot
+    /// tell.
+    #[must_use]
+    pub fn flags_from(mut self, detector: Arc<dyn Detector>) -> Self {
+        self.flags = Some(detector);
+        self
+    }
+
+    /// Where bytes are decoded; by default nowhere.
+    #[must_use]
+    pub fn decoding(mut self, decoding: Decoding) -> Self {
+        self.decoding = Some(decoding);
+        self
+    }
+
+    /// Threads that networks compute with; by default one a core.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Most requests that wait for a detector; by default 64.
+    #[must_use]
+    pub fn queue(mut self, capacity: usize) -> Self {
+        self.queue = Some(capacity);
+        self
+    }
+
+    /// Bounds of decoding.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Names of the engine and the profile in records.
+    #[must_use]
+    pub fn named(mut self, engine: &str, profile: &str) -> Self {
+        self.engine = engine.into();
+        self.profile = profile.into();
+        self
+    }
+
+    /// The scanner.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn build(self) -> Result<Scanner, BuildError> {
+        let detector = self.detector.ok_or(BuildError::NoDetector)?;
+        let card = detector.card();
+        if !card.heads.iter().any(realscope_detectors::card::Head::is_binary) {
+            return Err(BuildError::NoScore {
+                id: card.id.clone(),
+            });
+        }
+        let settings = Settings {
+            detector: &card.id,
+            weights: &card.weights_sha256,
+            flags: self.flags.as_ref().map(|d| d.card().id.as_str()),
+            engine: &self.engine,
+            profile: &self.profile,
+            limits: &self.limits,
+        };
+        let settings = serde_json::to_vec(&settings).unwrap_or_default();
+        let tool = Tool {
+            name: "realscope".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            engine: self.engine.clone(),
+            profile: self.profile.clone(),
+            config_sha256: sha256(&settings),
+            calibration_id: card.calibration.as_ref().map(|c| c.id.clone()),
+        };
+        let threads = match self.threads {
+            Some(count) => Threads::of(count),
+            None => Threads::all(),
+        };
+        let queue = Queue::new(self.queue.unwrap_or(64), threads).map_err(BuildError::Thread)?;
+        Ok(Scanner(Arc::new(Inner {
+            lanes: Lanes::new(&self.decoding.unwrap_or(Decoding::Off)),
+            detector,
+            flags: self.flags,
+            limits: self.limits,
+            tool,
+            queue,
+        })))
+    }
+}
+
+struct Inner {
+    detector: Arc<dyn Detector>,
+    flags: Option<Arc<dyn Detector>>,
+    lanes: Lanes,
+    queue: Queue,
+    limits: Limits,
+    tool: Tool,
+}
+
+/// Scans from any thread; clones share weights, lanes and queue.
+#[derive(Clone)]
+pub struct Scanner(Arc<Inner>);
+
+/// A request under way.
+struct Request<'a> {
+    options: &'a Options,
+    begun: Instant,
+}
+
+impl Request<'_> {
+    fn until(&self) -> Instant {
+        // A deadline beyond what the clock can tell is none.
+        let far = Duration::from_secs(365 * 24 * 3600);
+        self.begun + self.options.deadline.min(far)
+    }
+}
+
+impl Scanner {
+    /// Begins a scanner.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// What records say of the program.
+    #[must_use]
+    pub fn tool(&self) -> &Tool {
+        &self.0.tool
+    }
+
+    /// The detector that decides.
+    #[must_use]
+    pub fn detector(&self) -> &dyn Detector {
+        self.0.detector.as_ref()
+    }
+
+    /// Bounds of decoding.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Requests that wait for the detector now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.queue.len()
+    }
+
+    /// Decodes the bytes of one file in a worker.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(&self, bytes: &[u8], options: &Options) -> Result<Decoded, DecodeError> {
+        let decode = DecodeOptions {
+            allow_truncated: options.allow_truncated,
+        };
+        let (limits, cancel) = (&self.0.limits, &options.cancel);
+        self.0.lanes.with(options.deadline, cancel, |lane, left| {
+            lane.decode(bytes, limits, &decode, left, cancel)
+        })
+    }
+
+    /// Scans one source.
+    ///
+    /// # Errors
+    /// [`ScanError`]; [`Scanner::failed`] makes a record of it.
+    pub fn scan(&self, source: Source<'_>, options: &Options) -> Result<Scanned, ScanError> {
+        let request = Request {
+            options,
+            begun: Instant::now(),
+        };
+        match source {
+            Source::Bytes(bytes) => {
+                let hash = sha256(bytes);
+                let hashing = request.begun.elapsed();
+                let decoded = self.decode(bytes, options)?;
+                let decoding = request.begun.elapsed() - hashing;
+                let mut scanned = self.judge(&request, Some(hash), Pixels::Decoded(decoded))?;
+                let timing = &mut scanned.record.timing_ms;
+                timing.insert("hash".into(), hashing.as_secs_f64() * 1e3);
+                timing.insert("decode".into(), decoding.as_secs_f64() * 1e3);
+                Ok(scanned)
+            }
+            Source::Frames([]) => Err(ScanError::NoFrame),
+            Source::Frames([first, others @ ..])
+                if others.iter().any(|f| f.dimensions() != first.dimensions()) =>
+            {
+                Err(ScanError::FrameSizes)
+            }
+            Source::Frames(frames) => self.judge(&request, None, Pixels::Frames(frames)),
+        }
+    }
+
+    /// As [`Scanner::scan`], with an error as the record that says so.
+    pub fn record(&self, source: Source<'_>, options: &Options) -> Scanned {
+        self.scan(source, options).unwrap_or_else(|e| {
+            let hash = match source {
+                Source::Bytes(bytes) => Some(sha256(bytes)),
+                Source::Frames(_) => None,
+            };
+            Scanned {
+                record: self.failed(&options.path, hash, e.code(), e.to_string()),
+                heatmap: None,
+                pixels: None,
+            }
+        })
+    }
+
+    /// A record that says only why there is no verdict.
+    #[must_use]
+    pub fn failed(
+        &self,
+        path: &str,
+        sha256: Option<String>,
+        code: ErrorCode,
+        message: impl Into<String>,
+    ) -> Record {
+        Record::failed(&self.0.tool, path, sha256, code, message)
+    }
+
+    /// Does `work` on each item, as many side by side as there are lanes, and gives the outcomes to `take` in the order of
+    /// the items. The command line and evaluation share it.
+    ///
+    /// # Errors
+    /// The first of `take`; items that were not begun are left alone then.
+    pub fn scan_ordered<T: Send, R: Send, E>(
+        &self,
+        items: impl IntoIterator<Item = T, IntoIter: Send>,
+        work: impl Fn(&Self, T) -> R + Sync,
+        take: impl FnMut(R) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // One more than decode at once, so that the detector never waits for a reader.
+        let lanes = self.0.lanes.count() + 1;
+        ordered::ordered(lanes, items.into_iter(), |item| work(self, item), take)
+    }
+}
+
+/// What is judged.
+enum Pixels<'a> {
+    Decoded(Decoded),
+    Frames(&'a [RgbImage]),
+}
