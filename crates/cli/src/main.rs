@@ -5,10 +5,13 @@ mod output;
 
 mod args;
 mod config;
+#[cfg(feature = "lab")]
 mod data;
+#[cfg(feature = "lab")]
 mod eval;
 mod models;
 mod scan;
+#[cfg(feature = "lab")]
 mod train;
 
 use std::process::ExitCode;
@@ -23,9 +26,17 @@ fn main() -> ExitCode {
         Command::Scan(scan) => scan::run(*scan),
         Command::Models(models) => models::run(models),
         Command::Doctor { format } => models::doctor(format),
+        #[cfg(feature = "lab")]
         Command::Eval(command) => eval::run(command),
+        #[cfg(feature = "lab")]
         Command::Data(command) => data::run(command),
+        #[cfg(feature = "lab")]
         Command::Train(train) => train::run(&train),
+        #[cfg(not(feature = "lab"))]
+        Command::Eval(_) | Command::Data(_) | Command::Train(_) => Err(Failure::new(
+            2,
+            "this program scans; evaluation, data sets and training take a build with `--features lab`",
+        )),
         Command::Config { action } => config::run(action),
         Command::Completions { shell } => {
             let mut script = Vec::new();

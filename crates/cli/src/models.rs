@@ -1,27 +1,38 @@
 //! `realscope models` and `realscope doctor`.
 
+#[cfg(feature = "lab")]
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use realscope_detectors::DetectorError;
-use realscope_detectors::catalog::{self, Availability, Entry};
-use realscope_detectors::home::Home;
+use realscope_detectors::catalog::{self, Availability, Listed};
+#[cfg(feature = "lab")]
 use realscope_detectors::pull::{Hub, PullError, Source};
+use realscope_detectors::{DetectorError, Models};
+use realscope_engine::{EngineKind, ort};
 use realscope_media::video;
-use realscope_engine::{self, EngineKind};
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::args::{EngineChoice, ModelsCommand, TextFormat};
 use crate::config;
 
+/// Where the environment says that an ONNX Runtime library may be.
+fn search() -> ort::Search {
+    ort::Search {
+        file: std::env::var_os("ORT_DYLIB_PATH").map(Into::into),
+        folders: std::env::var_os("LD_LIBRARY_PATH")
+            .map(|v| std::env::split_paths(&v).collect())
+            .unwrap_or_default(),
+    }
+}
+
 /// The engine that a choice means.
 pub fn engine_kind(choice: EngineChoice) -> Result<EngineKind, Failure> {
     match choice {
         // The built-in engine needs nothing and gives the same numbers everywhere.
         EngineChoice::Auto | EngineChoice::Rten => Ok(EngineKind::Rten),
-        EngineChoice::Ort => engine::ort_library()
+        EngineChoice::Ort => ort::library(&search())
             .map(|_| EngineKind::Ort)
             .map_err(|e| Failure::new(5, e.to_string())),
     }
@@ -36,8 +47,8 @@ pub fn model_failure(e: &DetectorError) -> Failure {
     Failure::new(code, e.to_string())
 }
 
-fn home() -> Result<Home, Failure> {
-    Ok(Home::at(&config::load()?.home))
+fn models() -> Result<Models, Failure> {
+    Ok(Models::at(&config::load()?.home))
 }
 
 fn availability(a: Availability) -> &'static str {
@@ -48,7 +59,7 @@ fn availability(a: Availability) -> &'static str {
     }
 }
 
-fn row(entry: &Entry) -> Value {
+fn row(entry: &Listed) -> Value {
     let card = &entry.card;
     let sha = Some(&card.weights_sha256).filter(|h| !h.is_empty());
     json!({
@@ -60,8 +71,15 @@ fn row(entry: &Entry) -> Value {
         "licence": card.licence,
         "citation": card.citation,
         "calibrated": card.calibration.is_some(),
-        "engines": ["rten", "ort"],
+        "engines": card.engines,
+        "aliases": aliases(&card.id),
     })
+}
+
+/// Names that stand for an id now.
+fn aliases(id: &str) -> Vec<&'static str> {
+    let all = catalog::ALIASES.iter();
+    all.filter(|(_, of)| *of == id).map(|(name, _)| *name).collect()
 }
 
 fn print_json(value: &Value) -> Result<(), Failure> {
@@ -72,8 +90,8 @@ fn print_json(value: &Value) -> Result<(), Failure> {
 
 /// `realscope models ...`.
 pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
-    let home = home()?;
-    let entries = || catalog::entries(&home).map_err(|e| model_failure(&e));
+    let home = models()?;
+    let entries = || home.list().map_err(|e| model_failure(&e));
     match command {
         ModelsCommand::List { format } => {
             let entries = entries()?;
@@ -97,11 +115,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             }
         }
         ModelsCommand::Show { id, format } => {
-            let entries = entries()?;
-            let entry = entries
-                .iter()
-                .find(|e| e.card.id == id)
-                .ok_or_else(|| Failure::new(2, format!("unknown detector `{id}`")))?;
+            let entry = home.listed(&id).map_err(|e| model_failure(&e))?;
             if format == TextFormat::Json {
                 let card = serde_json::to_value(&entry.card)
                     .map_err(|e| Failure::new(2, e.to_string()))?;
@@ -133,13 +147,9 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             name,
             file,
             card,
-            native,
             format,
-        } => {
-            let files = [file.as_path()].into_iter().chain(native.as_deref());
-            let files: Vec<&Path> = files.collect();
-            install(&home, &name, &files, card.as_deref(), format)?;
-        }
+        } => install(&home, &name, &file, card.as_deref(), format)?,
+        #[cfg(feature = "lab")]
         ModelsCommand::Pull {
             name,
             repo,
@@ -159,15 +169,14 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                 PullError::Source(_) => Failure::new(2, e.to_string()),
                 _ => Failure::new(5, e.to_string()),
             })?;
-            install(&home, &name, &[&path], card.as_deref(), format)?;
+            install(&home, &name, &path, card.as_deref(), format)?;
         }
         ModelsCommand::Verify { id, format } => {
             let entries = entries()?;
-            if let Some(id) = &id
-                && !entries.iter().any(|e| &e.card.id == id)
-            {
-                return Err(Failure::new(2, format!("unknown detector `{id}`")));
-            }
+            let id = match id {
+                Some(name) => Some(home.listed(&name).map_err(|e| model_failure(&e))?.card.id),
+                None => None,
+            };
             let mut rows = Vec::new();
             let mut sound = true;
             for entry in entries {
@@ -176,7 +185,8 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                 if !named && !wanted {
                     continue;
                 }
-                let problem = catalog::load(&entry.card.id, &home, EngineKind::Rten)
+                let problem = home
+                    .get(&entry.card.id, EngineKind::Rten)
                     .err()
                     .map(|e| e.to_string());
                 sound &= problem.is_none();
@@ -204,6 +214,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
 }
 
 /// The hub that the environment names.
+#[cfg(feature = "lab")]
 fn hub() -> Hub {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     Hub {
@@ -216,14 +227,14 @@ fn hub() -> Hub {
 }
 
 fn install(
-    home: &Home,
+    home: &Models,
     name: &str,
-    files: &[&Path],
+    file: &Path,
     card: Option<&Path>,
     format: TextFormat,
 ) -> Result<(), Failure> {
     let card = home
-        .import(name, files[0], card, files.get(1).copied())
+        .import(name, file, card)
         .map_err(|e| Failure::new(5, e.to_string()))?;
     if format == TextFormat::Json {
         return print_json(&json!({
@@ -239,10 +250,10 @@ fn install(
 /// `realscope doctor`.
 pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
     let settings = config::load()?;
-    let home = Home::at(&settings.home);
-    let ort = engine::ort_library();
+    let home = Models::at(&settings.home);
+    let ort = ort::library(&search());
     let in_use = engine_kind(settings.engine)?;
-    let default = catalog::load("default", &home, in_use);
+    let default = home.get("default", in_use);
     let report = json!({
         "schema_version": 1,
         "version": env!("CARGO_PKG_VERSION"),

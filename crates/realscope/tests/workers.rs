@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use realscope::worker::{self, DecodeError, Lane, Launch};
+use realscope::lane::{DecodeError, Lane, Launch};
+use realscope::{Cancel, worker};
 use realscope_media::{Decoded, Limits, MediaError, Options, decode};
 
 /// Misbehaves on command; decodes everything else.
@@ -45,6 +46,7 @@ fn run(lane: &mut Lane, bytes: &[u8], seconds: f64) -> Result<(u32, u32), Decode
         &Limits::default(),
         &Options::default(),
         Duration::from_secs_f64(seconds),
+        &Cancel::default(),
     )
     .map(|d| d.pixels.dimensions())
 }
@@ -54,7 +56,8 @@ fn check(fault: &[u8], seconds: f64, expected: &str) -> Result<(), Failed> {
     let good = picture();
     assert_eq!(run(&mut lane, &good, 30.0), Ok((40, 30)));
     let error = run(&mut lane, fault, seconds).expect_err("the worker misbehaves");
-    assert_eq!(error.code(), expected, "{error}");
+    let code = realscope::ScanError::from(error.clone()).code();
+    assert_eq!(code.word(), expected, "{error}");
     assert_eq!(
         run(&mut lane, &good, 30.0),
         Ok((40, 30)),

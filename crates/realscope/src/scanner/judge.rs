@@ -106,11 +106,11 @@ impl Scanner {
         pixels: Pixels<'_>,
     ) -> Result<Scanned, ScanError> {
         let options = request.options;
-        let (frames, facts) = match &pixels {
+        let (frames, facts) = match pixels {
             Pixels::Decoded(decoded) => {
                 (std::slice::from_ref(&decoded.pixels), Some(&decoded.facts))
             }
-            Pixels::Frames(frames) => (*frames, None),
+            Pixels::Frames(frames) => (frames, None),
         };
         let first = frames.first().ok_or(ScanError::NoFrame)?;
         let (width, height) = first.dimensions();
@@ -246,15 +246,10 @@ impl Scanner {
             timing_ms,
             error: None,
         };
-        let pixels = match pixels {
-            _ if !options.draw => None,
-            Pixels::Decoded(decoded) => Some(decoded.pixels),
-            Pixels::Frames(frames) => frames.first().cloned(),
-        };
         Ok(Scanned {
             record,
             heatmap,
-            pixels,
+            pixels: options.draw.then(|| first.clone()),
         })
     }
 }

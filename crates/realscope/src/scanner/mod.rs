@@ -30,6 +30,8 @@ use queue::Queue;
 pub enum Source<'a> {
     /// The bytes of one file, decoded in a worker.
     Bytes(&'a [u8]),
+    /// A file that was decoded before, and the SHA-256 of its bytes.
+    Decoded(&'a Decoded, &'a str),
     /// Frames that the caller has: one for a picture. They are scored as they are.
     Frames(&'a [RgbImage]),
 }
@@ -160,6 +162,18 @@ pub struct Scanned {
     pub heatmap: Option<HeatMap>,
     /// Upright pixels, kept only for a report.
     pub pixels: Option<RgbImage>,
+}
+
+impl Scanned {
+    /// A record with nothing to draw.
+    #[must_use]
+    pub fn of(record: Record) -> Self {
+        Self {
+            record,
+            heatmap: None,
+            pixels: None,
+        }
+    }
 }
 
 /// What bears on a result; hashed into the record.
@@ -370,11 +384,14 @@ impl Scanner {
                 let hashing = request.begun.elapsed();
                 let decoded = self.decode(bytes, options)?;
                 let decoding = request.begun.elapsed() - hashing;
-                let mut scanned = self.judge(&request, Some(hash), Pixels::Decoded(decoded))?;
+                let mut scanned = self.judge(&request, Some(hash), Pixels::Decoded(&decoded))?;
                 let timing = &mut scanned.record.timing_ms;
                 timing.insert("hash".into(), hashing.as_secs_f64() * 1e3);
                 timing.insert("decode".into(), decoding.as_secs_f64() * 1e3);
                 Ok(scanned)
+            }
+            Source::Decoded(decoded, hash) => {
+                self.judge(&request, Some(hash.to_owned()), Pixels::Decoded(decoded))
             }
             Source::Frames([]) => Err(ScanError::NoFrame),
             Source::Frames([first, others @ ..])
@@ -391,13 +408,10 @@ impl Scanner {
         self.scan(source, options).unwrap_or_else(|e| {
             let hash = match source {
                 Source::Bytes(bytes) => Some(sha256(bytes)),
+                Source::Decoded(_, hash) => Some(hash.to_owned()),
                 Source::Frames(_) => None,
             };
-            Scanned {
-                record: self.failed(&options.path, hash, e.code(), e.to_string()),
-                heatmap: None,
-                pixels: None,
-            }
+            Scanned::of(self.failed(&options.path, hash, e.code(), e.to_string()))
         })
     }
 
@@ -432,6 +446,6 @@ impl Scanner {
 
 /// What is judged.
 enum Pixels<'a> {
-    Decoded(Decoded),
+    Decoded(&'a Decoded),
     Frames(&'a [RgbImage]),
 }

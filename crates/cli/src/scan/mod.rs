@@ -1,0 +1,275 @@
+//! `realscope scan`.
+
+mod inputs;
+mod print;
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use realscope::lane::{DecodeError, Lane};
+use realscope::scanner::{BuildError, Deliveries, Scanned};
+use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
+use realscope_detectors::card::FlagKind;
+use realscope_detectors::network::sha256;
+use realscope_detectors::{Detector, DetectorError, Models};
+use realscope_engine::Choice;
+use realscope_media::{Decoded, Limits};
+
+use crate::args::{ScanArgs, ScanFormat};
+use crate::config::{self, Settings};
+use crate::models::{engine_kind, model_failure};
+use crate::Failure;
+use inputs::{Fault, Input};
+use print::{Outcome, Printer};
+
+/// A single file that was read and decoded while the detector was loaded; taken once.
+type Ahead = Mutex<Option<Result<Option<(String, Result<Decoded, DecodeError>)>, Fault>>>;
+
+/// How this program serves as a decoding worker.
+pub fn launch() -> Result<Launch, Failure> {
+    Ok(Launch {
+        program: std::env::current_exe().map_err(|e| Failure::new(2, e.to_string()))?,
+        args: vec!["decode-worker".into()],
+    })
+}
+
+/// A detector, and the one that is asked about artwork where it may accuse and cannot tell.
+pub fn detectors(
+    models: &Models,
+    name: &str,
+    choice: Choice,
+) -> Result<(Arc<dyn Detector>, Option<Arc<dyn Detector>>), DetectorError> {
+    let detector = models.get(name, choice)?;
+    let card = detector.card();
+    let accuses = card
+        .calibration
+        .as_ref()
+        .is_some_and(|c| c.generated_threshold.is_some());
+    let flags = if accuses && card.flag_threshold(FlagKind::Artwork).is_none() {
+        Some(models.get("default", choice)?)
+    } else {
+        None
+    };
+    Ok((detector, flags))
+}
+
+/// Runs the command.
+pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
+    let settings = config::load()?;
+    let options = options(&args, &settings)?;
+    let mut inputs = inputs::collect(&args)?;
+    if inputs.is_empty() {
+        return Err(Failure::new(
+            2,
+            "no input: name a file, a folder or a pattern",
+        ));
+    }
+    let profile = args.profile.unwrap_or(settings.profile);
+    let detector = args
+        .detector
+        .clone()
+        .unwrap_or_else(|| profile.detector(settings.detector.clone()));
+    let choice = Choice {
+        kind: engine_kind(args.engine.unwrap_or(settings.engine))?,
+        // One picture is not worth the memory.
+        prepack: inputs.len() > 1,
+    };
+    let limits = Limits {
+        max_bytes: args.max_bytes.unwrap_or(settings.max_bytes),
+        max_pixels: args.max_pixels.unwrap_or(settings.max_pixels),
+        ..Limits::default()
+    };
+    let jobs = match args.jobs.unwrap_or(settings.jobs) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let worker = launch()?;
+    let models = Models::at(&settings.home);
+    // A single file is read and decoded while the detector is loaded.
+    let ahead: Ahead = Mutex::new(None);
+    let loaded = std::thread::scope(|scope| {
+        if let [input] = inputs.as_mut_slice() {
+            scope.spawn(|| {
+                let lane = Lane::new(worker.clone());
+                let opened = open(input, lane, &limits, &options);
+                *ahead.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+            });
+        }
+        detectors(&models, &detector, choice)
+    });
+    let (detector, flags) = loaded.map_err(|e| model_failure(&e))?;
+    let mut builder = Scanner::builder()
+        .detector(detector)
+        .decoding(Decoding::Processes {
+            lanes: jobs.min(inputs.len()),
+            worker,
+        })
+        .limits(limits)
+        .named(choice.kind.name(), profile.name());
+    if let Some(flags) = flags {
+        builder = builder.flags_from(flags);
+    }
+    let scanner = builder.build().map_err(|e| build_failure(&e))?;
+    if let Some(folder) = &args.heatmap {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Failure::new(2, format!("{}: {e}", folder.display())))?;
+    }
+    let mut printer = Printer::new(&args, &scanner);
+    printer.begin()?;
+    let bar = indicatif::ProgressBar::new(inputs.len() as u64);
+    if args.quiet || !std::io::stderr().is_terminal() || inputs.len() < 3 {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    let work = |scanner: &Scanner, input: Input| one(&args, scanner, &options, &ahead, input);
+    scanner.scan_ordered(inputs, work, |outcome| {
+        bar.inc(1);
+        printer.print(outcome)
+    })?;
+    bar.finish_and_clear();
+    Ok(print::exit_code(&args, &printer.end()?))
+}
+
+/// A scanner that could not be made.
+pub fn build_failure(e: &BuildError) -> Failure {
+    let code = if matches!(e, BuildError::Thread(_)) { 2 } else { 5 };
+    Failure::new(code, e.to_string())
+}
+
+fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
+    let deadline = args.deadline.unwrap_or(settings.deadline);
+    if !(deadline.is_finite() && deadline > 0.0) {
+        return Err(Failure::new(
+            2,
+            format!("--deadline {deadline}: must be positive"),
+        ));
+    }
+    if let Some(fpr) = args.max_fpr
+        && !(fpr > 0.0 && fpr < 1.0)
+    {
+        return Err(Failure::new(
+            2,
+            format!("--max-fpr {fpr}: must lie between 0 and 1"),
+        ));
+    }
+    Ok(Options {
+        allow_truncated: args.allow_truncated,
+        max_fpr: args.max_fpr,
+        deliveries: if args.all_deliveries {
+            Deliveries::All
+        } else {
+            Deliveries::AsNeeded
+        },
+        draw: args.heatmap.is_some() || args.format == ScanFormat::Html,
+        deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
+        ..Options::default()
+    })
+}
+
+/// Reads and decodes an input; `None` for what there is nothing to read of. It is read once: a pipe would not give its
+/// bytes a second time.
+fn open(
+    input: &Input,
+    mut lane: Lane,
+    limits: &Limits,
+    options: &Options,
+) -> Option<Result<Option<(String, Result<Decoded, DecodeError>)>, Fault>> {
+    let read;
+    let bytes = match input {
+        Input::Stdin(bytes) => bytes,
+        Input::File { path, named } => {
+            match inputs::read(path, *named, limits, options.deadline) {
+                Ok(Some(bytes)) => read = bytes,
+                Ok(None) => return Some(Ok(None)),
+                Err(fault) => return Some(Err(fault)),
+            }
+            &read
+        }
+        Input::Failed { .. } | Input::Skipped => return None,
+    };
+    let decode = realscope_media::Options {
+        allow_truncated: options.allow_truncated,
+    };
+    let decoded = lane.decode(bytes, limits, &decode, options.deadline, &Cancel::default());
+    Some(Ok(Some((sha256(bytes), decoded))))
+}
+
+/// What becomes of one input.
+fn one(
+    args: &ScanArgs,
+    scanner: &Scanner,
+    options: &Options,
+    ahead: &Ahead,
+    input: Input,
+) -> Outcome {
+    let skipped = || Outcome {
+        record: None,
+        html: String::new(),
+    };
+    let name = input.name();
+    let options = Options {
+        path: name.clone(),
+        ..options.clone()
+    };
+    let failed = |(code, message): Fault, hash: Option<String>| {
+        let record = scanner.failed(&name, hash, code, message);
+        finish(args, Scanned::of(record))
+    };
+    let ahead = ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match ahead {
+        Some(Ok(None)) => return skipped(),
+        Some(Err(fault)) => return failed(fault, None),
+        Some(Ok(Some((hash, Ok(decoded))))) => {
+            return finish(args, scanner.record(Source::Decoded(&decoded, &hash), &options));
+        }
+        Some(Ok(Some((hash, Err(e))))) => {
+            let e = ScanError::from(e);
+            return failed((e.code(), e.to_string()), Some(hash));
+        }
+        None => {}
+    }
+    match input {
+        Input::Stdin(bytes) => finish(args, scanner.record(Source::Bytes(&bytes), &options)),
+        Input::Failed { fault, .. } => failed(fault, None),
+        Input::Skipped => skipped(),
+        Input::File { path, named } => {
+            match inputs::read(&path, named, scanner.limits(), options.deadline) {
+                Ok(Some(bytes)) => finish(args, scanner.record(Source::Bytes(&bytes), &options)),
+                Ok(None) => skipped(),
+                Err(fault) => failed(fault, None),
+            }
+        }
+    }
+}
+
+/// Draws what was asked for.
+fn finish(args: &ScanArgs, scanned: Scanned) -> Outcome {
+    if let (Some(folder), Some(map), Some(pixels)) =
+        (&args.heatmap, &scanned.heatmap, &scanned.pixels)
+    {
+        let hash = scanned.record.sha256.clone().unwrap_or_default();
+        let stem: String = Path::new(&scanned.record.path)
+            .file_stem()
+            .map(|s| s.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let file = folder.join(format!("{stem}-{}.png", &hash[..8.min(hash.len())]));
+        if let Err(e) = map.overlay(pixels, 1600).save(&file) {
+            eprintln!("warning: {}: {e}", file.display());
+        }
+    }
+    let html = if args.format == ScanFormat::Html {
+        report::html_record(
+            &scanned.record,
+            scanned.pixels.as_ref(),
+            scanned.heatmap.as_ref(),
+        )
+    } else {
+        String::new()
+    };
+    Outcome {
+        record: Some(Box::new(scanned.record)),
+        html,
+    }
+}
