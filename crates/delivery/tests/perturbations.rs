@@ -57,7 +57,12 @@ fn outputs_stay_the_same() {
                 .deliver(&picture, generated, "a", 96, 7)
                 .expect("delivers")
                 .expect("encodes");
-            let _ = writeln!(made, "arm {} {generated} {}", arm.name(), hash(0, 0, &bytes));
+            let _ = writeln!(
+                made,
+                "arm {} {generated} {}",
+                arm.name(),
+                hash(0, 0, &bytes)
+            );
         }
     }
     // BLESS=1 writes the file anew, for a change of outputs that is meant and stated.
