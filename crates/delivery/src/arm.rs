@@ -5,8 +5,10 @@
 use image::RgbImage;
 use serde::Serialize;
 
+use crate::error::{DeliveryError, size_error};
+use crate::jpeg::{Subsampling, encode_jpeg};
 use crate::perturb::{self, Perturbation};
-use crate::{self as delivery, DeliveryError, Filter, Subsampling};
+use crate::resize::{Filter, crop, limit_edge, resize};
 
 /// One way of delivering every picture of a set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,20 +72,19 @@ impl Arm {
         let scaled = |by: f64| {
             let p = cut();
             let side = |v: u32| ((f64::from(v) * by).round() as u32).max(8);
-            delivery::resize(&p, side(p.width()), side(p.height()), Filter::Lanczos3)
+            resize(&p, side(p.width()), side(p.height()), Filter::Lanczos3)
         };
-        let jpeg = |p: &RgbImage, quality, subsampling| {
-            delivery::encode_jpeg(p, quality, subsampling).map(Some)
-        };
+        let jpeg =
+            |p: &RgbImage, quality, subsampling| encode_jpeg(p, quality, subsampling).map(Some);
         match self {
             Self::Native => Ok(None),
             Self::BothQ95 => jpeg(&cut(), 95, Subsampling::S444),
             Self::Web => {
-                let p = delivery::limit_edge(picture, 768, Filter::Lanczos3)?;
+                let p = limit_edge(picture, 768, Filter::Lanczos3)?;
                 jpeg(&p, 60, Subsampling::S420)
             }
             Self::Hard => {
-                let p = delivery::limit_edge(picture, 512, Filter::Lanczos3)?;
+                let p = limit_edge(picture, 512, Filter::Lanczos3)?;
                 jpeg(&p, 40, Subsampling::S420)
             }
             Self::FakesOnlyQ96 if generated => jpeg(&cut(), 96, Subsampling::S420),
@@ -107,7 +108,7 @@ pub fn central(picture: &RgbImage, side: u32) -> RgbImage {
         return picture.clone();
     }
     let (w, h) = (width.min(side), height.min(side));
-    delivery::crop(
+    crop(
         picture,
         (width - w) / 2 / 8 * 8,
         (height - h) / 2 / 8 * 8,
@@ -124,11 +125,7 @@ pub fn png(picture: &RgbImage) -> Result<Vec<u8>, DeliveryError> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture
         .write_to(&mut bytes, image::ImageFormat::Png)
-        .map_err(|e| DeliveryError::Size {
-            width: picture.width(),
-            height: picture.height(),
-            reason: e.to_string(),
-        })?;
+        .map_err(|e| size_error(picture.width(), picture.height(), e))?;
     Ok(bytes.into_inner())
 }
 
@@ -148,7 +145,8 @@ mod tests {
             Arm::HardScaled,
             Arm::FakesOnlyQ96,
         ] {
-            let made = [false, true].map(|l| arm.deliver(&picture, l, "a", 256, 1).expect("delivers"));
+            let made =
+                [false, true].map(|l| arm.deliver(&picture, l, "a", 256, 1).expect("delivers"));
             match arm {
                 Arm::FakesOnlyQ96 => assert_ne!(made[0], made[1]),
                 Arm::Native => assert_eq!(made, [None, None]),

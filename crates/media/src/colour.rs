@@ -2,7 +2,7 @@
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
-use crate::decode::Samples;
+use crate::codec::raw::Samples;
 
 pub(crate) struct Converted {
     pub rgb: Vec<u8>,

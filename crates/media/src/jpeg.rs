@@ -1,13 +1,8 @@
-//! JPEG: strict decoding, and the facts that its tables and markers hold (ITU-T T.81).
+//! Facts that the tables and markers of a JPEG hold (ITU-T T.81).
 
 use serde::{Deserialize, Serialize};
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
 
-use crate::decode::{Note, Options, Raw, Samples};
-use crate::{Limits, MediaError};
+use crate::container::jpeg::structure;
 
 /// What the markers of a JPEG tell of its making.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -69,78 +64,6 @@ fn nearest_quality(table: &[u16]) -> (u8, bool) {
     };
     let best = (1..=100).min_by_key(|q| distance(*q)).unwrap_or(50);
     (best, distance(best) == 0)
-}
-
-/// A marker segment of a JPEG.
-pub(crate) struct Segment<'a> {
-    pub marker: u8,
-    pub data: &'a [u8],
-}
-
-/// What walking the markers found.
-pub(crate) struct Structure<'a> {
-    /// Segments before and between the scans, without entropy-coded data.
-    pub segments: Vec<Segment<'a>>,
-    /// Whether the end marker was found.
-    pub end_marker: bool,
-    /// Offset just after the end marker, or the length of the file.
-    pub end: usize,
-}
-
-/// Walks the markers of the first picture of a file; stops at its end marker or where the
-/// structure breaks. Entropy-coded data is skipped, never searched for text.
-pub(crate) fn structure(bytes: &[u8]) -> Structure<'_> {
-    let mut segments = Vec::new();
-    let mut at = 2;
-    while at + 1 < bytes.len() {
-        if bytes[at] != 0xff {
-            break;
-        }
-        let marker = bytes[at + 1];
-        match marker {
-            0xff => at += 1,
-            0xd9 => {
-                return Structure {
-                    segments,
-                    end_marker: true,
-                    end: at + 2,
-                };
-            }
-            0x01 | 0xd0..=0xd8 => at += 2,
-            _ => {
-                let Some(len) = bytes
-                    .get(at + 2..at + 4)
-                    .map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])))
-                else {
-                    break;
-                };
-                let Some(data) = bytes.get(at + 4..at + 2 + len.max(2)) else {
-                    break;
-                };
-                segments.push(Segment { marker, data });
-                at += 2 + len.max(2);
-                if marker == 0xda {
-                    at = skip_entropy(bytes, at);
-                }
-            }
-        }
-    }
-    Structure {
-        segments,
-        end_marker: false,
-        end: bytes.len(),
-    }
-}
-
-/// Offset of the next marker that is neither a stuffed byte nor a restart marker.
-fn skip_entropy(bytes: &[u8], mut at: usize) -> usize {
-    while at + 1 < bytes.len() {
-        if bytes[at] == 0xff && !matches!(bytes[at + 1], 0x00 | 0xd0..=0xd7 | 0xff) {
-            return at;
-        }
-        at += 1;
-    }
-    bytes.len()
 }
 
 /// Facts from the markers.
@@ -211,129 +134,9 @@ fn subsampling(frame: &[u8]) -> String {
     .into()
 }
 
-fn error(e: &zune_jpeg::errors::DecodeErrors) -> MediaError {
-    let reason = format!("{e:?}");
-    let lower = reason.to_ascii_lowercase();
-    let format = "JPEG".to_owned();
-    if lower.contains("exhausted")
-        || lower.contains("no more bytes")
-        || lower.contains("not enough")
-        || lower.contains("premature")
-        || lower.contains("eof")
-    {
-        MediaError::Truncated { format, reason }
-    } else if lower.contains("unsupported") {
-        MediaError::Unsupported {
-            format: format!("JPEG variant ({reason})"),
-        }
-    } else {
-        MediaError::Corrupt { format, reason }
-    }
-}
-
-pub(crate) fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Raw, MediaError> {
-    let mut facts = facts(bytes);
-    let settings = |strict: bool, out: ColorSpace| {
-        DecoderOptions::default()
-            .set_strict_mode(strict)
-            .set_max_width(65_535)
-            .set_max_height(65_535)
-            .jpeg_set_max_scans(200)
-            .jpeg_set_out_colorspace(out)
-    };
-    let mut header =
-        JpegDecoder::new_with_options(ZCursor::new(bytes), settings(true, ColorSpace::RGB));
-    header.decode_headers().map_err(|e| error(&e))?;
-    let info = header.info().ok_or_else(|| MediaError::Corrupt {
-        format: "JPEG".into(),
-        reason: "no frame header".into(),
-    })?;
-    let (width, height) = (u32::from(info.width), u32::from(info.height));
-    // A progressive picture keeps every coefficient (two bytes) of every component while decoding.
-    let cost = if facts.progressive {
-        6 + 2 * u64::from(facts.components.max(1))
-    } else {
-        6
-    };
-    limits.check(u64::from(width), u64::from(height), cost)?;
-    let icc = header.icc_profile();
-    let exif = header.exif().cloned();
-    drop(header);
-    let mut notes = Vec::new();
-    if !facts.end_marker {
-        notes.push(Note::new("no_end_marker", "The JPEG has no end marker."));
-    }
-    if facts.trailing_bytes > 0 {
-        notes.push(Note::new(
-            "trailing_bytes",
-            format!("{} bytes follow the end of the JPEG.", facts.trailing_bytes),
-        ));
-    }
-    if facts.components == 4 {
-        notes.push(Note::new(
-            "cmyk",
-            "The CMYK colours were converted without a profile.",
-        ));
-    }
-    let pixels = if facts.end_marker {
-        run(bytes, settings(true, ColorSpace::RGB))?
-    } else {
-        // Without an end marker the picture is whole only if what follows does not matter: two
-        // different tails give the same pixels. Where data are missing, the tail is read as such.
-        let ended = [bytes, &[0xff, 0xd9]].concat();
-        let filled = [bytes, &[0xa5; 4096], &[0xff, 0xd9]].concat();
-        let first = run(&ended, settings(false, ColorSpace::RGB));
-        let second = run(&filled, settings(false, ColorSpace::RGB));
-        match (first, second) {
-            (Ok(first), Ok(second)) if first == second => first,
-            (Ok(first), _) if options.allow_truncated => {
-                notes.push(Note::new(
-                    "truncated",
-                    "Scanned what there is of a truncated picture.",
-                ));
-                first
-            }
-            _ => {
-                return Err(MediaError::Truncated {
-                    format: "JPEG".into(),
-                    reason: "entropy-coded data are missing".into(),
-                });
-            }
-        }
-    };
-    if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
-        return Err(MediaError::Corrupt {
-            format: "JPEG".into(),
-            reason: "the decoder returned another size".into(),
-        });
-    }
-    facts.thumbnail_bytes = exif
-        .as_deref()
-        .and_then(crate::metadata::exif::thumbnail_len);
-    facts.double_compression_hints = double_compression(&facts);
-    Ok(Raw {
-        samples: Samples::Rgb8(pixels),
-        width,
-        height,
-        bit_depth: 8,
-        animated: false,
-        icc: icc.filter(|_| facts.components == 3),
-        exif,
-        orientation: None,
-        jpeg: Some(facts),
-        notes,
-    })
-}
-
-fn run(bytes: &[u8], options: DecoderOptions) -> Result<Vec<u8>, MediaError> {
-    JpegDecoder::new_with_options(ZCursor::new(bytes), options)
-        .decode()
-        .map_err(|e| error(&e))
-}
-
 /// Hints from the tables: a resaved picture often carries tables whose chroma and luma qualities
 /// disagree, or a thumbnail of other quality. These are hints, never proof.
-fn double_compression(facts: &JpegFacts) -> Vec<String> {
+pub(crate) fn double_compression(facts: &JpegFacts) -> Vec<String> {
     let mut hints = Vec::new();
     if !facts.standard_tables
         && facts.quality >= 1

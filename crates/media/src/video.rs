@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use serde::Deserialize;
 
-use crate::{Format, Limits, MediaError};
+use crate::error::MediaError;
+use crate::format::Format;
+use crate::limits::Limits;
 
 /// Variable that names the folder of `ffmpeg` and `ffprobe`; without it they are looked up as any program.
 pub const FOLDER: &str = "REALSCOPE_FFMPEG";

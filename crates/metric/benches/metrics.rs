@@ -1,6 +1,6 @@
 //! Time of all measures and of the bootstrap, as a ratio to scikit-learn in the same run.
 //!
-//! `cargo bench -p realscope-eval` prints seconds; with `REALSCOPE_PYTHON` naming an interpreter that has
+//! `cargo bench -p realscope-metric` prints seconds; with `REALSCOPE_PYTHON` naming an interpreter that has
 //! NumPy and scikit-learn, also the ratio. `REALSCOPE_BENCH_ROWS` sets the number of rows (1,000,000).
 
 use std::process::Command;

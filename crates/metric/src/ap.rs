@@ -1,11 +1,11 @@
 //! Average precision: the sum over thresholds of precision times the recall gained, without
 //! interpolation; equal scores are one step (scikit-learn's `average_precision_score`).
 
-use super::View;
+use crate::scores::Drawn;
 
 /// The average; `None` without positives.
 #[must_use]
-pub fn average_precision(v: &View<'_>) -> Option<f64> {
+pub fn average_precision(v: &Drawn<'_>) -> Option<f64> {
     if v.positives == 0.0 {
         return None;
     }

@@ -1,10 +1,10 @@
 //! Area under the ROC curve; ties count half (Hanley and McNeil, Radiology 1982).
 
-use super::View;
+use crate::scores::Drawn;
 
 /// The area; `None` with a single class.
 #[must_use]
-pub fn auc(v: &View<'_>) -> Option<f64> {
+pub fn auc(v: &Drawn<'_>) -> Option<f64> {
     if !v.has_both() {
         return None;
     }

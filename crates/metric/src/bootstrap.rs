@@ -8,7 +8,7 @@ use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Scores, View};
+use crate::scores::{Drawn, Scores};
 
 /// An interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,7 +155,7 @@ pub fn intervals<const N: usize>(
     resamples: usize,
     seed: u64,
     edges: &[f64],
-    measures: impl Fn(&View<'_>) -> [Option<f64>; N] + Sync,
+    measures: impl Fn(&Drawn<'_>) -> [Option<f64>; N] + Sync,
 ) -> [Option<Interval>; N] {
     let strata = Strata::of(scores);
     let groups = scores.group_sizes().len();
@@ -227,7 +227,7 @@ mod tests {
             .collect()
     }
 
-    fn measured(v: &View<'_>) -> [Option<f64>; 8] {
+    fn measured(v: &Drawn<'_>) -> [Option<f64>; 8] {
         [
             accuracy::balanced_accuracy(v, v.at(0.37)),
             auc::auc(v),

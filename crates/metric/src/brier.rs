@@ -1,11 +1,11 @@
 //! Brier score: mean squared difference of probability and label (Brier 1950).
 
-use super::View;
+use crate::scores::Drawn;
 
 /// The score; `None` without rows or when scores are no probabilities.
 #[must_use]
-pub fn brier(v: &View<'_>) -> Option<f64> {
-    if v.total() == 0.0 || !v.scores.are_probabilities() {
+pub fn brier(v: &Drawn<'_>) -> Option<f64> {
+    if v.total() == 0.0 || !v.are_probabilities() {
         return None;
     }
     let sum: f64 = v

@@ -1,7 +1,7 @@
 //! Expected calibration error (Naeini et al., AAAI 2015): mean distance of mean probability and
 //! share of positives over bins, weighted by their size.
 
-use super::View;
+use crate::scores::Drawn;
 
 /// Number of bins.
 pub const BINS: usize = 15;
@@ -33,8 +33,8 @@ pub fn edges() -> [f64; BINS + 1] {
 /// Bins of equal width over `[0, 1]`, closed above: `(i/15, (i+1)/15]`, the first closed on both
 /// sides. `None` without rows or when scores are no probabilities.
 #[must_use]
-pub fn equal_width(v: &View<'_>) -> Option<[Bin; BINS]> {
-    if v.total() == 0.0 || !v.scores.are_probabilities() {
+pub fn equal_width(v: &Drawn<'_>) -> Option<[Bin; BINS]> {
+    if v.total() == 0.0 || !v.are_probabilities() {
         return None;
     }
     let mut bins = [Bin::default(); BINS];
@@ -49,8 +49,8 @@ pub fn equal_width(v: &View<'_>) -> Option<[Bin; BINS]> {
 /// Bins of equal mass by rank from low to high; the first `n mod 15` hold one row more. Equal
 /// scores keep the order of the data.
 #[must_use]
-pub fn equal_mass(v: &View<'_>) -> Option<[Bin; BINS]> {
-    if v.total() == 0.0 || !v.scores.are_probabilities() {
+pub fn equal_mass(v: &Drawn<'_>) -> Option<[Bin; BINS]> {
+    if v.total() == 0.0 || !v.are_probabilities() {
         return None;
     }
     let n = v.total() as u64;

@@ -1,10 +1,10 @@
 //! Equal error rate: where the ROC polygon meets `false negative rate = false positive rate`.
 
-use super::View;
+use crate::scores::Drawn;
 
 /// The rate, interpolated along the polygon; `None` with a single class.
 #[must_use]
-pub fn eer(v: &View<'_>) -> Option<f64> {
+pub fn eer(v: &Drawn<'_>) -> Option<f64> {
     if !v.has_both() {
         return None;
     }

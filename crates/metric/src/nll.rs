@@ -1,12 +1,12 @@
 //! Negative log-likelihood in nats; probabilities are kept a rounding error away from 0 and 1, as
 //! scikit-learn's `log_loss` does.
 
-use super::View;
+use crate::scores::Drawn;
 
 /// The mean; `None` without rows or when scores are no probabilities.
 #[must_use]
-pub fn nll(v: &View<'_>) -> Option<f64> {
-    if v.total() == 0.0 || !v.scores.are_probabilities() {
+pub fn nll(v: &Drawn<'_>) -> Option<f64> {
+    if v.total() == 0.0 || !v.are_probabilities() {
         return None;
     }
     let sum: f64 = v

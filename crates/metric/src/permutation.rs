@@ -5,7 +5,7 @@ use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::Scores;
+use crate::scores::Scores;
 
 /// One picture with both scores, ranks or decisions.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! Localization: F1, IoU and AUC of pixels, and the false-alarm rate on authentic pictures.
 
-use super::Scores;
+use crate::scores::Scores;
 
 /// Counts over pixels at a threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

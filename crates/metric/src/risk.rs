@@ -1,7 +1,7 @@
 //! Coverage-risk curve of abstention: decisions are kept in order of confidence `|p - threshold|`;
 //! the risk is the share of wrong ones among those kept (El-Yaniv and Wiener, JMLR 2010).
 
-use super::View;
+use crate::scores::Drawn;
 
 /// Share kept and share wrong among them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Kept {
 
 /// The curve, most confident first; equally confident rows come in together.
 #[must_use]
-pub fn coverage_risk(v: &View<'_>, threshold: f64) -> Vec<Kept> {
+pub fn coverage_risk(v: &Drawn<'_>, threshold: f64) -> Vec<Kept> {
     let row = |(p, positive, t): (f64, bool, f64)| {
         let wrong = (p >= threshold) != positive;
         ((p - threshold).abs(), t * f64::from(u8::from(wrong)), t)

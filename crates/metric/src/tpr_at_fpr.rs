@@ -1,7 +1,7 @@
 //! True positive rate at a false positive rate: the largest that a threshold reaches without more
 //! false alarms than allowed. No interpolation: a rate between two thresholds cannot be had.
 
-use super::View;
+use crate::scores::Drawn;
 
 /// Negatives that a rate of `fpr` needs to be more than a guess: `3 / fpr`, so that three false
 /// alarms are expected at the threshold.
@@ -12,7 +12,7 @@ pub fn needed_negatives(fpr: f64) -> usize {
 
 /// The rate; `None` with a single class.
 #[must_use]
-pub fn tpr_at_fpr(v: &View<'_>, fpr: f64) -> Option<f64> {
+pub fn tpr_at_fpr(v: &Drawn<'_>, fpr: f64) -> Option<f64> {
     if !v.has_both() {
         return None;
     }

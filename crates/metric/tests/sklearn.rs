@@ -1,11 +1,9 @@
 //! Every measure agrees with scikit-learn and SciPy on 200 random sets.
 
-use realscope_metric::{
-    Scores, View, accuracy, ap, auc, brier, ece, eer, f1, nll, tpr_at_fpr,
-};
+use realscope_metric::{Drawn, Scores, accuracy, ap, auc, brier, ece, eer, f1, nll, tpr_at_fpr};
 use serde_json::Value;
 
-fn measure(name: &str, v: &View<'_>) -> Option<f64> {
+fn measure(name: &str, v: &Drawn<'_>) -> Option<f64> {
     let at = v.at(0.5);
     match name {
         "accuracy" => accuracy::accuracy(v, at),

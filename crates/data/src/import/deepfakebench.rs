@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Import, text};
+use super::reader::{Import, text};
 use crate::manifest::{Item, ManifestError};
 
 fn polarity(label: &str) -> u8 {
@@ -127,7 +127,7 @@ fn frames(
             tier: tier.into(),
             ..Item::default()
         };
-        if import.seen.contains(&item.path) {
+        if import.has(&item.path) {
             // Listed again in a looser split (val equal to test, train that holds all).
             continue;
         }

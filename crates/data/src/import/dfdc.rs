@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::faceforensics::string;
-use super::{Import, text};
+use super::reader::{Import, string, text};
 use crate::manifest::{Item, ManifestError};
 
 fn label(word: &str) -> Option<u8> {

@@ -3,8 +3,7 @@
 
 use serde_json::Value;
 
-use super::faceforensics::string;
-use super::{Import, text};
+use super::reader::{Import, string, text};
 use crate::manifest::{Item, ManifestError};
 
 pub(super) fn read(import: &mut Import) -> Result<(), ManifestError> {
@@ -31,7 +30,7 @@ pub(super) fn read(import: &mut Import) -> Result<(), ManifestError> {
             let located = import.locate(image);
             let path = text(&located);
             // One picture may come with several texts.
-            if import.seen.contains(&path) {
+            if import.has(&path) {
                 continue;
             }
             let source = image.split('/').nth(1).unwrap_or_default().to_owned();

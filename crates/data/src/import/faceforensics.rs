@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde_json::Value;
 
-use super::{Import, is_media, text};
+use super::reader::{Import, is_media, text};
 use crate::manifest::{Item, ManifestError};
 
 /// Video that a file belongs to: the folder of frames, or the file without its extension.
@@ -238,9 +237,4 @@ pub(super) fn df40(import: &mut Import) -> Result<(), ManifestError> {
         });
     }
     Ok(())
-}
-
-/// Text of a JSON value that is a string.
-pub(super) fn string<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! Sets whose folders tell the class: plain folders, ForenSynths, GenImage.
 
-use super::{Import, is_media, text};
+use super::reader::{Import, is_media, text};
 use crate::manifest::{Item, ManifestError};
 
 /// Class that a folder's name tells.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Import, is_media, text};
+use super::reader::{Import, is_media, text};
 use crate::manifest::{Item, Manifest, ManifestError};
 
 fn split_of(list: &Path) -> &'static str {
@@ -139,7 +139,7 @@ pub(super) fn genvideo(import: &mut Import) -> Result<(), ManifestError> {
                 import.quarantine(text(&file), "not below Real or Fake");
                 continue;
             };
-            if import.seen.contains(&text(&file)) {
+            if import.has(&text(&file)) {
                 continue;
             }
             let label = u8::from(parts[at].eq_ignore_ascii_case("fake"));

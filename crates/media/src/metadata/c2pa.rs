@@ -9,8 +9,9 @@ use std::io::Cursor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cut;
-use crate::Format;
+use super::text::cut;
+use crate::container::{jpeg, png};
+use crate::format::Format;
 
 /// What a manifest store says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,11 +70,11 @@ pub(crate) fn read(bytes: &[u8], format: Format) -> Option<C2pa> {
 /// Whether the container has the place where a store lives.
 fn present(bytes: &[u8], format: Format) -> bool {
     match format {
-        Format::Jpeg => crate::jpeg::structure(bytes)
+        Format::Jpeg => jpeg::structure(bytes)
             .segments
             .iter()
             .any(|s| s.marker == 0xeb && s.data.starts_with(b"JP")),
-        Format::Png => crate::raster::png_chunks(bytes).any(|(kind, _)| kind == *b"caBX"),
+        Format::Png => png::chunks(bytes).any(|(kind, _)| kind == *b"caBX"),
         _ => false,
     }
 }

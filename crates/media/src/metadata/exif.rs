@@ -3,7 +3,7 @@
 use exif::{In, Tag, Value};
 use serde::{Deserialize, Serialize};
 
-use super::cut;
+use super::text::cut;
 
 /// Fields that speak of origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

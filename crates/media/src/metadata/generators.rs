@@ -1,22 +1,10 @@
 //! Traces that picture generators leave in metadata, recognised by the structure they write.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Metadata, cut};
-
-/// A trace of a generator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GeneratorMark {
-    /// The tool, as its makers call it.
-    pub tool: String,
-    /// Where the trace stands.
-    pub place: String,
-    /// Model or checkpoint, where the trace names one.
-    pub model: Option<String>,
-    /// Beginning of the prompt, where the trace holds one.
-    pub prompt: Option<String>,
-}
+use super::declared::Metadata;
+use super::mark::GeneratorMark;
+use super::text::cut;
 
 fn mark(tool: &str, place: &str) -> GeneratorMark {
     GeneratorMark {

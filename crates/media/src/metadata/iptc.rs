@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cut;
+use super::text::cut;
 
 /// Datasets that speak of origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,8 +16,10 @@ use rav1d::include::dav1d::headers::{
 use rav1d::include::dav1d::picture::Dav1dPicture;
 use rav1d::src::lib as dav1d;
 
-use crate::decode::{Note, Raw, Samples};
-use crate::{Limits, MediaError};
+use super::raw::{Raw, Samples};
+use crate::error::MediaError;
+use crate::limits::Limits;
+use crate::note::Note;
 
 fn corrupt(reason: impl Into<String>) -> MediaError {
     MediaError::Corrupt {

@@ -4,8 +4,13 @@ use std::io::Cursor;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
-use crate::decode::{Note, Raw, Samples};
-use crate::{Format, Limits, MediaError, format};
+use super::raw::{Raw, Samples};
+use crate::container::tiff::Directory;
+use crate::container::{gif, png};
+use crate::error::MediaError;
+use crate::format::Format;
+use crate::limits::Limits;
+use crate::note::Note;
 
 fn error(format: Format, e: &ImageError) -> MediaError {
     let format = format.name().to_owned();
@@ -112,52 +117,6 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
     })
 }
 
-/// The first directory of a TIFF (TIFF 6.0, section 2): tags, their values where those are single numbers of two or four
-/// bytes, and where the next directory begins (0: nowhere).
-struct Directory {
-    tags: Vec<(u32, u32)>,
-    next: u32,
-}
-
-impl Directory {
-    fn first(bytes: &[u8]) -> Option<Self> {
-        const LONG: u32 = 4;
-        let little = bytes.starts_with(b"II");
-        let number = |at: usize, len: usize| {
-            let digits = bytes.get(at..at.checked_add(len)?)?;
-            let join = |n: u32, digit: &u8| (n << 8) | u32::from(*digit);
-            Some(if little {
-                digits.iter().rev().fold(0, join)
-            } else {
-                digits.iter().fold(0, join)
-            })
-        };
-        let start = number(4, 4)? as usize;
-        let count = number(start, 2)? as usize;
-        let tags = (0..count)
-            .map(|i| {
-                let at = start + 2 + 12 * i;
-                let len = if number(at + 2, 2)? == LONG { 4 } else { 2 };
-                Some((number(at, 2)?, number(at + 8, len)?))
-            })
-            .collect::<Option<_>>()?;
-        let next = number(start + 2 + 12 * count, 4).unwrap_or(0);
-        Some(Self { tags, next })
-    }
-
-    /// What the first picture is if not the one that the file is for: a verdict on a preview would be one on another
-    /// picture. Cameras write DNGVersion, or a reduced version (NewSubfileType, bit 0) ahead of the raw photograph.
-    fn refused(&self) -> Option<&'static str> {
-        const DNG_VERSION: u32 = 0xc612;
-        const NEW_SUBFILE_TYPE: u32 = 0xfe;
-        self.tags.iter().find_map(|(tag, v)| match *tag {
-            DNG_VERSION => Some(format::RAW),
-            NEW_SUBFILE_TYPE if v & 1 == 1 => Some("TIFF that begins with a preview"),
-            _ => None,
-        })
-    }
-}
-
 fn bit_depth(bytes: &[u8], format: Format, colour: ColorType) -> u8 {
     match format {
         // IHDR stands first, its depth at byte 24.
@@ -168,64 +127,13 @@ fn bit_depth(bytes: &[u8], format: Format, colour: ColorType) -> u8 {
 
 fn animated(bytes: &[u8], format: Format) -> bool {
     match format {
-        Format::Png => png_chunks(bytes).any(|(kind, _)| kind == *b"acTL"),
+        Format::Png => png::chunks(bytes).any(|(kind, _)| kind == *b"acTL"),
         Format::Webp => {
             bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
         }
-        Format::Gif => gif_frames(bytes) > 1,
+        Format::Gif => gif::frames(bytes) > 1,
         _ => false,
     }
-}
-
-/// Image blocks of a GIF, told by their headers alone: decoding a frame to count it would claim whatever
-/// memory its header asks for.
-fn gif_frames(bytes: &[u8]) -> usize {
-    let table = |flags: u8| {
-        if flags & 0x80 == 0 {
-            0
-        } else {
-            3 << ((flags & 7) + 1)
-        }
-    };
-    let Some(flags) = bytes.get(10) else { return 0 };
-    let mut at = 13 + table(*flags);
-    let mut frames = 0;
-    let skip_blocks = |mut at: usize| {
-        while let Some(len) = bytes.get(at) {
-            at += 1 + usize::from(*len);
-            if *len == 0 {
-                break;
-            }
-        }
-        at
-    };
-    loop {
-        match bytes.get(at) {
-            Some(0x21) => at = skip_blocks(at + 2),
-            Some(0x2c) => {
-                let Some(flags) = bytes.get(at + 9) else {
-                    return frames;
-                };
-                frames += 1;
-                // A byte behind the local table gives the size of codes.
-                at = skip_blocks(at + 10 + table(*flags) + 1);
-            }
-            _ => return frames,
-        }
-    }
-}
-
-/// Chunks of a PNG as (type, data); ends at the first damaged one.
-pub(crate) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    let mut at = 8;
-    std::iter::from_fn(move || {
-        let head = bytes.get(at..at + 8)?;
-        let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let kind = [head[4], head[5], head[6], head[7]];
-        let data = bytes.get(at + 8..(at + 8).checked_add(len)?)?;
-        at = (at + 8).checked_add(len)?.checked_add(4)?;
-        Some((kind, data))
-    })
 }
 
 #[cfg(test)]
@@ -273,10 +181,10 @@ mod tests {
         let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/gif");
         let read = |name: &str| std::fs::read(corpus.join(name)).expect("seed");
         let moving = read("animated.gif");
-        assert_eq!(gif_frames(&moving), 2);
-        assert_eq!(gif_frames(&read("still.gif")), 1);
+        assert_eq!(gif::frames(&moving), 2);
+        assert_eq!(gif::frames(&read("still.gif")), 1);
         for end in 0..moving.len() {
-            assert!(gif_frames(&moving[..end]) <= 2);
+            assert!(gif::frames(&moving[..end]) <= 2);
         }
         // A second frame that claims 65,535 x 65,535 pixels costs nothing.
         // A graphic control block stands ahead of each frame.

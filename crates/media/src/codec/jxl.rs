@@ -2,8 +2,9 @@
 
 use jxl_oxide::{AllocTracker, EnumColourEncoding, JxlImage, PixelFormat, RenderingIntent};
 
-use crate::decode::{Raw, Samples};
-use crate::{Limits, MediaError};
+use super::raw::{Raw, Samples};
+use crate::error::MediaError;
+use crate::limits::Limits;
 
 fn error(e: impl std::fmt::Display) -> MediaError {
     let reason = e.to_string();

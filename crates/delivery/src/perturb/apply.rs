@@ -1,0 +1,91 @@
+//! An operation's effect: which function does it.
+
+use image::{RgbImage, imageops};
+
+use super::op::Op;
+use super::{codec, detail, overlay, paint, random, scale, tone};
+use crate::error::DeliveryError;
+use crate::jpeg::{Subsampling, through_jpeg};
+
+/// Applies an operation; `seed` and `path` choose what is random in it.
+///
+/// # Errors
+/// [`DeliveryError`] of a resizer or encoder.
+pub fn apply(
+    picture: &RgbImage,
+    op: &Op,
+    seed: u64,
+    path: &str,
+) -> Result<RgbImage, DeliveryError> {
+    Ok(match op {
+        Op::Jpeg { quality } => through_jpeg(picture, *quality, Subsampling::S420)?,
+        Op::Webp { quality } => codec::webp(picture, *quality)?,
+        Op::Avif { quality } => codec::avif(picture, *quality)?,
+        Op::Scale { factor, filter } => scale::by(picture, *factor, *filter)?,
+        Op::ShortSide { side } => scale::short_side(picture, *side)?,
+        Op::DownUp { divisor } => scale::down_up(picture, *divisor)?,
+        Op::Crop { keep } => scale::keep_centre(picture, *keep),
+        Op::Letterbox { share } => scale::letterbox(picture, *share),
+        Op::Screenshot => scale::screenshot(picture)?,
+        Op::Blur { sigma } => imageops::blur(picture, *sigma),
+        Op::Noise { sigma } => detail::noise(picture, *sigma, random::of(seed, path)),
+        Op::Median { reach } => detail::median(picture, *reach),
+        Op::Sharpen { sigma, amount } => detail::sharpen(picture, *sigma, *amount),
+        Op::Denoise { range } => detail::denoise(picture, *range),
+        Op::Painterly { reach } => paint::painterly(picture, *reach),
+        Op::Oil { reach } => paint::oil(picture, *reach),
+        Op::Comic { reach, ink } => paint::comic(picture, *reach, *ink),
+        Op::Pencil { sigma, colour } => paint::pencil(picture, *sigma, *colour),
+        Op::Colour {
+            brightness,
+            contrast,
+            saturation,
+        } => tone::colour(picture, *brightness, *contrast, *saturation),
+        Op::Gamma { gamma } => tone::gamma(picture, *gamma),
+        Op::Text => overlay::text(picture, random::of(seed, path)),
+        Op::Logo => overlay::logo(picture),
+        Op::Blocks { count } => overlay::blocks(picture, *count, random::of(seed, path)),
+        Op::FlipH => imageops::flip_horizontal(picture),
+        Op::Chain { steps } => {
+            let mut p = picture.clone();
+            for step in steps {
+                p = apply(&p, step, seed, path)?;
+            }
+            p
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sets::set;
+    use super::*;
+
+    #[test]
+    fn every_perturbation_runs_repeats_and_has_its_own_name() {
+        let picture = RgbImage::from_fn(160, 144, |x, y| {
+            image::Rgb([(x * 3) as u8, (y * 5) as u8, (x + y) as u8])
+        });
+        let all = set("all").expect("known");
+        let mut names: Vec<&str> = all.iter().map(|p| p.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all.len());
+        for p in &all {
+            let a = apply(&picture, &p.op, 7, "a.png").expect("runs");
+            assert_eq!(
+                a,
+                apply(&picture, &p.op, 7, "a.png").expect("runs"),
+                "{}",
+                p.name
+            );
+            // A short side of 480 or more leaves a small picture's size alone; all else changes it.
+            assert!(a != picture || p.name.starts_with("social"), "{}", p.name);
+        }
+        let noise = Op::Noise { sigma: 4.0 };
+        assert_ne!(
+            apply(&picture, &noise, 7, "a.png").expect("runs"),
+            apply(&picture, &noise, 7, "b.png").expect("runs")
+        );
+    }
+}

@@ -1,0 +1,52 @@
+//! A decoded picture, the facts beside its pixels, and how lenient its decoding was.
+
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+use crate::format::Format;
+use crate::jpeg::JpegFacts;
+use crate::metadata::Metadata;
+use crate::note::Note;
+
+/// How lenient decoding is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// Take what there is of a JPEG whose data end early, and say so.
+    pub allow_truncated: bool,
+}
+
+/// A picture with its facts.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// Upright sRGB pixels, 8 bits a channel.
+    pub pixels: RgbImage,
+    /// Everything else.
+    pub facts: Facts,
+}
+
+/// What is known of a picture beside its pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Format by content.
+    pub format: Format,
+    /// Width in pixels, upright.
+    pub width: u32,
+    /// Height in pixels, upright.
+    pub height: u32,
+    /// Bits of a stored sample.
+    pub bit_depth: u8,
+    /// Whether transparency was composited on white.
+    pub alpha_composited: bool,
+    /// Whether the file holds further frames, of which only the first was read.
+    pub animated: bool,
+    /// EXIF orientation that was undone (1 = none).
+    pub orientation: u8,
+    /// Name of an embedded colour profile that was converted to sRGB.
+    pub icc_profile: Option<String>,
+    /// Facts of a JPEG.
+    pub jpeg: Option<JpegFacts>,
+    /// What the file declares.
+    pub metadata: Metadata,
+    /// Things that a reader should know, each a stable code and a sentence.
+    pub notes: Vec<Note>,
+}
