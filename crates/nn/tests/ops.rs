@@ -141,7 +141,8 @@ fn normalisations() {
         norm.beta = Some(vector(3));
         norm
     }, |x, h: 4, norm: InstanceNorm<Cpu>| -> 4 { x.instance_norm(norm, h) });
-    agree!([2, 3, 6], InstanceNormConfig::new(3).with_affine(false).init(&Default::default()), |x, h: 3, norm: InstanceNorm<Cpu>| -> 3 { x.instance_norm(norm, h) });
+    agree!([2, 3, 6], InstanceNormConfig::new(3).with_affine(false).init(&Default::default()),
+        |x, h: 3, norm: InstanceNorm<Cpu>| -> 3 { x.instance_norm(norm, h) });
     agree!([2, 3, 6], {
         let mut norm: RmsNorm<Cpu> = RmsNormConfig::new(6).init(&Default::default());
         norm.gamma = vector(6);

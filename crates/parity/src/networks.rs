@@ -16,41 +16,30 @@ use realscope_nn::vit::{ClipVision, ViT, VitConfig};
 use realscope_nn::xception::{Xception, XceptionConfig};
 use realscope_nn::{Cpu, Eager, Exec, Parameters, StateDict};
 
-/// Every network that can be checked, by the name of its fixture.
-pub const NETWORKS: &[(&str, Run)] = &[
-    ("clip-vit-b16-vision", |c| {
-        c.run(VitConfig::clip_b16().init_clip(&c.device))
-    }),
-    ("clip-vit-l14-vision", |c| {
-        c.run(VitConfig::clip_l14().init_clip(&c.device))
-    }),
-    ("cnndetection", |c| {
-        c.run(ResNetConfig::cnndetection().init(&c.device))
-    }),
-    ("convnext-tiny", |c| {
-        c.run(ConvNextConfig::tiny().init(&c.device))
-    }),
-    ("deepfakebench-xception", |c| {
-        c.run(XceptionConfig::deepfakebench().init(&c.device))
-    }),
-    ("demamba-block", |c| {
-        c.run(MambaConfig::demamba(48).init(&c.device))
-    }),
-    ("dinov2-vits14", |c| {
-        c.run(DinoV2Config::vits14().init(&c.device))
-    }),
-    ("efficientnet-lite0", |c| {
-        c.run(EfficientNetLiteConfig::lite0().init(&c.device))
-    }),
-    ("npr", |c| c.run(NprConfig::published().init(&c.device))),
-    ("swin-tiny", |c| c.run(SwinConfig::tiny().init(&c.device))),
-    ("torchvision-resnet50", |c| {
-        c.run(ResNetConfig::resnet50().init(&c.device))
-    }),
-    ("vit-base-patch16-224", |c| {
-        c.run(VitConfig::vit_b16().init_vit(&c.device))
-    }),
-];
+/// Makes [`NETWORKS`] of lines `name => configuration, method that makes the network;`.
+macro_rules! networks {
+    ($($name:literal => $config:expr, $init:ident;)+) => {
+        /// Every network that can be checked, by the name of its fixture.
+        pub const NETWORKS: &[(&str, Run)] = &[
+            $(($name, |case| case.run($config.$init(&case.device))),)+
+        ];
+    };
+}
+
+networks! {
+    "clip-vit-b16-vision" => VitConfig::clip_b16(), init_clip;
+    "clip-vit-l14-vision" => VitConfig::clip_l14(), init_clip;
+    "cnndetection" => ResNetConfig::cnndetection(), init;
+    "convnext-tiny" => ConvNextConfig::tiny(), init;
+    "deepfakebench-xception" => XceptionConfig::deepfakebench(), init;
+    "demamba-block" => MambaConfig::demamba(48), init;
+    "dinov2-vits14" => DinoV2Config::vits14(), init;
+    "efficientnet-lite0" => EfficientNetLiteConfig::lite0(), init;
+    "npr" => NprConfig::published(), init;
+    "swin-tiny" => SwinConfig::tiny(), init;
+    "torchvision-resnet50" => ResNetConfig::resnet50(), init;
+    "vit-base-patch16-224" => VitConfig::vit_b16(), init_vit;
+}
 
 /// Runs a network on a case.
 pub type Run = fn(&Case<'_>) -> Result<Values, String>;
