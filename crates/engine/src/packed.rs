@@ -74,15 +74,6 @@ fn floats(raw: &[u8]) -> Vec<f32> {
         .collect()
 }
 
-/// Values of a float tensor, however they are stored.
-fn values(t: &TensorProto) -> Vec<f32> {
-    if t.raw_data.is_empty() {
-        t.float_data.clone()
-    } else {
-        floats(&t.raw_data)
-    }
-}
-
 fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
@@ -988,3 +979,97 @@ fn int8_tensors(
     out
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multiples_of_a_step_are_stored_without_loss() {
+        let levels: Vec<f32> = (0..256 * 512)
+            .map(|i| ((i * 7919) % 9 - 4) as f32 * 0.013)
+            .collect();
+        let (step, found) = lattice(&levels).expect("a lattice");
+        assert!((step - 0.013).abs() < 1e-7);
+        let packed = pack_lattice(step, &found).expect("packs");
+        assert!(packed.len() < levels.len() / 2);
+        let mut t = TensorProto {
+            dims: vec![256, 512],
+            data_type: PACKED_LATTICE,
+            name: "w".into(),
+            raw_data: packed,
+            ..Default::default()
+        };
+        let tensors = unpack_lattice(&t).expect("unpacks");
+        let of = |name: &str| tensors.iter().find(|t| t.name == name).expect("there");
+        let (weights, scales) = (of("w_i8"), of("w_scale"));
+        for (q, w) in weights.raw_data.iter().zip(&levels) {
+            assert!((f32::from(q.cast_signed()) * step - w).abs() < 1e-6);
+        }
+        assert_eq!(floats(&scales.raw_data), vec![step; 512]);
+        assert!(lattice(&[0.013, 0.0195]).is_none());
+        // Sizes that the frame does not fill, or that it overflows, and a cut frame.
+        t.dims = vec![256, 513];
+        assert!(unpack_lattice(&t).is_err());
+        t.dims = vec![256, 511];
+        assert!(unpack_lattice(&t).is_err());
+        t.dims = vec![256, 512];
+        t.raw_data.truncate(t.raw_data.len() - 3);
+        assert!(unpack_lattice(&t).is_err());
+    }
+
+    /// Multiples of steps that differ between rows by up to two octaves.
+    fn by_row(rows: usize, columns: usize) -> Vec<f32> {
+        (0..rows * columns)
+            .map(|i| {
+                let (row, level) = (i / columns, ((i * 7919) % 9) as f32 - 4.0);
+                level * 0.004 * row_factor(((row * 31) % 17) as i8 - 8)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn multiples_of_a_step_a_row_are_stored_without_loss() {
+        let (rows, columns) = (256, 512);
+        let mut weights = by_row(rows, columns);
+        // A row of zeros, and one whose multiples are 0, 2 and 3 alone.
+        weights[..columns].fill(0.0);
+        for (i, w) in weights[columns..2 * columns].iter_mut().enumerate() {
+            *w = 0.004 * [0.0, 2.0, -3.0][i % 3];
+        }
+        assert!(lattice(&weights).is_none());
+        let found = row_lattice(&weights, columns).expect("a lattice");
+        let packed = found.pack(columns).expect("packs");
+        assert!(packed.len() < weights.len() / 2);
+        let mut t = TensorProto {
+            dims: vec![rows as i64, columns as i64],
+            data_type: PACKED_ROWS,
+            name: "w".into(),
+            raw_data: packed.clone(),
+            ..Default::default()
+        };
+        let tensors = unpack_rows(&t).expect("unpacks");
+        let of = |name: &str| tensors.iter().find(|t| t.name == name).expect("there");
+        let (levels, scales, factors) = (of("w_i8"), of("w_scale"), of("w_by_row"));
+        let (step, factors) = (floats(&scales.raw_data)[0], floats(&factors.raw_data));
+        for (i, (q, w)) in levels.raw_data.iter().zip(&weights).enumerate() {
+            let back = f32::from(q.cast_signed()) * step * factors[i / columns];
+            assert!((back - w).abs() <= 1e-5 * w.abs(), "{i} {back} {w}");
+        }
+        assert!(row_lattice(&[0.013, 0.0195, 0.4, 0.5101], 2).is_none());
+        let thrice = [0.03, -0.05, 0.01, 0.02].map(|w: f32| w * 1.7);
+        let found = row_lattice(&thrice, 2).expect("a lattice");
+        assert_eq!(found.levels, [3, -5, 1, 2]);
+        for dims in [[256, 513], [256, 511], [255, 512], [257, 512]] {
+            t.dims = dims.to_vec();
+            assert!(unpack_rows(&t).is_err(), "{dims:?}");
+        }
+        t.dims = vec![rows as i64, columns as i64];
+        for length in [0, 3, 200, 262, packed.len() - 3] {
+            t.raw_data = packed[..length].to_vec();
+            assert!(unpack_rows(&t).is_err(), "{length}");
+        }
+        t.raw_data = packed;
+        t.raw_data.push(0);
+        assert!(unpack_rows(&t).is_err());
+    }
+}

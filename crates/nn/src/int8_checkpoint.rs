@@ -115,4 +115,3 @@ fn level(byte: u8, data_type: i32) -> f32 {
         f32::from(byte.cast_signed())
     }
 }
-

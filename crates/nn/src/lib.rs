@@ -1,7 +1,8 @@
-//! Networks of Realscope.
+//! Networks of Realscope, written with Burn.
 //!
-//! Owns: backbones written as [Burn](burn) modules generic over the backend, the key layout of their
-//! published checkpoints, strict weight loading, and the export of every network to ONNX.
+//! Owns: networks as [Burn](burn) modules generic over the backend, one file each; the key layout of their
+//! published checkpoints; strict loading of those ([`weights`], [`params`]); the export of every network to ONNX
+//! ([`onnx`]). What is exported is run by `realscope_engine`: a scan needs nothing of this crate.
 //! Refuses: partial loading. A missing, extra or misshapen tensor is an error that names the key.
 //!
 //! A network's forward pass is written once, against the [`Exec`] trait. [`Eager`] computes it with
@@ -10,19 +11,23 @@
 //! Open first: [`exec`], then [`resnet`] as an example of a network.
 
 pub mod autoencoder;
+pub mod convnext;
+pub mod demamba;
+pub mod dinov2;
 pub mod efficientnet_lite;
-
 pub mod exec;
 pub mod int8_checkpoint;
 pub mod npr;
 pub mod onnx;
 pub mod params;
-
+pub mod resample;
 pub mod resnet;
+pub mod swin;
 pub mod taesd;
 pub mod upscale;
 pub mod vit;
 pub mod weights;
+pub mod xception;
 
 pub use exec::{BatchNormMode, Eager, Exec};
 pub use params::{ParamVisitor, Parameters};

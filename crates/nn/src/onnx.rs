@@ -1,25 +1,22 @@
-//! Export to ONNX: an [`Exec`] that records instead of computing.
+//! Export to ONNX: an [`Exec`](crate::Exec) that records instead of computing.
 //!
 //! The graph has a free batch size and fixed picture sizes. Batch normalisation with running
 //! statistics is folded into the convolution before it. Operator set 17.
 
 use std::collections::HashMap;
 
-use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, LayerNorm, Linear};
+use burn::module::Param;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use prost::Message;
 
 use realscope_engine::proto;
 
-use crate::exec::{Exec, padding, running_affine};
+mod record;
 
 /// `onnx.TensorProto.DataType.FLOAT`.
 pub const FLOAT: i32 = 1;
 const INT64: i32 = 7;
-/// `onnx.TensorProto.DataType.FLOAT16`.
-pub const FLOAT16: i32 = 10;
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
@@ -206,6 +203,14 @@ impl Graph {
         self.constant_bytes(&[values.len()], INT64, raw)
     }
 
+    fn int64(&mut self, value: i64) -> String {
+        self.constant_bytes(&[], INT64, value.to_le_bytes().to_vec())
+    }
+
+    fn stored_bias<B: Backend>(&mut self, bias: Option<&Param<Tensor<B, 1>>>) -> Option<String> {
+        bias.map(|b| self.stored(&b.val()))
+    }
+
     fn stored<B: Backend, const D: usize>(&mut self, t: &Tensor<B, D>) -> String {
         let values: Vec<f32> = t.to_data().iter::<f32>().collect();
         self.floats(&t.dims(), &values)
@@ -227,262 +232,37 @@ impl Graph {
         self.node(op, vec![x.name, scalar], vec![], dims)
     }
 
-    fn product<const D: usize>(&mut self, a: Edge<D>, weight: String, columns: usize) -> Edge<D> {
-        let mut dims = a.dims;
-        dims[D - 1] = columns;
-        self.node("MatMul", vec![a.name, weight], vec![], dims)
-    }
-}
-
-impl<B: Backend> Exec<B> for Graph {
-    type V<const D: usize> = Edge<D>;
-
-    fn dims<const D: usize>(&self, x: &Edge<D>) -> [usize; D] {
-        x.dims
-    }
-
-    fn conv2d(&mut self, conv: &Conv2d<B>, norm: Option<&BatchNorm<B>>, x: Edge<4>) -> Edge<4> {
-        let mut weight = conv.weight.val();
-        let mut bias = conv.bias.as_ref().map(|b| b.val());
-        if let Some(norm) = norm {
-            let (scale, shift) = running_affine(norm);
-            let channels = scale.dims()[0];
-            weight = weight * scale.clone().reshape([channels, 1, 1, 1]);
-            bias = Some(match bias {
-                Some(bias) => bias * scale + shift,
-                None => shift,
-            });
+    /// Zero entries put ahead of and after dimension `dim`.
+    fn pad<const D: usize>(&mut self, x: Edge<D>, dim: usize, by: [usize; 2]) -> Edge<D> {
+        if by == [0; 2] {
+            return x;
         }
-        let [n, _, h, w] = x.dims;
-        let [top, left, bottom, right] = padding(conv, h, w);
-        let size = |size: usize, pad: usize, i: usize| {
-            (size + pad - conv.dilation[i] * (conv.kernel_size[i] - 1) - 1) / conv.stride[i] + 1
-        };
-        let dims = [
-            n,
-            weight.dims()[0],
-            size(h, top + bottom, 0),
-            size(w, left + right, 1),
-        ];
-        let mut inputs = vec![x.name, self.stored(&weight)];
-        if let Some(bias) = bias {
-            inputs.push(self.stored(&bias));
-        }
-        self.node(
-            "Conv",
-            inputs,
-            vec![
-                ints("kernel_shape", &conv.kernel_size),
-                ints("strides", &conv.stride),
-                ints("dilations", &conv.dilation),
-                ints("pads", &[top, left, bottom, right]),
-                int("group", conv.groups as i64),
-            ],
-            dims,
-        )
-    }
-
-    fn linear<const D: usize>(&mut self, layer: &Linear<B>, x: Edge<D>) -> Edge<D> {
-        let weight = layer.weight.val();
-        let columns = weight.dims()[1];
-        let weight = self.stored(&weight);
-        let y = self.product(x, weight, columns);
-        match &layer.bias {
-            Some(bias) => {
-                let bias = self.stored(&bias.val());
-                let dims = y.dims;
-                self.node("Add", vec![y.name, bias], vec![], dims)
-            }
-            None => y,
-        }
-    }
-
-    fn layer_norm<const D: usize>(
-        &mut self,
-        layer: &LayerNorm<B>,
-        eps: f64,
-        x: Edge<D>,
-    ) -> Edge<D> {
-        let mut inputs = vec![x.name, self.stored(&layer.gamma.val())];
-        if let Some(beta) = &layer.beta {
-            inputs.push(self.stored(&beta.val()));
-        }
-        self.node(
-            "LayerNormalization",
-            inputs,
-            vec![int("axis", -1), float("epsilon", eps as f32)],
-            x.dims,
-        )
-    }
-
-    fn relu<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
-        self.unary("Relu", x)
-    }
-
-    fn relu6<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
-        let low = self.floats(&[], &[0.0]);
-        let high = self.floats(&[], &[6.0]);
-        self.node("Clip", vec![x.name, low, high], vec![], x.dims)
-    }
-
-    fn tanh<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
-        self.unary("Tanh", x)
-    }
-
-    fn gelu<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
-        // 0.5 x (1 + erf(x / sqrt 2)), the form that engines recognise and fuse.
-        let scaled = self.with_scalar("Div", x.clone(), std::f32::consts::SQRT_2);
-        let erf = self.unary("Erf", scaled);
-        let shifted = self.with_scalar("Add", erf, 1.0);
-        let product = self.binary("Mul", x, shifted);
-        self.with_scalar("Mul", product, 0.5)
-    }
-
-    fn quick_gelu<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
-        let scaled = self.with_scalar("Mul", x.clone(), 1.702);
-        let gate = self.unary("Sigmoid", scaled);
-        self.binary("Mul", x, gate)
-    }
-
-    fn softmax<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
-        self.node("Softmax", vec![x.name], vec![int("axis", -1)], x.dims)
-    }
-
-    fn add<const D: usize>(&mut self, a: Edge<D>, b: Edge<D>) -> Edge<D> {
-        self.binary("Add", a, b)
-    }
-
-    fn sub<const D: usize>(&mut self, a: Edge<D>, b: Edge<D>) -> Edge<D> {
-        self.binary("Sub", a, b)
-    }
-
-    fn mul<const D: usize>(&mut self, a: Edge<D>, b: Edge<D>) -> Edge<D> {
-        self.binary("Mul", a, b)
-    }
-
-    fn sqrt<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
-        self.unary("Sqrt", x)
-    }
-
-    fn scale<const D: usize>(&mut self, x: Edge<D>, factor: f32) -> Edge<D> {
-        self.with_scalar("Mul", x, factor)
-    }
-
-    fn matmul<const D: usize>(&mut self, a: Edge<D>, b: Edge<D>) -> Edge<D> {
-        let columns = b.dims[D - 1];
-        self.product(a, b.name, columns)
-    }
-
-    fn max_pool2d(&mut self, x: Edge<4>, kernel: usize, stride: usize, pad: usize) -> Edge<4> {
-        let [n, c, h, w] = x.dims;
-        let size = |s: usize| (s + 2 * pad - kernel) / stride + 1;
-        self.node(
-            "MaxPool",
-            vec![x.name],
-            vec![
-                ints("kernel_shape", &[kernel; 2]),
-                ints("strides", &[stride; 2]),
-                ints("pads", &[pad; 4]),
-            ],
-            [n, c, size(h), size(w)],
-        )
-    }
-
-    fn global_avg_pool(&mut self, x: Edge<4>) -> Edge<4> {
-        let [n, c, _, _] = x.dims;
-        self.node("GlobalAveragePool", vec![x.name], vec![], [n, c, 1, 1])
-    }
-
-    fn upsample_nearest(&mut self, x: Edge<4>, factor: usize) -> Edge<4> {
-        let [n, c, h, w] = x.dims;
-        let f = factor as i64;
-        let split: Edge<5> = Exec::<B>::reshape(self, x, [n, c * h, 1, w, 1]);
-        let repeats = self.int64s(&[1, 1, f, 1, f]);
-        let tiled = self.node(
-            "Tile",
-            vec![split.name, repeats],
-            vec![],
-            [n, c * h, factor, w, factor],
-        );
-        Exec::<B>::reshape(self, tiled, [n, c, h * factor, w * factor])
-    }
-
-    fn reshape<const D: usize, const E: usize>(&mut self, x: Edge<D>, dims: [usize; E]) -> Edge<E> {
-        // The batch is free: 0 copies the first size whatever it is.
-        let mut target: Vec<i64> = dims.iter().map(|d| *d as i64).collect();
-        target[0] = 0;
-        let target = self.int64s(&target);
-        self.node("Reshape", vec![x.name, target], vec![], dims)
-    }
-
-    fn permute<const D: usize>(&mut self, x: Edge<D>, axes: [usize; D]) -> Edge<D> {
-        let dims = std::array::from_fn(|i| x.dims[axes[i]]);
-        self.node("Transpose", vec![x.name], vec![ints("perm", &axes)], dims)
-    }
-
-    fn narrow<const D: usize>(
-        &mut self,
-        x: Edge<D>,
-        dim: usize,
-        start: usize,
-        len: usize,
-    ) -> Edge<D> {
         let mut dims = x.dims;
-        dims[dim] = len;
-        let starts = self.int64s(&[start as i64]);
-        let ends = self.int64s(&[(start + len) as i64]);
-        let axes = self.int64s(&[dim as i64]);
-        self.node("Slice", vec![x.name, starts, ends, axes], vec![], dims)
-    }
-
-    fn pad_front<const D: usize>(&mut self, x: Edge<D>, dim: usize, before: usize) -> Edge<D> {
-        let mut dims = x.dims;
-        dims[dim] += before;
+        dims[dim] += by[0] + by[1];
         let mut pads = vec![0; 2 * D];
-        pads[dim] = before as i64;
+        pads[dim] = by[0] as i64;
+        pads[D + dim] = by[1] as i64;
         let pads = self.int64s(&pads);
         self.node("Pad", vec![x.name, pads], vec![], dims)
     }
 
-    fn mean_dim<const D: usize>(&mut self, x: Edge<D>, dim: usize) -> Edge<D> {
-        let mut dims = x.dims;
-        dims[dim] = 1;
-        self.node(
-            "ReduceMean",
-            vec![x.name],
-            vec![ints("axes", &[dim]), int("keepdims", 1)],
-            dims,
-        )
+    /// New sizes for the same numbers; the first one follows from the others.
+    fn fold<const D: usize, const E: usize>(&mut self, x: Edge<D>, dims: [usize; E]) -> Edge<E> {
+        let mut target: Vec<i64> = dims.iter().map(|d| *d as i64).collect();
+        target[0] = -1;
+        let target = self.int64s(&target);
+        self.node("Reshape", vec![x.name, target], vec![], dims)
     }
 
-    fn cat<const D: usize>(&mut self, parts: Vec<Edge<D>>, dim: usize) -> Edge<D> {
-        let mut dims = parts[0].dims;
-        dims[dim] = parts.iter().map(|p| p.dims[dim]).sum();
-        self.node(
-            "Concat",
-            parts.into_iter().map(|p| p.name).collect(),
-            vec![int("axis", dim as i64)],
-            dims,
-        )
+    /// `index`, of whole numbers, as integers.
+    fn integers<const D: usize>(&mut self, index: Edge<D>) -> Edge<D> {
+        let to = int("to", i64::from(INT64));
+        self.node("Cast", vec![index.name], vec![to], index.dims)
     }
 
-    fn tensor<const D: usize>(&mut self, t: Tensor<B, D>) -> Edge<D> {
-        let dims = t.dims();
-        let name = self.stored(&t);
-        Edge { name, dims }
-    }
-
-    fn keeps_taps(&self) -> bool {
-        self.taps.is_some()
-    }
-
-    fn tap<const D: usize>(&mut self, name: &str, x: &Edge<D>) {
-        if self.taps.is_none() || self.graph.output.iter().any(|o| o.name == name) {
-            return;
-        }
-        self.output(name, x);
-        if let Some(taps) = &mut self.taps {
-            taps.push((name.to_owned(), x.name.clone()));
-        }
+    fn product<const D: usize>(&mut self, a: Edge<D>, weight: String, columns: usize) -> Edge<D> {
+        let mut dims = a.dims;
+        dims[D - 1] = columns;
+        self.node("MatMul", vec![a.name, weight], vec![], dims)
     }
 }

@@ -5,8 +5,8 @@
 //! `weight`, running statistics) is settled here once.
 
 use burn::module::{Param, RunningState};
-use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, LayerNorm, Linear};
+use burn::nn::conv::{Conv1d, Conv2d, Conv3d, ConvTranspose2d};
+use burn::nn::{BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Linear, RmsNorm};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
@@ -47,6 +47,8 @@ pub trait ParamVisitor<B: Backend> {
         shape: &[usize],
         read: &dyn Fn() -> TensorData,
     ) -> Option<TensorData>;
+    /// One constant that published files carry although the network makes it itself: key, sizes, a way to make it.
+    fn built(&mut self, key: &str, shape: &[usize], make: &dyn Fn() -> Vec<f32>);
     /// Where replaced tensors live.
     fn device(&self) -> B::Device;
 }
@@ -89,6 +91,34 @@ pub fn conv<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut Conv
     }
 }
 
+/// Shows `key.weight` and, where there is one, `key.bias` of a convolution over a sequence.
+pub fn conv1d<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut Conv1d<B>) {
+    tensor(v, &format!("{key}.weight"), &mut layer.weight);
+    if let Some(bias) = &mut layer.bias {
+        tensor(v, &format!("{key}.bias"), bias);
+    }
+}
+
+/// Shows `key.weight` and, where there is one, `key.bias` of a convolution over clips.
+pub fn conv3d<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut Conv3d<B>) {
+    tensor(v, &format!("{key}.weight"), &mut layer.weight);
+    if let Some(bias) = &mut layer.bias {
+        tensor(v, &format!("{key}.bias"), bias);
+    }
+}
+
+/// Shows a transposed convolution; published weights are `[in, out / groups, h, w]`, as Burn's.
+pub fn conv_transpose2d<B: Backend>(
+    v: &mut dyn ParamVisitor<B>,
+    key: &str,
+    layer: &mut ConvTranspose2d<B>,
+) {
+    tensor(v, &format!("{key}.weight"), &mut layer.weight);
+    if let Some(bias) = &mut layer.bias {
+        tensor(v, &format!("{key}.bias"), bias);
+    }
+}
+
 /// Shows a linear layer; published weights are `[out, in]`.
 pub fn linear<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut Linear<B>) {
     transposed(v, &format!("{key}.weight"), &mut layer.weight);
@@ -101,6 +131,31 @@ pub fn linear<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut Li
 pub fn layer_norm<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut LayerNorm<B>) {
     tensor(v, &format!("{key}.weight"), &mut layer.gamma);
     if let Some(beta) = &mut layer.beta {
+        tensor(v, &format!("{key}.bias"), beta);
+    }
+}
+
+/// Shows the scale of a root-mean-square normalisation.
+pub fn rms_norm<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut RmsNorm<B>) {
+    tensor(v, &format!("{key}.weight"), &mut layer.gamma);
+}
+
+/// Shows a group normalisation, where it has scale and shift.
+pub fn group_norm<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut GroupNorm<B>) {
+    if let (Some(gamma), Some(beta)) = (&mut layer.gamma, &mut layer.beta) {
+        tensor(v, &format!("{key}.weight"), gamma);
+        tensor(v, &format!("{key}.bias"), beta);
+    }
+}
+
+/// Shows an instance normalisation, where it has scale and shift.
+pub fn instance_norm<B: Backend>(
+    v: &mut dyn ParamVisitor<B>,
+    key: &str,
+    layer: &mut InstanceNorm<B>,
+) {
+    if let (Some(gamma), Some(beta)) = (&mut layer.gamma, &mut layer.beta) {
+        tensor(v, &format!("{key}.weight"), gamma);
         tensor(v, &format!("{key}.bias"), beta);
     }
 }
@@ -193,6 +248,19 @@ impl<B: Backend> ParamVisitor<B> for Loader<'_, B> {
         }
     }
 
+    fn built(&mut self, key: &str, shape: &[usize], make: &dyn Fn() -> Vec<f32>) {
+        let Some((found, values)) = self.dict.get(key) else {
+            // The values are known without the file; later versions of some leave them out.
+            return;
+        };
+        self.used.insert(key.to_owned());
+        if self.problem.is_none() && (found != shape || values != make()) {
+            self.problem = Some(WeightsError::Constant {
+                key: key.to_owned(),
+            });
+        }
+    }
+
     fn device(&self) -> B::Device {
         self.device.clone()
     }
@@ -213,6 +281,10 @@ impl<B: Backend> ParamVisitor<B> for Saver {
         let values = read().iter::<f32>().collect();
         self.dict.insert(key, shape.to_vec(), values);
         None
+    }
+
+    fn built(&mut self, key: &str, shape: &[usize], make: &dyn Fn() -> Vec<f32>) {
+        self.dict.insert(key, shape.to_vec(), make());
     }
 
     fn device(&self) -> B::Device {

@@ -31,6 +31,12 @@ pub enum WeightsError {
         /// Sizes in the file.
         found: Vec<usize>,
     },
+    /// A constant differs from the one that the network makes.
+    #[error("constant `{key}` is not the one that this network makes")]
+    Constant {
+        /// Key of the constant.
+        key: String,
+    },
     /// A tensor holds NaN or infinity.
     #[error("tensor `{key}` holds a value that is not finite")]
     NotFinite {

@@ -1,187 +1,294 @@
-//! Registration of networks: their name in the fixtures, and how to run them.
+//! Registration of networks: one line each in [`NETWORKS`], and what their results are called in the fixtures.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, TensorData};
-use realscope_nn::efficientnet_lite::EfficientNetLiteConfig;
 use realscope_engine::{self as engine, EngineKind, Threads};
-use realscope_nn::npr::NprConfig;
-use realscope_nn::onnx::{Edge, Graph};
-use realscope_nn::resnet::ResNetConfig;
+use realscope_nn::convnext::{ConvNext, ConvNextConfig};
+use realscope_nn::demamba::{MambaBlock, MambaConfig};
+use realscope_nn::dinov2::{DinoV2, DinoV2Config};
+use realscope_nn::efficientnet_lite::{EfficientNetLite, EfficientNetLiteConfig};
+use realscope_nn::npr::{Npr, NprConfig};
+use realscope_nn::onnx::Graph;
+use realscope_nn::resnet::{ResNet50, ResNetConfig};
+use realscope_nn::swin::{Swin, SwinConfig};
 use realscope_nn::vit::{ClipVision, ViT, VitConfig};
+use realscope_nn::xception::{Xception, XceptionConfig};
 use realscope_nn::{Cpu, Eager, Exec, Parameters, StateDict};
+
+/// Makes [`NETWORKS`] of lines `name => configuration, method that makes the network;`.
+macro_rules! networks {
+    ($($name:literal => $config:expr, $init:ident;)+) => {
+        /// Every network that can be checked, by the name of its fixture.
+        pub const NETWORKS: &[(&str, Run)] = &[
+            $(($name, |case| case.run($config.$init(&case.device))),)+
+        ];
+    };
+}
+
+networks! {
+    "clip-vit-b16-vision" => VitConfig::clip_b16(), init_clip;
+    "clip-vit-l14-vision" => VitConfig::clip_l14(), init_clip;
+    "cnndetection" => ResNetConfig::cnndetection(), init;
+    "convnext-tiny" => ConvNextConfig::tiny(), init;
+    "deepfakebench-xception" => XceptionConfig::deepfakebench(), init;
+    "demamba-block" => MambaConfig::demamba(48), init;
+    "dinov2-vits14" => DinoV2Config::vits14(), init;
+    "efficientnet-lite0" => EfficientNetLiteConfig::lite0(), init;
+    "npr" => NprConfig::published(), init;
+    "swin-tiny" => SwinConfig::tiny(), init;
+    "torchvision-resnet50" => ResNetConfig::resnet50(), init;
+    "vit-base-patch16-224" => VitConfig::vit_b16(), init_vit;
+}
+
+/// Runs a network on a case.
+pub type Run = fn(&Case<'_>) -> Result<Values, String>;
 
 /// Values by name: sizes and numbers.
 pub type Values = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// A network under test: all its named results for one picture batch, computed by `engine`
-/// (`None`: Burn itself).
-pub type Run = fn(&StateDict, [usize; 4], Vec<f32>, Option<EngineKind>) -> Result<Values, String>;
+/// The CPU as Burn names it.
+type Device = <Cpu as burn::tensor::backend::BackendTypes>::Device;
 
-/// A registered network.
-pub struct Network {
-    /// Name of its fixture.
-    pub name: &'static str,
-    /// Runs it.
-    pub run: Run,
-    /// How a fixture's output name maps to (input, result name), where they differ.
-    pub aliases: &'static [(&'static str, &'static str, &'static str)],
+/// An input of a forward pass, of any rank.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// What the network calls it.
+    pub name: String,
+    /// Sizes.
+    pub shape: Vec<usize>,
+    /// Values, row-major.
+    pub values: Vec<f32>,
 }
 
-/// Every network that can be checked.
-pub const NETWORKS: &[Network] = &[
-    Network {
-        name: "npr",
-        run: npr,
-        aliases: &[("logit_small", "x_small", "logit")],
-    },
-    Network {
-        name: "efficientnet-lite0",
-        run: efficientnet_lite0,
-        aliases: &[],
-    },
-    Network {
-        name: "torchvision-resnet50",
-        run: |d, s, x, e| resnet(d, s, x, e, &ResNetConfig::resnet50()),
-        aliases: &[],
-    },
-    Network {
-        name: "cnndetection",
-        run: |d, s, x, e| resnet(d, s, x, e, &ResNetConfig::cnndetection()),
-        aliases: &[],
-    },
-    Network {
-        name: "clip-vit-b16-vision",
-        run: |d, s, x, e| clip(d, s, x, e, &VitConfig::clip_b16()),
-        aliases: &[],
-    },
-    Network {
-        name: "clip-vit-l14-vision",
-        run: |d, s, x, e| clip(d, s, x, e, &VitConfig::clip_l14()),
-        aliases: &[],
-    },
-    Network {
-        name: "vit-base-patch16-224",
-        run: vit,
-        aliases: &[],
-    },
-];
-
-fn device() -> <Cpu as burn::tensor::backend::BackendTypes>::Device {
-    Default::default()
+/// What a network is run on.
+pub struct Case<'a> {
+    /// Weights in the published layout.
+    pub dict: &'a StateDict,
+    /// Keys and sizes of constants that are not in `dict` and that the network must make itself.
+    pub built: &'a [(String, Vec<usize>)],
+    /// Inputs of one forward pass.
+    pub inputs: &'a [Input],
+    /// What computes; Burn itself where there is none.
+    pub engine: Option<EngineKind>,
+    /// Where Burn computes.
+    pub device: Device,
 }
 
-/// Runs `forward` in Burn or, exported, in an engine. `forward` names its outputs by tapping them.
-macro_rules! execute {
-    ($shape:expr, $pixels:expr, $engine:expr, |$x:ident, $input:ident| $forward:expr) => {{
-        let (shape, pixels): ([usize; 4], Vec<f32>) = ($shape, $pixels);
-        match $engine {
-            None => {
-                let mut eager = Eager::with_taps();
-                {
-                    let $x = &mut eager;
-                    let $input =
-                        Tensor::<Cpu, 4>::from_data(TensorData::new(pixels, shape), &device());
-                    $forward
+/// A network under test.
+pub trait Subject: Parameters<Cpu> {
+    /// Weights under the keys of this network, of those of the published file.
+    fn canonical(dict: &StateDict) -> StateDict {
+        dict.clone()
+    }
+
+    /// Taps every output under its name in the fixture.
+    ///
+    /// # Errors
+    /// An input that is not there or has another rank.
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String>;
+}
+
+/// Something that computes or records, and takes inputs.
+pub trait Feed: Exec<Cpu> {
+    /// Takes an input.
+    fn place<const D: usize>(&mut self, input: &Input, shape: [usize; D]) -> Self::V<D>;
+
+    /// The input called `name`.
+    ///
+    /// # Errors
+    /// It is not there or has another rank.
+    fn input<const D: usize>(
+        &mut self,
+        inputs: &[Input],
+        name: &str,
+    ) -> Result<Self::V<D>, String> {
+        let input = inputs
+            .iter()
+            .find(|i| i.name == name)
+            .ok_or_else(|| format!("the fixture has no input `{name}`"))?;
+        let shape = input.shape.as_slice().try_into();
+        let shape = shape.map_err(|_| format!("input `{name}` is not of rank {D}"))?;
+        Ok(self.place(input, shape))
+    }
+}
+
+impl Feed for Eager {
+    fn place<const D: usize>(&mut self, input: &Input, shape: [usize; D]) -> Tensor<Cpu, D> {
+        Tensor::from_data(
+            TensorData::new(input.values.clone(), shape),
+            &Device::default(),
+        )
+    }
+}
+
+impl Feed for Graph {
+    fn place<const D: usize>(&mut self, input: &Input, mut shape: [usize; D]) -> Self::V<D> {
+        // Another batch size than the one that runs: the graph must not depend on it.
+        shape[0] += 1;
+        self.input(&input.name, shape)
+    }
+}
+
+impl Case<'_> {
+    /// All named results of `network` with the case's weights.
+    fn run<S: Subject>(&self, mut network: S) -> Result<Values, String> {
+        network
+            .load(&S::canonical(self.dict), &self.device)
+            .map_err(|e| e.to_string())?;
+        if !self.built.is_empty() {
+            let saved = network.state_dict();
+            for (key, shape) in self.built {
+                if saved.get(key).is_none_or(|(found, _)| found != shape) {
+                    return Err(format!("`{key}` of {shape:?} is not made by the network"));
                 }
-                Ok(eager
-                    .into_taps()
-                    .into_iter()
-                    .map(|(k, v)| (k, (v.shape.to_vec(), v.iter::<f32>().collect())))
-                    .collect())
-            }
-            Some(kind) => {
-                let mut graph = Graph::new("parity", true);
-                {
-                    // Another batch size than the one that runs: the graph must not depend on it.
-                    let $input: Edge<4> =
-                        graph.input("x", [shape[0] + 1, shape[1], shape[2], shape[3]]);
-                    let $x = &mut graph;
-                    $forward
-                }
-                let engine = engine::load(kind, graph.encode()).map_err(|e| e.to_string())?;
-                let outputs = engine.run_all(&pixels, &shape, &Threads::all()).map_err(|e| e.to_string())?;
-                Ok(outputs
-                    .into_iter()
-                    .map(|o| (o.name, (o.shape, o.values)))
-                    .collect())
             }
         }
-    }};
+        let Some(kind) = self.engine else {
+            let mut eager = Eager::with_taps();
+            network.results(&mut eager, self.inputs)?;
+            let taps = eager.into_taps().into_iter();
+            return Ok(taps
+                .map(|(name, v)| (name, (v.shape.to_vec(), v.iter::<f32>().collect())))
+                .collect());
+        };
+        let mut graph = Graph::new("parity", true);
+        network.results(&mut graph, self.inputs)?;
+        let engine = engine::load(kind, graph.encode()).map_err(|e| e.to_string())?;
+        let inputs: Vec<engine::Input<'_>> = self
+            .inputs
+            .iter()
+            .filter(|i| engine.inputs().contains(&i.name))
+            .map(|i| engine::Input {
+                name: &i.name,
+                shape: &i.shape,
+                values: &i.values,
+            })
+            .collect();
+        let outputs: Vec<&str> = engine.outputs().iter().map(String::as_str).collect();
+        let made = engine.run(&inputs, &outputs, &Threads::all());
+        let made = made.map_err(|e| e.to_string())?.into_iter();
+        Ok(made.map(|o| (o.name, (o.shape, o.values))).collect())
+    }
 }
 
-fn npr(
-    dict: &StateDict,
-    shape: [usize; 4],
-    pixels: Vec<f32>,
-    engine: Option<EngineKind>,
-) -> Result<Values, String> {
-    let mut net = NprConfig::published().init::<Cpu>(&device());
-    net.load(dict, &device()).map_err(|e| e.to_string())?;
-    execute!(shape, pixels, engine, |x, input| {
-        let logit = net.forward(x, input);
-        Exec::<Cpu>::tap(x, "logit", &logit);
-    })
+impl Subject for Npr<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let logit = self.forward(x, picture);
+        x.tap("logit", &logit);
+        Ok(())
+    }
 }
 
-fn efficientnet_lite0(
-    dict: &StateDict,
-    shape: [usize; 4],
-    pixels: Vec<f32>,
-    engine: Option<EngineKind>,
-) -> Result<Values, String> {
-    let mut net = EfficientNetLiteConfig::lite0().init::<Cpu>(&device());
-    net.load(dict, &device()).map_err(|e| e.to_string())?;
-    execute!(shape, pixels, engine, |x, input| {
-        let logits = net.forward(x, input);
-        Exec::<Cpu>::tap(x, "logits", &logits);
-    })
+impl Subject for EfficientNetLite<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let logits = self.forward(x, picture);
+        x.tap("logits", &logits);
+        Ok(())
+    }
 }
 
-fn resnet(
-    dict: &StateDict,
-    shape: [usize; 4],
-    pixels: Vec<f32>,
-    engine: Option<EngineKind>,
-    config: &ResNetConfig,
-) -> Result<Values, String> {
-    let mut net = config.init::<Cpu>(&device());
-    net.load(dict, &device()).map_err(|e| e.to_string())?;
-    execute!(shape, pixels, engine, |x, input| {
-        let out = net.forward(x, input);
-        Exec::<Cpu>::tap(x, "out", &out);
-    })
+impl Subject for ResNet50<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let out = self.forward(x, picture);
+        x.tap("out", &out);
+        Ok(())
+    }
 }
 
-fn clip(
-    dict: &StateDict,
-    shape: [usize; 4],
-    pixels: Vec<f32>,
-    engine: Option<EngineKind>,
-    config: &VitConfig,
-) -> Result<Values, String> {
-    let mut net = config.init_clip::<Cpu>(&device());
-    net.load(&ClipVision::<Cpu>::canonical(dict.clone()), &device())
-        .map_err(|e| e.to_string())?;
-    execute!(shape, pixels, engine, |x, input| {
-        let out = net.forward(x, input);
-        Exec::<Cpu>::tap(x, "image_embeds", &out.embedding);
-        Exec::<Cpu>::tap(x, "pooled", &out.pooled);
-        Exec::<Cpu>::tap(x, "last_hidden_state", &out.last);
-    })
+impl Subject for ClipVision<Cpu> {
+    fn canonical(dict: &StateDict) -> StateDict {
+        Self::canonical(dict.clone())
+    }
+
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let out = self.forward(x, picture);
+        x.tap("image_embeds", &out.embedding);
+        x.tap("pooled", &out.pooled);
+        x.tap("last_hidden_state", &out.last);
+        Ok(())
+    }
 }
 
-fn vit(
-    dict: &StateDict,
-    shape: [usize; 4],
-    pixels: Vec<f32>,
-    engine: Option<EngineKind>,
-) -> Result<Values, String> {
-    let mut net = VitConfig::vit_b16().init_vit::<Cpu>(&device());
-    net.load(&ViT::<Cpu>::canonical(dict), &device())
-        .map_err(|e| e.to_string())?;
-    execute!(shape, pixels, engine, |x, input| {
-        let logits = net.forward(x, input);
-        Exec::<Cpu>::tap(x, "logits", &logits);
-    })
+impl Subject for ViT<Cpu> {
+    fn canonical(dict: &StateDict) -> StateDict {
+        Self::canonical(dict)
+    }
+
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let logits = self.forward(x, picture);
+        x.tap("logits", &logits);
+        Ok(())
+    }
+}
+
+impl Subject for Swin<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let features = self.features(x, picture);
+        x.tap("features", &features);
+        let logits = self.classify(x, features);
+        x.tap("logits", &logits);
+        Ok(())
+    }
+}
+
+impl Subject for ConvNext<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let features = self.features(x, picture);
+        x.tap("features", &features);
+        let pooled = self.pool(x, features);
+        x.tap("pooled", &pooled);
+        let logits = self.classify(x, pooled);
+        x.tap("logits", &logits);
+        Ok(())
+    }
+}
+
+impl Subject for Xception<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let face = x.input(inputs, "image")?;
+        let features = self.features(x, face);
+        x.tap("feat", &features);
+        let logits = self.classify(x, features);
+        x.tap("cls", &logits);
+        let [n, _] = x.dims(&logits);
+        let probabilities = x.softmax(logits);
+        let fake = x.narrow(probabilities, 1, 1, 1);
+        let fake = x.reshape(fake, [n]);
+        x.tap("prob", &fake);
+        Ok(())
+    }
+}
+
+impl Subject for DinoV2<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let out = self.forward(x, picture);
+        x.tap("prenorm", &out.prenorm);
+        let [n, tokens, hidden] = x.dims(&out.tokens);
+        let class = x.narrow(out.tokens.clone(), 1, 0, 1);
+        let class = x.reshape(class, [n, hidden]);
+        x.tap("cls", &class);
+        let patches = x.narrow(out.tokens.clone(), 1, 1, tokens - 1);
+        x.tap("patch_tokens", &patches);
+        let joined = x.reshape(out.tokens, [n, tokens * hidden]);
+        x.tap("restrav_embedding", &joined);
+        Ok(())
+    }
+}
+
+impl Subject for MambaBlock<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let tokens = x.input(inputs, "x")?;
+        let out = self.forward(x, tokens);
+        x.tap("out", &out);
+        Ok(())
+    }
 }

@@ -7,7 +7,7 @@ use realscope_engine::{self as engine, EngineKind};
 use serde::Serialize;
 
 use crate::fixture::{Expected, Fixture};
-use crate::networks::{NETWORKS, Network, Values};
+use crate::networks::{Case, Input, NETWORKS, Run, Values};
 
 /// Largest relative difference that passes.
 pub const TOLERANCE: f64 = 1e-4;
@@ -150,7 +150,7 @@ pub(crate) fn row(
 
 fn network(fixture: &Fixture, max_parameters: u64) -> Vec<Row> {
     let name = fixture.name.as_str();
-    let Some(network) = NETWORKS.iter().find(|n| n.name == name) else {
+    let Some((_, run)) = NETWORKS.iter().find(|(known, _)| *known == name) else {
         return vec![row(name, "network", "burn", Status::NotImplemented, None)];
     };
     if fixture.parameters > max_parameters {
@@ -172,7 +172,7 @@ fn network(fixture: &Fixture, max_parameters: u64) -> Vec<Row> {
             ));
             continue;
         }
-        rows.push(match compare(fixture, network, kind) {
+        rows.push(match compare(fixture, *run, kind) {
             Ok((worst, outputs, taps)) => Row {
                 max_rel_diff: Some(worst),
                 outputs_compared: outputs,
@@ -195,50 +195,102 @@ fn network(fixture: &Fixture, max_parameters: u64) -> Vec<Row> {
     rows
 }
 
-/// Worst difference and the numbers of outputs and taps; every one of the file's must be compared.
-fn compare(
-    fixture: &Fixture,
-    network: &Network,
-    engine: Option<EngineKind>,
-) -> Result<(f64, usize, usize), String> {
-    let dict = fixture.state_dict()?;
-    let mut results: BTreeMap<&str, Values> = BTreeMap::new();
-    for spec in &fixture.inputs {
-        let shape: [usize; 4] = spec
-            .shape
-            .as_slice()
-            .try_into()
-            .map_err(|_| format!("input `{}` is no batch of pictures", spec.name))?;
-        let values = (network.run)(&dict, shape, fixture.input(spec)?, engine)?;
-        results.insert(&spec.name, values);
-    }
+/// The forward passes that a fixture's inputs make, each by what its results' names end in.
+///
+/// An input `x_small` beside `x` is the same input once more, for a pass of its own whose results are called
+/// `logit_small` and so on. All others belong to one pass, whose results have plain names and which comes first.
+fn passes(fixture: &Fixture) -> Result<Vec<(String, Vec<Input>)>, String> {
     let first = fixture
         .inputs
         .first()
         .ok_or("the fixture has no input")?
         .name
         .as_str();
+    let mut passes = vec![(String::new(), Vec::new())];
+    for spec in &fixture.inputs {
+        let input = |name: &str| {
+            Ok::<Input, String>(Input {
+                name: name.to_owned(),
+                shape: spec.shape.clone(),
+                values: fixture.input(spec)?,
+            })
+        };
+        match spec.name.strip_prefix(first) {
+            Some(suffix) if suffix.starts_with('_') => {
+                passes.push((suffix.to_owned(), vec![input(first)?]));
+            }
+            _ => passes[0].1.push(input(&spec.name)?),
+        }
+    }
+    Ok(passes)
+}
+
+/// Worst difference and the numbers of outputs and taps; every one of the file's must be compared.
+fn compare(
+    fixture: &Fixture,
+    run: Run,
+    engine: Option<EngineKind>,
+) -> Result<(f64, usize, usize), String> {
+    let dict = fixture.state_dict()?;
+    let built = fixture.built();
+    let mut results: BTreeMap<String, Values> = BTreeMap::new();
+    for (suffix, inputs) in passes(fixture)? {
+        let values = run(&Case {
+            dict: &dict,
+            built: &built,
+            inputs: &inputs,
+            engine,
+            device: Default::default(),
+        })?;
+        results.insert(suffix, values);
+    }
     let mut worst = 0.0_f64;
-    let mut check = |expected: &Expected, input: &str, key: &str| {
+    let mut check = |expected: &Expected| {
+        let key = expected.key();
+        // Of two passes' names the longer ending is the more exact one.
         let (shape, values) = results
-            .get(input)
-            .and_then(|r| r.get(key))
-            .ok_or_else(|| format!("`{}` was not computed", expected.key()))?;
+            .iter()
+            .rev()
+            .find_map(|(suffix, values)| values.get(key.strip_suffix(suffix.as_str())?))
+            .ok_or_else(|| format!("`{key}` was not computed"))?;
         worst = worst.max(expected.compare(shape, values)?);
         Ok::<(), String>(())
     };
-    for output in &fixture.outputs {
-        let (input, key) = network
-            .aliases
-            .iter()
-            .find(|(name, _, _)| *name == output.name)
-            .map_or((first, output.name.as_str()), |(_, input, key)| {
-                (*input, *key)
-            });
-        check(output, input, key)?;
-    }
-    for tap in &fixture.taps {
-        check(tap, first, tap.key())?;
-    }
+    fixture.outputs.iter().try_for_each(&mut check)?;
+    fixture.taps.iter().try_for_each(&mut check)?;
     Ok((worst, fixture.outputs.len(), fixture.taps.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture(names: &[&str]) -> Fixture {
+        let inputs: Vec<_> = names
+            .iter()
+            .map(|name| serde_json::json!({"name": name, "shape": [1, 2], "kind": "unit"}))
+            .collect();
+        let json = serde_json::json!({"name": "t", "inputs": inputs});
+        serde_json::from_value(json).expect("a fixture")
+    }
+
+    #[test]
+    fn inputs_of_one_name_are_passes_and_others_belong_together() {
+        let named = |names: &[&str]| -> Vec<(String, Vec<String>)> {
+            let passes = passes(&fixture(names)).expect("passes").into_iter();
+            passes
+                .map(|(suffix, inputs)| (suffix, inputs.into_iter().map(|i| i.name).collect()))
+                .collect()
+        };
+        let pass = |suffix: &str, inputs: &[&str]| {
+            let inputs = inputs.iter().map(|i| (*i).to_owned()).collect();
+            (suffix.to_owned(), inputs)
+        };
+        assert_eq!(
+            named(&["x", "x_518"]),
+            [pass("", &["x"]), pass("_518", &["x"])]
+        );
+        assert_eq!(named(&["image", "ids"]), [pass("", &["image", "ids"])]);
+        assert!(passes(&fixture(&[])).is_err());
+    }
 }

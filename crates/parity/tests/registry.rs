@@ -1,0 +1,18 @@
+//! Every fixture that the crate carries is run, and none is registered twice.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use realscope_parity::networks::NETWORKS;
+
+#[test]
+fn every_fixture_has_its_network() {
+    let names: BTreeSet<&str> = NETWORKS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), NETWORKS.len());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    for entry in std::fs::read_dir(folder).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        let stem = path.file_stem().and_then(|s| s.to_str()).expect("a name");
+        assert!(names.contains(stem), "{stem}");
+    }
+}
