@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use realscope::worker::Launch;
 use realscope::{Config, Scanner};
+use realscope_data::manifest::Manifest;
+use realscope_delivery::perturb;
 use realscope_eval::compare;
 use realscope_eval::compat::{self, deepfakebench};
 use realscope_eval::fairness::{self, Fairness};
-use realscope_data::manifest::Manifest;
-use realscope_delivery::perturb;
 use realscope_eval::protocol::{self, Arm};
 use realscope_eval::report;
 use realscope_eval::run::{Identity, Plan};

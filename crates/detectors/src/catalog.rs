@@ -88,7 +88,11 @@ pub fn find(id: &str) -> Option<&'static Entry> {
 ///
 /// # Errors
 /// Those of [`NetworkDetector::load`].
-pub fn network(card: Card, onnx: &[u8], choice: Choice) -> Result<Arc<dyn Detector>, DetectorError> {
+pub fn network(
+    card: Card,
+    onnx: &[u8],
+    choice: Choice,
+) -> Result<Arc<dyn Detector>, DetectorError> {
     Ok(Arc::new(NetworkDetector::load(card, onnx, choice)?))
 }
 

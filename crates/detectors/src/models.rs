@@ -42,7 +42,9 @@ pub enum ImportError {
     #[error("an ONNX classifier needs a card: --card CARD.toml")]
     NeedsCard,
     /// This program lacks the networks that conversion takes.
-    #[error("this program was built without conversion of published weights: build it with `--features lab`")]
+    #[error(
+        "this program was built without conversion of published weights: build it with `--features lab`"
+    )]
     NoConversion,
     /// The card cannot be read.
     #[error("card {path}: {reason}")]
@@ -149,7 +151,11 @@ impl Models {
     ///
     /// # Errors
     /// [`DetectorError`].
-    pub fn get(&self, name: &str, choice: impl Into<Choice>) -> Result<Arc<dyn Detector>, DetectorError> {
+    pub fn get(
+        &self,
+        name: &str,
+        choice: impl Into<Choice>,
+    ) -> Result<Arc<dyn Detector>, DetectorError> {
         let (id, choice) = (catalog::resolve(name), choice.into());
         // Held while loading: whoever asks for the same detector meanwhile waits for it.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +183,11 @@ impl Models {
             }
             Availability::Embedded => {
                 let entry = entry.ok_or_else(unknown)?;
-                load((entry.card)()?, entry.embedded().unwrap_or_default(), choice)
+                load(
+                    (entry.card)()?,
+                    entry.embedded().unwrap_or_default(),
+                    choice,
+                )
             }
             Availability::NeedsWeights => Err(DetectorError::NeedsWeights {
                 id: id.into(),
@@ -194,7 +204,12 @@ impl Models {
     ///
     /// # Errors
     /// [`ImportError`]; nothing is installed then.
-    pub fn import(&self, name: &str, file: &Path, card: Option<&Path>) -> Result<Card, ImportError> {
+    pub fn import(
+        &self,
+        name: &str,
+        file: &Path,
+        card: Option<&Path>,
+    ) -> Result<Card, ImportError> {
         let entry = catalog::find(name);
         let fixed = entry.is_some_and(|e| e.import().is_none());
         if !valid_name(name) || fixed || catalog::resolve(name) != name {

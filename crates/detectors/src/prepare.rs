@@ -79,7 +79,11 @@ pub fn cut(picture: &RgbImage, left: u32, top: u32, side: u32) -> Sample {
         height: h,
     };
     let exact = (w, h) == (side, side);
-    let frame = if exact { pixels } else { reflect(&pixels, side) };
+    let frame = if exact {
+        pixels
+    } else {
+        reflect(&pixels, side)
+    };
     sample(frame, rect, false)
 }
 

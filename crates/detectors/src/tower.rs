@@ -153,7 +153,9 @@ mod tests {
         let run = |deviations, heads: &[(&[f32], f32)]| {
             let network = network("test", &tower, deviations, heads);
             let engine = engine::load(EngineKind::Rten, network).expect("loads");
-            let output = engine.run_all(&pixels, &[1, 3, SIDE, SIDE], &Threads::all()).expect("runs");
+            let output = engine
+                .run_all(&pixels, &[1, 3, SIDE, SIDE], &Threads::all())
+                .expect("runs");
             output.values
         };
         // Widths of whole blocks, and one within a block.

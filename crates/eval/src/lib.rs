@@ -6,18 +6,12 @@
 //!
 //! Open first: [`metric`] for the definitions, [`summary`] for what is reported.
 
-
 pub mod compare;
 pub mod compat;
 pub mod fairness;
-
-
-
 
 pub mod protocol;
 pub mod report;
 pub mod run;
 pub mod summary;
 pub mod table;
-
-

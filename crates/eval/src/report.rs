@@ -9,9 +9,9 @@ use base64::Engine as _;
 use realscope_delivery::{self as delivery, Filter, Subsampling};
 use realscope_media::{Limits, Options};
 
-use realscope_metric::{Scores, ece, risk};
 use crate::summary::{self, Measure, Part, Summary};
 use crate::table::Table;
+use realscope_metric::{Scores, ece, risk};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
 h1,h2,h3{line-height:1.2}table{border-collapse:collapse;margin:.6rem 0;width:100%}th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;font-variant-numeric:tabular-nums}

@@ -25,9 +25,9 @@ use realscope_media::video::{self, FOLDER, Sampling};
 use realscope_media::{Limits, Options};
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::{self, Arm, Protocol};
 use realscope_data::clip;
 use realscope_data::manifest::{Item, Manifest};
-use crate::protocol::{self, Arm, Protocol};
 
 /// Why a run stopped.
 #[derive(Debug, thiserror::Error)]

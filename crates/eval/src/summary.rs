@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use realscope_metric::bootstrap::{self, Interval};
-use realscope_metric::{Scores, View, accuracy, ap, auc, brier, ece, eer, f1, nll, risk, tpr_at_fpr};
 use crate::table::Table;
+use realscope_metric::bootstrap::{self, Interval};
+use realscope_metric::{
+    Scores, View, accuracy, ap, auc, brier, ece, eer, f1, nll, risk, tpr_at_fpr,
+};
 
 /// Version of the JSON layout.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -10,15 +10,15 @@ use std::path::Path;
 use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
+use realscope_delivery::{self as delivery, Subsampling};
 use realscope_detectors::calibration::{
     Band, Calibration, Operating, StoredPoint, Tier, TierCalibration,
 };
 use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
 use realscope_detectors::network::{OnnxDetector, sha256};
 use realscope_detectors::{Detector, Logit, npr};
-use realscope_delivery::{self as delivery, Subsampling};
-use realscope_nn::efficientnet_lite::EfficientNetLite;
 use realscope_engine::EngineKind;
+use realscope_nn::efficientnet_lite::EfficientNetLite;
 use realscope_nn::npr::Npr;
 use realscope_nn::onnx::{Edge, Graph};
 use realscope_nn::{Cpu, Parameters, StateDict};

@@ -47,7 +47,9 @@ pub fn csv_row(r: &Record) -> [String; 12] {
         r.provenance
             .as_ref()
             .map_or(String::new(), |p| p.declared.word().into()),
-        r.error.as_ref().map_or(String::new(), |e| e.code.word().into()),
+        r.error
+            .as_ref()
+            .map_or(String::new(), |e| e.code.word().into()),
     ]
 }
 
@@ -78,7 +80,9 @@ pub fn text(r: &Record, colour: bool, verbose: bool) -> String {
                 .provenance
                 .as_ref()
                 .filter(|p| p.declared != Declared::None)
-                .map_or(String::new(), |p| format!("  declared: {}", p.declared.word()));
+                .map_or(String::new(), |p| {
+                    format!("  declared: {}", p.declared.word())
+                });
             format!("{} {p}  {path}{declared}", paint(code, verdict.word()))
         }
         (None, Some(e)) => format!("{} {path}: {}", paint("35", "error"), visible(&e.message)),

@@ -87,7 +87,8 @@ pub(super) fn of_samples(
 
 /// Measured signals that help a reader and do not feed the verdict.
 pub(super) fn context(pixels: &RgbImage, facts: Option<&Facts>) -> Vec<Evidence> {
-    let item = |code: &str, measured: String| Evidence::remark(code, EvidenceKind::Context, measured);
+    let item =
+        |code: &str, measured: String| Evidence::remark(code, EvidenceKind::Context, measured);
     let mut out = Vec::new();
     if let Some(jpeg) = facts.and_then(|f| f.jpeg.as_ref()) {
         let tables = if jpeg.standard_tables {
@@ -115,7 +116,9 @@ pub(super) fn context(pixels: &RgbImage, facts: Option<&Facts>) -> Vec<Evidence>
                 "double_compression",
                 format!("There are hints of an earlier JPEG encoding: {h}."),
             )
-            .meaning("The file was probably saved again after it was made; editors and web sites do so.")
+            .meaning(
+                "The file was probably saved again after it was made; editors and web sites do so.",
+            )
         }));
     }
     // A central part is enough for these and keeps large pictures quick.
