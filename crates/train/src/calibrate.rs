@@ -10,15 +10,15 @@ use std::path::Path;
 use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
+use realscope_delivery::{self as delivery, Subsampling};
 use realscope_detectors::calibration::{
     Band, Calibration, Operating, StoredPoint, Tier, TierCalibration,
 };
-use realscope_detectors::card::{Card, Filter, Input, OutputKind, Status, Task, View};
-use realscope_detectors::network::{OnnxDetector, sha256};
-use realscope_detectors::{Detector, Logit, npr};
-use realscope_delivery::{self as delivery, Subsampling};
+use realscope_detectors::card::{Card, Colour, Filter, Head, Input, Polarity, Status, Task, View};
+use realscope_detectors::network::{NetworkDetector, sha256};
+use realscope_detectors::{Detector, DetectorError, Logit, npr, pool, prepare};
+use realscope_engine::{EngineKind, Threads};
 use realscope_nn::efficientnet_lite::EfficientNetLite;
-use realscope_engine::EngineKind;
 use realscope_nn::npr::Npr;
 use realscope_nn::onnx::{Edge, Graph};
 use realscope_nn::{Cpu, Parameters, StateDict};
@@ -93,46 +93,36 @@ pub(crate) fn record(
 }
 
 /// The card of a recipe's result, not yet calibrated.
-#[must_use]
-pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card {
+///
+/// # Errors
+/// [`TrainError::Detector`] when this program's own card is damaged.
+pub fn card(
+    recipe: &Recipe,
+    id: &str,
+    onnx: &[u8],
+    max_windows: usize,
+) -> Result<Card, TrainError> {
     let (mean, std) = statistics(recipe.network);
     let input = |view| Input {
         size: recipe.input,
-        view,
-        max_windows,
         filter: Filter::Lanczos3,
+        colour: Colour::Rgb,
         mean,
         std,
+        view,
     };
     let training_data = "pictures of public repositories with known source, and aligned pairs: the authentic \
                          ones re-made by autoencoders and up-samplers; the pictures are not distributed";
-    if recipe.network == Network::Npr {
-        let known_failures = npr::card().known_failures.into_iter();
-        return Card {
-            id: id.into(),
-            summary:
-                "Neighbouring pixel relationships on native-resolution windows, our own weights"
-                    .into(),
-            status: Status::Preview,
-            input: input(View::Windows),
-            weights_sha256: sha256(onnx),
-            licence: "MIT OR Apache-2.0".into(),
-            training_data: training_data.into(),
-            known_failures: known_failures
-                .chain(recipe.known_failures.clone())
-                .collect(),
-            ..npr::card()
-        };
-    }
-    Card {
+    let most = max_windows;
+    let plain = Card {
         id: id.into(),
         summary: "Pixel expert on native-resolution windows and a resized view".into(),
         status: Status::Preview,
-        task: Task::GeneratedImage,
-        input: input(View::WholeAndWindows),
-        output: OutputKind::Logit,
+        since: env!("CARGO_PKG_VERSION").into(),
+        task: Task::GeneratedPicture,
         weights_sha256: sha256(onnx),
         encoder_sha256: None,
+        engines: vec![EngineKind::Rten, EngineKind::Ort],
         licence:
             "MIT OR Apache-2.0; fine-tuned from EfficientNet-Lite0 ImageNet weights (Apache-2.0)"
                 .into(),
@@ -143,11 +133,37 @@ pub fn card(recipe: &Recipe, id: &str, onnx: &[u8], max_windows: usize) -> Card 
                 .into(),
         known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
-        artwork: None,
-        companion: None,
+        input: input(View::WholeAndWindows { most }),
+        heads: vec![Head::Binary {
+            output: None,
+            column: 0,
+            polarity: Polarity::Generated,
+        }],
         calibration: None,
+    };
+    if recipe.network != Network::Npr {
+        return Ok(plain);
     }
+    let shipped = (npr::ENTRY.card)()?;
+    Ok(Card {
+        summary: shipped.summary,
+        licence: shipped.licence,
+        citation: shipped.citation,
+        known_failures: NPR_FAILURES
+            .map(str::to_owned)
+            .into_iter()
+            .chain(recipe.known_failures.clone())
+            .collect(),
+        input: input(View::Windows { most }),
+        ..plain
+    })
 }
+
+/// What NPR's method fails at, whatever it is trained on.
+const NPR_FAILURES: [&str; 2] = [
+    "falls to chance once both classes are JPEG-encoded alike",
+    "resizing and social-network delivery",
+];
 
 /// A picture in a tier: both classes are cut to the same central window (at most 256 pixels) first.
 ///
@@ -184,13 +200,7 @@ pub fn score(
         let picture = batch::open(&path)?;
         for tier in [Tier::Clean, Tier::Web, Tier::Hard] {
             let delivered = deliver(&picture, tier).map_err(|e| picture_error(&path, &e))?;
-            let logit = detector
-                .windows(&delivered)
-                .and_then(|windows| {
-                    let views: Vec<RgbImage> = windows.into_iter().map(|w| w.pixels).collect();
-                    Ok(detector.fuse(&detector.logits(&views)?))
-                })
-                .map_err(|e| picture_error(&path, &e))?;
+            let logit = logit(detector, &delivered).map_err(|e| picture_error(&path, &e))?;
             out.push(Scored {
                 item: item.clone(),
                 tier,
@@ -201,6 +211,17 @@ pub fn score(
         }
     }
     Ok(out)
+}
+
+/// The pooled logit of a picture.
+fn logit(detector: &dyn Detector, picture: &RgbImage) -> Result<Logit, DetectorError> {
+    let card = detector.card();
+    let samples = prepare::picture(picture, &card.id, &card.input)?;
+    let answers = detector.infer(&samples, &Threads::all())?;
+    pool::mean(&pool::logits(card, &answers)).ok_or_else(|| DetectorError::Corrupt {
+        id: card.id.clone(),
+        reason: "it has no binary head".into(),
+    })
 }
 
 /// Weights so that both classes, and within a class all groups, count alike.
@@ -510,9 +531,8 @@ pub fn ship(
     folder: &Path,
 ) -> Result<Card, TrainError> {
     let onnx = export(recipe, weights)?;
-    let mut card = card(recipe, id, &onnx, max_windows);
-    let detector = OnnxDetector::load(card.clone(), &onnx, EngineKind::Rten)
-        .map_err(|e| picture_error(weights, &e))?;
+    let mut card = card(recipe, id, &onnx, max_windows)?;
+    let detector = NetworkDetector::load(card.clone(), &onnx, EngineKind::Rten.into())?;
     let scored = score(recipe, root, &detector)?;
     card.calibration = Some(fit(&scored));
     std::fs::create_dir_all(folder).map_err(io_error(folder))?;

@@ -26,8 +26,8 @@ use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Accum, Mat, MatRef, Par, Side};
 use rayon::prelude::*;
-use realscope_nn::exec::Eager;
 use realscope_engine::packed::row_factor;
+use realscope_nn::exec::Eager;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;

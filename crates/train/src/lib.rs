@@ -11,7 +11,6 @@ pub mod augment;
 pub mod batch;
 pub mod blend;
 pub mod calibrate;
-
 pub mod lattice;
 pub mod manifest;
 pub mod metrics;
@@ -58,6 +57,12 @@ pub enum TrainError {
     /// Weights were refused.
     #[error(transparent)]
     Weights(#[from] realscope_nn::WeightsError),
+    /// A detector or its card was refused.
+    #[error(transparent)]
+    Detector(#[from] realscope_detectors::DetectorError),
+    /// Packing of weights failed.
+    #[error(transparent)]
+    Packed(#[from] realscope_engine::packed::PackedError),
     /// A checkpoint does not belong to this recipe or is damaged.
     #[error("checkpoint {path}: {reason}")]
     Checkpoint {

@@ -17,16 +17,19 @@ use image::RgbImage;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use realscope_delivery::{self as delivery, DeliveryError, Subsampling};
 use realscope_detectors::Logit;
 use realscope_detectors::calibration::{Calibration, Tier};
-use realscope_detectors::card::{Artwork, Card, Filter, Input, OutputKind, Status, Task, View};
+use realscope_detectors::card::{
+    Card, Colour, Filter, FlagKind, FlagRates, Head, Input, Polarity, Status, Task, View,
+};
 use realscope_detectors::network::{normalise, sha256};
-use realscope_detectors::tower;
-use realscope_detectors::window;
-use realscope_delivery::{self as delivery, DeliveryError, Subsampling};
-use realscope_engine::{self, EngineError, EngineKind};
+use realscope_detectors::{prepare, tower};
+use realscope_engine::{
+    self as engine, Engine, EngineError, EngineKind, Threads, packed as packing,
+};
 use realscope_nn::vit::{ClipVision, VitConfig};
-use realscope_nn::{Cpu, Parameters, StateDict, quantize};
+use realscope_nn::{Cpu, Parameters, StateDict};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -337,12 +340,12 @@ fn network(
         .collect();
     let float = tower::network(&recipe.name, tower, recipe.deviations, &heads);
     Ok(if recipe.head_alone {
-        quantize::dynamic_int8(&float)?
+        packing::dynamic_int8(&float)?
     } else if recipe.adapter.is_some() {
         // Room for the updates: the patches' kernel takes 8 bits a weight in place of 16.
-        quantize::pack_kernels(&float)?
+        packing::pack_kernels(&float)?
     } else {
-        quantize::pack(&float)?
+        packing::pack(&float)?
     })
 }
 
@@ -389,11 +392,11 @@ fn deliver_native(picture: &RgbImage, tier: Tier) -> Result<RgbImage, DeliveryEr
 fn input() -> Input {
     Input {
         size: SIDE,
-        view: View::ShorterSide,
-        max_windows: 1,
         filter: Filter::Bicubic,
+        colour: Colour::Rgb,
         mean: MEAN,
         std: STD,
+        view: View::ShorterSide,
     }
 }
 
@@ -459,9 +462,10 @@ fn views(
                     }
                 }
             };
-            let window = window::all(&delivered, &input()).map_err(fault)?;
+            let input = input();
+            let sample = prepare::shorter_side(&delivered, &input).map_err(fault)?;
             let mut pixels = Vec::with_capacity(3 * (SIDE * SIDE) as usize);
-            normalise(&window[0].pixels, MEAN, STD, &mut pixels);
+            normalise(&sample.frames, &input, &mut pixels);
             Ok(pixels)
         })
         .collect()
@@ -512,6 +516,17 @@ const NATIVE_DELIVERIES: [Delivery; 4] = [
 /// Items whose features are computed between two writes.
 const BLOCK: usize = 64;
 
+/// The network's output for one normalised square.
+fn first(engine: &dyn Engine, pixels: &[f32], threads: &Threads) -> Result<Vec<f32>, EngineError> {
+    let side = SIDE as usize;
+    let outputs = engine.run_all(pixels, &[1, 3, side, side], threads)?;
+    let first = outputs.into_iter().next();
+    first.map(|t| t.values).ok_or_else(|| EngineError::Run {
+        engine: engine.kind().name(),
+        reason: "the network has no output".into(),
+    })
+}
+
 /// Computes what the cache file lacks; an interrupted run goes on behind the last whole block.
 fn cache(
     recipe: &Recipe,
@@ -547,11 +562,10 @@ fn cache(
         file.seek(std::io::SeekFrom::End(0))
             .map_err(io_error(&path))?;
     }
-    let int8 = quantize::unpack(packed)?;
+    let int8 = packing::unpack(packed)?;
     let engine =
         engine::load(EngineKind::Rten.for_many(), int8).map_err(|e| picture_error(&path, &e))?;
     let begun = std::time::Instant::now();
-    let side = SIDE as usize;
     for start in (done..items.len()).step_by(BLOCK) {
         let block = &items[start..items.len().min(start + BLOCK)];
         let prepared: Vec<Vec<Vec<f32>>> = block
@@ -560,8 +574,9 @@ fn cache(
             .collect::<Result<_, TrainError>>()?;
         // Each view alone, as a scan does: the scale of 8-bit activations is taken over a batch.
         let inputs: Vec<Vec<f32>> = prepared.into_iter().flatten().collect();
-        let run = |pixels: &Vec<f32>| Ok(engine.first(pixels, [1, 3, side, side])?.values);
-        let rows: Vec<Vec<f32>> = engine::side_by_side(&inputs, run)
+        let run = |pixels: &Vec<f32>, threads: &Threads| first(engine.as_ref(), pixels, threads);
+        let rows: Vec<Vec<f32>> = Threads::all()
+            .side_by_side(&inputs, run)
             .map_err(|e: EngineError| picture_error(&path, &e))?;
         for value in rows.into_iter().flatten() {
             file.write_all(&f16::from_f32(value).to_le_bytes())
@@ -679,7 +694,7 @@ fn artwork(
     features: &Features,
     items: &[Item],
     rate: f64,
-) -> Result<(Linear, Artwork, Vec<Looks>), TrainError> {
+) -> Result<(Linear, Head, Vec<Looks>), TrainError> {
     let drawn = features
         .drawn
         .as_ref()
@@ -767,12 +782,17 @@ fn artwork(
     let share = |list: &[f64]| {
         list.iter().filter(|v| **v >= threshold).count() as f64 / list.len().max(1) as f64
     };
-    let found = Artwork {
+    let found = Head::Flag {
+        output: None,
+        column: 1,
+        flag: FlagKind::Artwork,
         threshold,
-        photographs: share(&photographs),
-        filtered: share(&filtered),
-        styled: share(&in_style),
-        generated: share(&generated),
+        rates: Some(FlagRates {
+            photographs: share(&photographs),
+            filtered: share(&filtered),
+            styled: share(&in_style),
+            generated: share(&generated),
+        }),
     };
     let looks = logits
         .iter()
@@ -967,7 +987,7 @@ fn map_false_alarms(
         let engine = match &mut loaded {
             Some((fold, engine)) if *fold == item.fold => engine,
             other => {
-                let int8 = quantize::unpack(&network(&item.fold))?;
+                let int8 = packing::unpack(&network(&item.fold))?;
                 let engine = engine::load(EngineKind::Rten.for_many(), int8)
                     .map_err(|e| picture_error(root, &e))?;
                 &mut other.insert((item.fold.clone(), engine)).1
@@ -980,16 +1000,11 @@ fn map_false_alarms(
         let middle = |size: u32| size.saturating_sub(SIDE) / 2;
         let (left, top) = (middle(delivered.width()), middle(delivered.height()));
         let mut pixels = Vec::with_capacity(3 * side * side);
-        normalise(
-            &window::cut(&delivered, left, top, SIDE).pixels,
-            MEAN,
-            STD,
-            &mut pixels,
-        );
-        let row = engine
-            .first(&pixels, [1, 3, side, side])
+        let sample = prepare::cut(&delivered, left, top, SIDE);
+        normalise(&sample.frames, &input(), &mut pixels);
+        let row = first(engine.as_ref(), &pixels, &Threads::all())
             .map_err(|e| picture_error(&path, &e))?;
-        let row: Vec<f16> = row.values.iter().map(|v| f16::from_f32(*v)).collect();
+        let row: Vec<f16> = row.iter().map(|v| f16::from_f32(*v)).collect();
         let Some(head) = heads.get(&item.fold) else {
             continue;
         };
@@ -1223,11 +1238,11 @@ pub fn train(
         let card = card(recipe, id, &onnx);
         (format!("{id}.onnx"), onnx, card)
     };
-    card.artwork = second.map(|(_, found, _)| found);
-    if let Some(found) = &card.artwork {
+    if let Some((_, found, _)) = second {
         log(&format!(
             "held-out folds, share that looks painted or drawn: {found:?}"
         ));
+        card.heads.push(found);
     }
     let calibration = calibrate::fit(&scored);
     let network_of = |fold: &str| networks.get(fold).unwrap_or(&packed).clone();
@@ -1280,11 +1295,11 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
             when(" with low-rank updates")
         ),
         status: Status::Preview,
-        task: Task::GeneratedImage,
-        input: input(),
-        output: OutputKind::Logit,
+        since: env!("CARGO_PKG_VERSION").into(),
+        task: Task::GeneratedPicture,
         weights_sha256: sha256(packed),
         encoder_sha256: None,
+        engines: vec![EngineKind::Rten, EngineKind::Ort],
         licence:
             "MIT OR Apache-2.0; the frozen image tower is OpenAI's CLIP ViT-B/16 (MIT), packed"
                 .into(),
@@ -1302,8 +1317,12 @@ fn card(recipe: &Recipe, id: &str, packed: &[u8]) -> Card {
         ),
         known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
-        artwork: None,
-        companion: None,
+        input: input(),
+        heads: vec![Head::Binary {
+            output: None,
+            column: 0,
+            polarity: Polarity::Generated,
+        }],
         calibration: None,
     }
 }
