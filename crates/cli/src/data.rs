@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use realscope_data::manifest::{Item, Manifest};
 use realscope_data::split::{self, Framing};
-use realscope_eval::{check, import};
+use realscope_data::{check, import};
 use realscope_train::pairs::Maker;
 use realscope_train::{synth, traces};
 

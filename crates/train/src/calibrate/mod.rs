@@ -52,6 +52,8 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         decision_threshold: 0.5,
         generated_threshold: None,
         doubt_threshold: None,
+        // Measured apart, over re-deliveries of training pictures.
+        delivery_reach: None,
         matched_auc: 0.5,
         matched_auc_low: 0.0,
         matched_auc_high: 1.0,
