@@ -114,7 +114,7 @@ pub struct Data {
     /// Folder of `realscope data synth`, relative to the working directory.
     #[serde(default)]
     pub pairs: Option<PathBuf>,
-    /// Share of a batch that is pairs of an authentic picture and its re-made twin.
+    /// Share of a batch that is pairs of an authentic picture and its re-made window.
     #[serde(default)]
     pub pair_share: f64,
     /// Makers whose pairs train; empty for all. Those of the rest only validate.

@@ -1,6 +1,6 @@
 //! How well traces of some makers tell those of others: the curve that decides whether more makers pay.
 //!
-//! A linear classifier on residual statistics of native windows ([`realscope_signal::rich`]) learns aligned pairs
+//! A linear classifier on residual statistics of windows ([`realscope_signal::rich`]) learns aligned pairs
 //! ([`crate::pairs`]) by `k` makers and is scored on pairs of held-out authentic pictures: by the makers that it
 //! has seen, by those that it has not, and on held-out generators. Every point of the curve has the same number of
 //! training pairs, so that it shows their diversity and not their number. Both classes are cut and encoded alike.

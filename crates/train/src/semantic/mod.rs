@@ -1,9 +1,10 @@
-//! The semantic expert: a linear head on the blocks of a frozen CLIP image encoder.
+//! A linear head on the blocks of a frozen CLIP image encoder.
 //!
-//! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091), which found that the first
-//! blocks carry most of what tells generated pictures: class token, mean and if asked for deviation of the patch
-//! tokens of blocks, a single linear layer. The tower ships packed (on entropy-coded lattices, [`crate::rounding`], or
-//! 4 bits a weight) and runs in 8 bits ([`realscope_engine::packed`]); the head is fitted on what that very form computes.
+//! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091), which found that the first blocks carry most of
+//! what tells generated pictures: class token, mean and if asked for deviation of the patch tokens of blocks, a single
+//! linear layer. The encoder ships packed (entropy-coded multiples of quantisation steps, [`crate::rounding`], or 4
+//! bits a weight) and runs in 8 bits ([`realscope_engine::packed`]); the head is fitted on what that very form
+//! computes.
 //!
 //! Folds are those of the manifest, whole sources each. Learning rate and calibration come from scores on
 //! held-out folds; the head that ships is fitted on all of them.
