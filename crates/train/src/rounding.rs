@@ -1,4 +1,4 @@
-//! Weights on a lattice: each matrix becomes whole multiples of one step, chosen so that what the layer computes
+//! Rounding of weights: each matrix becomes whole multiples of a quantisation step, chosen so that what the layer computes
 //! on real inputs changes least, and stored with an entropy coder.
 //!
 //! Rounding is that of GPTQ (Frantar, Ashkboos, Hoefler and Alistarh, ICLR 2023, arXiv 2210.17323): inputs are
@@ -12,7 +12,7 @@
 //! With one step, what rounding costs differs between inputs: the error made on input `i` counts with `1/Uᵢᵢ²`, where
 //! `UᵀU` is the inverse of the second moments, that is with what the inputs rounded later do not tell of input
 //! `i`. Least distortion at a given rate wants like shares from all (reverse water-filling; Cover and Thomas, *Elements of
-//! Information Theory*, 2nd ed., 10.3.3), so a step that grows as `Uᵢᵢ`. [`Lattice::rows`] is the power that
+//! Information Theory*, 2nd ed., 10.3.3), so a step that grows as `Uᵢᵢ`. [`Rounding::rows`] is the power that
 //! it grows with, and rows of large moments are then rounded first.
 
 use std::cell::RefCell;
@@ -30,12 +30,12 @@ use realscope_engine::packed::row_factor;
 use realscope_nn::exec::Eager;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::error::TrainError;
 
-/// How a network is put on lattices.
+/// How the matrices of a network are rounded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lattice {
+pub struct Rounding {
     /// Entropy of the multiples, bits a weight.
     pub bits: f64,
     /// Training pictures that inputs come from.
@@ -64,7 +64,7 @@ fn is_one(v: &f64) -> bool {
     *v == 1.0
 }
 
-impl Lattice {
+impl Rounding {
     /// # Errors
     /// [`TrainError::Recipe`] when a setting is out of range.
     pub fn check(&self) -> Result<(), TrainError> {
@@ -77,7 +77,7 @@ impl Lattice {
             Ok(())
         } else {
             Err(TrainError::Recipe(
-                "`lattice`: `bits` must be 0.5 to 6, `pictures` at least 1, `damping` 1e-6 to 1, `rows` 0 to 1, \
+                "`rounding`: `bits` must be 0.5 to 6, `pictures` at least 1, `damping` 1e-6 to 1, `rows` 0 to 1, \
                  `class_token` 1 to 10000"
                     .into(),
             ))
@@ -98,7 +98,7 @@ const LARGE: usize = 65_536;
 /// [`TrainError::Recipe`] when the second moments of a layer's inputs cannot be factorised.
 pub fn round<B: Backend, M: Module<B>>(
     module: M,
-    how: &Lattice,
+    how: &Rounding,
     pass: impl FnOnce(&M, &mut Eager),
 ) -> Result<M, TrainError> {
     how.check()?;
@@ -205,13 +205,13 @@ fn step_for(weights: &[f32], bits: f64) -> f32 {
 /// Outputs that are rounded together.
 const CHUNK: usize = 64;
 
-/// `weights` `[inputs, outputs]` as multiples of a step (one for each row with [`Lattice::rows`]), for inputs `x`
+/// `weights` `[inputs, outputs]` as multiples of a step (one for each row with [`Rounding::rows`]), for inputs `x`
 /// `[n, inputs]`.
 fn round_matrix(
     weights: &[f32],
     [inputs, outputs]: [usize; 2],
     x: &[f32],
-    how: &Lattice,
+    how: &Rounding,
 ) -> Result<Vec<f32>, TrainError> {
     let moments = moments(x, inputs);
     let mut order: Vec<usize> = (0..inputs).collect();
@@ -333,7 +333,7 @@ fn inverse_factor(
         f64::from(moments[(order[last - i], order[last - j])]) + ridge
     });
     let factor = reversed.llt(Side::Lower).map_err(|_| {
-        TrainError::Recipe("`lattice`: the inputs of a layer are not finite or all zero".into())
+        TrainError::Recipe("`rounding`: the inputs of a layer are not finite or all zero".into())
     })?;
     let mut inverse = Mat::<f64>::zeros(inputs, inputs);
     invert_lower_triangular(inverse.as_mut(), factor.L(), Par::rayon(0));
@@ -417,7 +417,7 @@ mod tests {
         // Weights are drawn at their first use; clones made before would draw their own.
         let _ = (layer.weight.val(), layer.bias.as_ref().map(Param::val));
         let x = Tensor::<Cpu, 2>::from_data(TensorData::new(inputs(600, 256), [600, 256]), &device);
-        let how = Lattice {
+        let how = Rounding {
             bits: 2.5,
             pictures: 1,
             damping: 0.01,
@@ -467,7 +467,7 @@ mod tests {
             .map(|_| (0..4).map(|_| rng.random_range(-0.1..0.1_f32)).sum())
             .collect();
         let error = |rows: f64| -> (f64, f64) {
-            let how = Lattice {
+            let how = Rounding {
                 bits: 3.0,
                 pictures: 1,
                 damping: 0.003,
@@ -517,7 +517,7 @@ mod tests {
             &device,
         );
         let error = |class_token: f64| -> f32 {
-            let how = Lattice {
+            let how = Rounding {
                 bits: 2.0,
                 pictures: 1,
                 damping: 0.01,
