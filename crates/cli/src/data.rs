@@ -18,8 +18,8 @@ fn data_failure(e: impl ToString) -> Failure {
 
 /// The training pictures of a data set that show native resolution.
 fn training(data: &Path) -> Result<Vec<Item>, Failure> {
-    let manifest = Manifest::read(&data.join("manifest.tsv"))
-        .map_err(|e| Failure::new(2, e.to_string()))?;
+    let manifest =
+        Manifest::read(&data.join("manifest.tsv")).map_err(|e| Failure::new(2, e.to_string()))?;
     Ok(split::training(&manifest, Framing::Crop))
 }
 
