@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use realscope::Scanner;
-use realscope::worker::Launch;
 use realscope_data::manifest::{Item, Manifest};
 use realscope_detectors::network::sha256;
 use realscope_media::video;
@@ -15,7 +14,7 @@ use super::error::{RunError, file_error};
 use super::export::export;
 use super::identity::Identity;
 use super::predict::Predictor;
-use super::score::{self, Scoring};
+use super::score;
 use super::units::{Unit, resume, unit_name};
 use crate::protocol::{self, Arm, Protocol};
 
@@ -29,10 +28,8 @@ pub struct Plan<'a> {
     pub protocol: &'a Protocol,
     /// Further arms, such as perturbations.
     pub extra: Vec<Arm>,
-    /// Detectors, each with its settings.
+    /// Detectors, each with its settings; the first one decodes.
     pub scanners: &'a [Scanner],
-    /// How decoding workers start.
-    pub launch: Launch,
     /// Side of the common window.
     pub window: u32,
     /// Seed of random perturbations.
@@ -138,20 +135,19 @@ impl Plan<'_> {
             .open(log)
             .map_err(|e| file_error(log, e))?;
         let threads = self.jobs.max(1);
+        let predictor = Predictor {
+            base: self.base,
+            scanners: self.scanners,
+            window: self.window,
+            seed: self.seed,
+            frames: self.frames,
+        };
         let next = AtomicUsize::new(0);
         let (send, receive) = mpsc::sync_channel::<Unit>(2 * threads);
         std::thread::scope(|scope| {
             for _ in 0..threads {
-                let (send, next) = (send.clone(), &next);
+                let (send, next, predictor) = (send.clone(), &next, &predictor);
                 scope.spawn(move || {
-                    let mut predictor = Predictor {
-                        base: self.base,
-                        scanners: self.scanners,
-                        window: self.window,
-                        seed: self.seed,
-                        frames: self.frames,
-                        scoring: Scoring::new(&self.launch, self.jobs, todo.len()),
-                    };
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         let Some((item, arm)) = todo.get(i) else {

@@ -7,11 +7,11 @@ use realscope_data::clip;
 use realscope_data::manifest::Item;
 
 use super::prediction::Prediction;
-use super::score::{self, Given, Scoring};
+use super::score::{self, Given};
 use super::video::{file_sha256, of_frames, sampling};
 use crate::protocol::Arm;
 
-/// A thread's way from items to rows.
+/// The way from items to rows, for all threads.
 pub(super) struct Predictor<'a> {
     pub base: &'a Path,
     pub scanners: &'a [Scanner],
@@ -21,12 +21,11 @@ pub(super) struct Predictor<'a> {
     pub seed: u64,
     /// Frames of a video that are scored.
     pub frames: usize,
-    pub scoring: Scoring,
 }
 
 impl Predictor<'_> {
     /// A row for each detector. An item that fails has its code in every row.
-    pub(super) fn predict(&mut self, item: &Item, arm: &Arm) -> Vec<Prediction> {
+    pub(super) fn predict(&self, item: &Item, arm: &Arm) -> Vec<Prediction> {
         let located = self.base.join(&item.path);
         let rows = match clip::scored_as_video(item, &located) {
             Err(_) => Err("unreadable"),
@@ -42,36 +41,37 @@ impl Predictor<'_> {
     }
 
     fn picture(
-        &mut self,
+        &self,
         item: &Item,
         arm: &Arm,
         located: &Path,
     ) -> Result<Vec<Prediction>, &'static str> {
-        let mut bytes = std::fs::read(located).map_err(|_| "unreadable")?;
+        let bytes = std::fs::read(located).map_err(|_| "unreadable")?;
+        let mut given = score::open(self.scanners, &bytes)?;
         if *arm != Arm::Native {
-            let picture = self.scoring.decode(&bytes)?;
             let delivered = arm
                 .deliver(
-                    &picture,
+                    given.pixels(),
                     item.label == 1,
                     &item.path,
                     self.window,
                     self.seed,
                 )
                 .map_err(|_| "not_delivered")?;
-            bytes = delivered.unwrap_or(bytes);
+            if let Some(bytes) = delivered {
+                given = score::open(self.scanners, &bytes)?;
+            }
         }
-        let given = Given::File(bytes);
         Ok(self
             .scanners
             .iter()
-            .map(|s| self.scoring.score(s, &given, row(item, arm, s, "")))
+            .map(|s| score::score(s, &given, row(item, arm, s, "")))
             .collect())
     }
 
     /// Frames of a video, each delivered and scored by itself.
     fn video(
-        &mut self,
+        &self,
         item: &Item,
         arm: &Arm,
         located: &Path,
@@ -82,10 +82,18 @@ impl Predictor<'_> {
         let given = frames
             .iter()
             .map(|frame| {
-                let pixels = &frame.pixels;
-                arm.deliver(pixels, item.label == 1, &item.path, self.window, self.seed)
-                    .map(|delivered| delivered.map_or(Given::Frame(pixels), Given::File))
-                    .map_err(|_| "not_delivered")
+                let delivered = arm.deliver(
+                    &frame.pixels,
+                    item.label == 1,
+                    &item.path,
+                    self.window,
+                    self.seed,
+                );
+                match delivered {
+                    Ok(Some(bytes)) => score::open(self.scanners, &bytes),
+                    Ok(None) => Ok(Given::Frame(&frame.pixels)),
+                    Err(_) => Err("not_delivered"),
+                }
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(self
@@ -94,7 +102,7 @@ impl Predictor<'_> {
             .map(|s| {
                 let rows: Vec<Prediction> = given
                     .iter()
-                    .map(|frame| self.scoring.score(s, frame, row(item, arm, s, "")))
+                    .map(|frame| score::score(s, frame, row(item, arm, s, "")))
                     .collect();
                 Prediction {
                     sha256: hash.clone(),
