@@ -43,6 +43,17 @@ pub enum ClipLayout {
     ChannelFirst,
 }
 
+/// What becomes of a video that has fewer frames than a clip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TooFew {
+    /// The detector is not made for it.
+    #[default]
+    Refuse,
+    /// Its last frame is shown again.
+    RepeatLast,
+}
+
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -51,6 +62,13 @@ pub enum View {
     ShorterSide,
     /// The whole picture resized, aspect ratio not kept.
     Squash,
+    /// The whole picture: the shorter side resized to `shorter`, then the centre, as torchvision does it.
+    ShorterSideCentre {
+        /// Pixels of the shorter side, no fewer than the input's.
+        shorter: u32,
+    },
+    /// The centre at native resolution; a smaller picture lies in the middle of black.
+    Centre,
     /// Windows at native resolution.
     Windows {
         /// Most windows of a picture.
@@ -63,9 +81,10 @@ pub enum View {
     },
     /// A face.
     Face {
-        /// Side of the crop as a multiple of the face's longer side.
+        /// Side of the crop as a multiple of the box's longer side, or where faces are aligned of the square in which
+        /// eyes, nose and mouth have their fixed places.
         margin: f64,
-        /// Whether eyes and mouth are brought to fixed places.
+        /// Whether eyes, nose and mouth are brought to fixed places.
         aligned: bool,
     },
     /// Frames of a clip, each like [`View::ShorterSide`].
@@ -76,6 +95,9 @@ pub enum View {
         stride: usize,
         /// Their order in the input.
         layout: ClipLayout,
+        /// What happens to a shorter video.
+        #[serde(default)]
+        too_few: TooFew,
     },
 }
 
@@ -134,6 +156,14 @@ impl Input {
                 if !(1..=1024).contains(&most) =>
             {
                 return Err(format!("{most} windows"));
+            }
+            View::ShorterSideCentre { shorter }
+                if !(self.size..=4 * self.size).contains(&shorter) =>
+            {
+                return Err(format!(
+                    "a shorter side of {shorter} pixels for an input of {}",
+                    self.size
+                ));
             }
             View::Face { margin, .. } if !(0.5..=4.0).contains(&margin) => {
                 return Err(format!("margin {margin}"));
