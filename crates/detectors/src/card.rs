@@ -175,6 +175,9 @@ impl Input {
             }
             _ => {}
         }
+        if self.mean.iter().any(|m| !m.is_finite()) {
+            return Err("mean must be finite".into());
+        }
         if self.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
             return Err("std must be positive".into());
         }
@@ -318,6 +321,49 @@ impl Head {
             | Self::Flag { output, .. } => output.as_deref(),
         }
     }
+
+    /// Checks what a card from outside may get wrong about a head on this input.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self, input: &Input) -> Result<(), String> {
+        match self {
+            Self::Binary { .. } => Ok(()),
+            Self::Classes { names, .. } => {
+                let twice = |i: usize| names[..i].contains(&names[i]) || names[i].is_empty();
+                if names.len() < 2 || (0..names.len()).any(twice) {
+                    return Err(format!("classes {names:?}"));
+                }
+                Ok(())
+            }
+            Self::Mask { stride, .. } => {
+                if *stride == 0 || *stride > input.size || !input.size.is_multiple_of(*stride) {
+                    return Err(format!(
+                        "a map with a stride of {stride} over {} pixels",
+                        input.size
+                    ));
+                }
+                Ok(())
+            }
+            Self::Embedding { size, .. } if *size == 0 => Err("an empty embedding".into()),
+            Self::Embedding { .. } => Ok(()),
+            Self::Flag { threshold, .. } if !threshold.is_finite() => {
+                Err(format!("the threshold {threshold}"))
+            }
+            Self::Flag { .. } => Ok(()),
+        }
+    }
+
+    /// Whether an answer with both heads would be ambiguous.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Binary { .. }, Self::Binary { .. }) | (Self::Mask { .. }, Self::Mask { .. }) => {
+                true
+            }
+            (Self::Flag { flag: a, .. }, Self::Flag { flag: b, .. }) => a == b,
+            _ => false,
+        }
+    }
 }
 
 /// The passport.
@@ -376,11 +422,33 @@ impl Card {
         if card.id != id {
             return Err(corrupt(format!("its card is that of `{}`", card.id)));
         }
-        card.input.check().map_err(corrupt)?;
-        if card.heads.is_empty() {
-            return Err(corrupt("its card names no head".into()));
-        }
+        card.check().map_err(corrupt)?;
         Ok(card)
+    }
+
+    /// Checks input, heads, and that they fit each other.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.input.check()?;
+        if self.heads.is_empty() {
+            return Err("its card names no head".into());
+        }
+        if self.engines.is_empty() {
+            return Err("its card names no engine".into());
+        }
+        for (i, head) in self.heads.iter().enumerate() {
+            head.check(&self.input)?;
+            if self.heads[..i].iter().any(|other| head.is_like(other)) {
+                return Err("its card names a head twice".into());
+            }
+        }
+        let binary = |h: &Head| matches!(h, Head::Binary { .. });
+        if self.calibration.is_some() && !self.heads.iter().any(binary) {
+            return Err("its card calibrates a head that it does not name".into());
+        }
+        Ok(())
     }
 
     fn value<'a>(&self, answer: &'a Answer, is: impl Fn(&Head) -> bool) -> Option<&'a Value> {

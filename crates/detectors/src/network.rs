@@ -1,5 +1,7 @@
 //! A detector that is one network with a card.
 
+use std::path::Path;
+
 use image::RgbImage;
 use realscope_engine::{self as engine, Choice, Engine, Network, Tensor, Threads, packed};
 use sha2::{Digest, Sha256};
@@ -13,10 +15,22 @@ const BATCH: usize = 8;
 /// Lower-case hex of the SHA-256 of `bytes`.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hex of the SHA-256 of a file, which is read piece by piece.
+///
+/// # Errors
+/// What the system says.
+pub fn sha256_of(file: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(file)?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Appends one channel of a picture (0 = red), normalised as the card says.
@@ -78,8 +92,8 @@ impl NetworkDetector {
     /// Loads weights, packed or plain, that must have the card's hash.
     ///
     /// # Errors
-    /// [`DetectorError::Corrupt`] on another hash or an output that the network lacks, [`DetectorError::Engine`] when
-    /// they do not load.
+    /// [`DetectorError::Corrupt`] on a card that is not well formed, another hash or an output that the network lacks,
+    /// [`DetectorError::Engine`] when the weights do not load.
     pub fn load(card: Card, onnx: &[u8], choice: Choice) -> Result<Self, DetectorError> {
         Self::load_with(card, onnx, choice, Ok)
     }
@@ -98,6 +112,7 @@ impl NetworkDetector {
             id: card.id.clone(),
             reason,
         };
+        card.check().map_err(corrupt)?;
         let found = sha256(onnx);
         if found != card.weights_sha256 {
             return Err(corrupt(format!(

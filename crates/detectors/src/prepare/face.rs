@@ -31,7 +31,7 @@ const TEMPLATE: [[f64; 2]; 5] = [
     [70.7299 / 112.0, 92.2041 / 112.0],
 ];
 
-/// Most that a face is enlarged: what is smaller has landmarks of less than two pixels, and memory stays bounded.
+/// Most that a face is enlarged: smaller ones show nothing, and the memory of a crop stays bounded.
 const LARGEST: f64 = 64.0;
 
 /// One sample for each face of a picture, or of the frame of a video that is seen at `time`.
