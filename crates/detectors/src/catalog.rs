@@ -99,6 +99,8 @@ pub static CATALOG: &[&Entry] = &[
     &crate::clip_blocks::ENTRY,
     &crate::clip_probe::ENTRY,
     &crate::npr::ENTRY,
+    &crate::cnndetection::ENTRY,
+    &crate::community_forensics::ENTRY,
 ];
 
 /// Names that move: what they mean may change from one version of the program to the next.

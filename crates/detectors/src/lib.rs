@@ -16,6 +16,8 @@ pub mod card;
 pub mod catalog;
 pub mod clip_blocks;
 pub mod clip_probe;
+pub mod cnndetection;
+pub mod community_forensics;
 #[cfg(feature = "import")]
 pub mod deploy;
 pub mod models;
