@@ -183,7 +183,7 @@ pub trait Detector: Send + Sync {
     /// What it is.
     fn card(&self) -> &Card;
 
-    /// One answer a sample, in order. An answer does not depend on the sample's neighbours.
+    /// One answer a sample, in order. An answer does not depend on the sample's neighbours, to the last bit.
     ///
     /// # Errors
     /// [`DetectorError::Sample`] for a sample of another size or number of frames than the card's,

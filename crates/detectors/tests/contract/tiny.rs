@@ -252,12 +252,12 @@ impl Net {
         let weight = rule::weight("patch.weight", "fan", &shape).expect("a rule");
         self.constant("patch", &shape, &weight);
         let step = side as i64;
-        self.node(
-            "Conv",
-            &[input, "patch"],
-            output,
-            &[("strides", &[step, step])],
-        );
+        let attributes: [(&str, &[i64]); 3] = [
+            ("strides", &[step, step]),
+            ("dilations", &[1, 1]),
+            ("pads", &[0; 4]),
+        ];
+        self.node("Conv", &[input, "patch"], output, &attributes);
     }
 
     /// Means over the map, `[n, columns]`.
