@@ -444,8 +444,7 @@ impl Card {
                 return Err("its card names a head twice".into());
             }
         }
-        let binary = |h: &Head| matches!(h, Head::Binary { .. });
-        if self.calibration.is_some() && !self.heads.iter().any(binary) {
+        if self.calibration.is_some() && !self.heads.iter().any(Head::is_binary) {
             return Err("its card calibrates a head that it does not name".into());
         }
         Ok(())
