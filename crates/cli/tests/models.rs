@@ -170,8 +170,8 @@ fn class_scores_are_measured_as_the_benchmark_does() {
 fn what_looks_painted_is_not_accused_by_any_detector() {
     let home = tempfile::tempdir().expect("folder");
     let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let models = here.join("../detectors/models");
-    let card = std::fs::read_to_string(models.join("npr.toml")).expect("card");
+    let models = here.join("../detectors/src/npr");
+    let card = std::fs::read_to_string(models.join("card.toml")).expect("card");
     let mut card: toml::Table = card.parse().expect("TOML");
     card["id"] = "accuser".into();
     let calibration = card["calibration"].as_table_mut().expect("calibrated");
@@ -185,7 +185,7 @@ fn what_looks_painted_is_not_accused_by_any_detector() {
     }
     let file = home.path().join("card.toml");
     std::fs::write(&file, card.to_string()).expect("written");
-    let weights = models.join("npr.onnx");
+    let weights = models.join("weights.onnx");
     let (weights, file) = (weights.to_string_lossy(), file.to_string_lossy());
     let args = ["models", "import", "accuser", &weights, "--card", &file];
     let out = realscope(&args, home.path());

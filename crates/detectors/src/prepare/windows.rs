@@ -1,10 +1,10 @@
-//! From a picture to the samples that a detector is shown.
+//! Windows at native resolution: several of a picture, or its centre.
 
 use image::RgbImage;
-use realscope_delivery::{self as delivery, DeliveryError};
+use realscope_delivery as delivery;
 
-use crate::card::{Input, View};
-use crate::{DetectorError, Place, Rect, Sample};
+use super::sample;
+use crate::{Rect, Sample};
 
 /// Positions of `side` that cover `size`: evenly spread, at least one, no two the same.
 fn positions(size: u32, side: u32, most: u32) -> Vec<u32> {
@@ -106,80 +106,38 @@ pub fn reflect(picture: &RgbImage, side: u32) -> RgbImage {
     })
 }
 
-fn sample(frame: RgbImage, rect: Rect, whole: bool) -> Sample {
-    Sample {
-        frames: vec![frame],
-        place: Place {
-            rect,
-            whole,
-            ..Place::default()
-        },
-    }
-}
-
-/// All samples of a picture for a card's input, in a fixed order.
-///
-/// # Errors
-/// [`DetectorError::Sample`] of an input that shows no single picture (a face, a clip), [`DetectorError::Delivery`]
-/// of the resizer.
-pub fn picture(picture: &RgbImage, id: &str, input: &Input) -> Result<Vec<Sample>, DetectorError> {
-    let refused = |what: &str| DetectorError::Sample {
-        id: id.into(),
-        reason: format!("it sees {what}, this is a whole picture"),
-    };
-    Ok(match input.view {
-        View::Windows { most } => windows(picture, input.size, most),
-        View::Squash => vec![squash(picture, input)?],
-        View::ShorterSide => vec![shorter_side(picture, input)?],
-        View::WholeAndWindows { most } => {
-            let mut samples = vec![shorter_side(picture, input)?];
-            samples.extend(windows(picture, input.size, most));
-            samples
-        }
-        View::Face { .. } => return Err(refused("faces")),
-        View::Clip { .. } => return Err(refused("clips")),
-    })
-}
-
-/// The whole picture at the input's size, aspect ratio not kept.
-///
-/// # Errors
-/// [`DeliveryError`] of the resizer.
-pub fn squash(picture: &RgbImage, input: &Input) -> Result<Sample, DeliveryError> {
-    let rect = Rect {
-        left: 0,
-        top: 0,
-        width: picture.width(),
-        height: picture.height(),
-    };
-    let frame = delivery::resize(picture, input.size, input.size, input.filter.into())?;
-    Ok(sample(frame, rect, true))
-}
-
-/// The picture with its shorter side at the input's size, and of that the centre.
-///
-/// # Errors
-/// [`DeliveryError`] of the resizer.
-pub fn shorter_side(picture: &RgbImage, input: &Input) -> Result<Sample, DeliveryError> {
+/// The window of `side` pixels in the middle. What is smaller than `side` lies in the middle of black, and an odd rest
+/// is rounded to the even pixel: torchvision's `CenterCrop`, with which published detectors are measured.
+#[must_use]
+pub fn centre(picture: &RgbImage, side: u32) -> Sample {
     let (width, height) = picture.dimensions();
-    let side = input.size;
-    let short = u64::from(width.min(height).max(1));
-    let scaled = |v: u32| {
-        u32::try_from((u64::from(v) * u64::from(side) + short / 2) / short)
-            .unwrap_or(side)
-            .max(side)
+    // Where the window starts in the picture, or the picture in the window.
+    let starts = |size: u32| match size.checked_sub(side) {
+        Some(free) => (half_to_even(free), 0),
+        None => (0, (side - size) / 2),
     };
-    let (w, h) = (scaled(width), scaled(height));
-    let resized = delivery::resize(picture, w, h, input.filter.into())?;
-    let square = width.min(height);
+    let ((left, across), (top, down)) = (starts(width), starts(height));
     let rect = Rect {
-        left: (width - square) / 2,
-        top: (height - square) / 2,
-        width: square,
-        height: square,
+        left,
+        top,
+        width: side.min(width),
+        height: side.min(height),
     };
-    let frame = delivery::crop(&resized, (w - side) / 2, (h - side) / 2, side, side);
-    Ok(sample(frame, rect, true))
+    let pixels = delivery::crop(picture, left, top, rect.width, rect.height);
+    let frame = if pixels.dimensions() == (side, side) {
+        pixels
+    } else {
+        let mut black = RgbImage::new(side, side);
+        image::imageops::replace(&mut black, &pixels, across.into(), down.into());
+        black
+    };
+    sample(frame, rect, false)
+}
+
+/// Half of `n`, rounded to the even neighbour like Python's `round`.
+pub(super) fn half_to_even(n: u32) -> u32 {
+    let half = n / 2;
+    half + (n % 2) * (half % 2)
 }
 
 #[cfg(test)]
@@ -205,6 +163,30 @@ mod tests {
                 assert!(rect.left + rect.width <= w && rect.top + rect.height <= h);
             }
         }
+    }
+
+    /// Values of torchvision 0.15's `CenterCrop(4)` on pictures whose pixels are their own coordinates.
+    #[test]
+    fn the_centre_is_torchvisions() {
+        let first = |w, h| {
+            let picture = RgbImage::from_fn(w, h, |x, y| image::Rgb([x as u8 + 1, y as u8 + 1, 9]));
+            let sample = centre(&picture, 4);
+            let rect = sample.place.rect;
+            assert_eq!(sample.frames[0].dimensions(), (4, 4));
+            assert!(rect.left + rect.width <= w && rect.top + rect.height <= h);
+            sample.frames[0].clone()
+        };
+        // A rest of 1, 3, 5 and 7 pixels starts at 0, 2, 2 and 4.
+        for (size, start) in [(4, 0), (5, 0), (6, 1), (7, 2), (8, 2), (9, 2), (11, 4)] {
+            assert_eq!(first(size, 4).get_pixel(0, 0)[0], start + 1, "{size}");
+            assert_eq!(first(4, size).get_pixel(0, 0)[1], start + 1, "{size}");
+        }
+        // A picture of 3 x 1 starts at (0, 1) of the window; the rest is black.
+        let small = first(3, 1);
+        assert_eq!(small.get_pixel(0, 1).0, [1, 1, 9]);
+        assert_eq!(small.get_pixel(2, 1).0, [3, 1, 9]);
+        assert!((0..4).all(|x| small.get_pixel(x, 0).0 == [0; 3]));
+        assert_eq!(small.get_pixel(3, 1).0, [0; 3]);
     }
 
     #[test]
