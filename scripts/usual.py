@@ -1,9 +1,11 @@
 """What is usual of authentic photographs: percentiles of the signals that a scan shows and does not judge by.
 
 python3 scripts/usual.py MANIFEST | (cd FOLDER && realscope scan --format ndjson -) | python3 scripts/usual.py
+python3 scripts/usual.py MANIFEST | (cd FOLDER && head -300 | python3 scripts/usual.py --shrink OUT)
 
-The first call lists pictures of a manifest: authentic, of the training split, with the pixels of their source file,
-at most 30 of a group. The second call reads their records. `crates/realscope/src/scanner/evidence.rs` has the numbers.
+The first line lists pictures of a manifest (authentic, of the training split, with the pixels of their source file, at
+most 30 of a group), scans them and prints the percentiles. The second makes copies at 60% of the size as PNG, which
+have no grid; it needs Pillow. `crates/realscope/src/scanner/evidence.rs` has the numbers.
 """
 
 import csv
@@ -40,7 +42,19 @@ def percentile(values, share):
     return values[low] + (at - low) * (values[high] - values[low])
 
 
-if len(sys.argv) > 1:
+def shrink(folder):
+    """Copies of the pictures on standard input that have no 8x8 grid."""
+    from PIL import Image
+
+    for number, line in enumerate(sys.stdin):
+        picture = Image.open(line.strip()).convert("RGB")
+        size = (int(picture.width * 0.6), int(picture.height * 0.6))
+        picture.resize(size, Image.Resampling.LANCZOS).save(f"{folder}/{number}.png")
+
+
+if sys.argv[1:2] == ["--shrink"]:
+    shrink(sys.argv[2])
+elif len(sys.argv) > 1:
     print("\n".join(pictures(sys.argv[1])))
 else:
     found = {code: [] for code in CODES}

@@ -158,10 +158,10 @@ fn details(r: &Record) -> String {
 #[must_use]
 pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>) -> String {
     let mut out = format!(
-        "<article class=\"{}\">\n<p class=\"path\">{}</p>\n<h2>{}</h2>\n<p>{}</p>\n",
+        "<article class=\"{}\">\n<h2>{}</h2>\n<p class=\"path\">{}</p>\n<p>{}</p>\n",
         r.verdict.map_or("error", Verdict::word),
-        escape(&r.path),
         words::verdict(r),
+        escape(&r.path),
         words::lead(r)
     );
     if let Some(e) = &r.error {

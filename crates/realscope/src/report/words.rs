@@ -45,9 +45,9 @@ pub(super) fn verdict(r: &Record) -> &'static str {
 /// What the verdict says, in one sentence.
 pub(super) fn lead(r: &Record) -> &'static str {
     match r.verdict {
-        Some(Verdict::Generated) => "The pixels show that the picture was generated.",
+        Some(Verdict::Generated) => "The pixels look like those of generated pictures.",
         Some(Verdict::Manipulated) => {
-            "The pixels show that parts of the picture were generated or replaced."
+            "Parts of the picture look generated or replaced."
         }
         Some(Verdict::Uncertain) => "The detector cannot tell whether the picture was generated.",
         Some(Verdict::NoEvidence) => "The pixels do not show that the picture was generated.",
@@ -100,8 +100,8 @@ fn listed(names: &[String]) -> String {
 
 fn range(interval: &Interval, stable: Option<bool>) -> String {
     let Some([low, high]) = interval.range() else {
-        return "It was not delivered again: in validation, saving, shrinking or cropping a picture never moved a \
-                probability far enough to change this verdict."
+        return "Saving again, shrinking and cropping were not tried: on other pictures they never moved a probability far \
+                enough to change this verdict."
             .into();
     };
     let names = interval.deliveries.keys().filter(|n| *n != "native");
@@ -134,6 +134,9 @@ pub(super) fn groups(r: &Record) -> Vec<Group<'_>> {
         r.evidence.iter().filter(|e| wanted(e)).map(point).collect()
     };
     let held_back = |e: &Evidence| verdict::holds_back(&e.code);
+    let artwork = r.evidence.iter().any(|e| e.code == "artwork");
+    // The reason says it already.
+    let told = |e: &Evidence| held_back(e) || (artwork && e.code == "looks_painted");
     let mut groups = vec![
         Group {
             title: "Why the answer is not clearer",
@@ -149,7 +152,7 @@ pub(super) fn groups(r: &Record) -> Vec<Group<'_>> {
         },
         Group {
             title: "What else was seen (it decides nothing)",
-            points: of(&|e| e.kind == EvidenceKind::Context && !held_back(e)),
+            points: of(&|e| e.kind == EvidenceKind::Context && !told(e)),
         },
     ];
     if let Some(provenance) = &r.provenance {
@@ -259,7 +262,7 @@ mod tests {
         );
         interval.skipped = vec!["half_size".into()];
         interval.deliveries.retain(|name, _| name == "native");
-        assert!(range(&interval, None).starts_with("It was not delivered again"));
+        assert!(range(&interval, None).contains("were not tried"));
     }
 
     #[test]

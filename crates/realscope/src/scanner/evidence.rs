@@ -125,12 +125,12 @@ const REPETITION: Usual = Usual {
 };
 /// Strength of the 8x8 grid that 95% of 300 of these photographs stay below, shrunk to 60% and stored without loss, so
 /// that there is none.
-const NO_GRID: f64 = 0.05;
+const NO_GRID: f64 = 0.168;
 
 impl Usual {
     fn sentence(&self, digits: usize) -> String {
         format!(
-            "In 90 of 100 authentic photographs it lies between {:.digits$} and {:.digits$}, in half of them below {:.digits$}.",
+            "90 of 100 authentic photographs have {:.digits$} to {:.digits$}, half of them under {:.digits$}.",
             self.low, self.high, self.middle
         )
     }
@@ -138,9 +138,9 @@ impl Usual {
 
 fn noise_level(level: f64) -> Evidence {
     let meaning = if level < NOISE.low {
-        "Few photographs are so smooth. Filters, strong compression, plain surfaces and generators make pictures smooth."
+        "Few photographs are so smooth. Filters, compression, plain surfaces and generators make them so."
     } else if level > NOISE.high {
-        "Few photographs are so rough. Film grain, night shots, dense texture such as leaves, and added noise do it."
+        "Few photographs are so rough. Film grain, darkness, dense texture and added noise make them so."
     } else {
         "That is usual, and speaks for neither side."
     };
@@ -158,7 +158,7 @@ fn blocking_grid(grid: Grid) -> Evidence {
     let meaning = if grid.strength < NO_GRID {
         "No grid stands out: the picture was compressed weakly or never, or it was resized since."
     } else if (grid.x, grid.y) == (0, 0) {
-        "The pixels went through JPEG compression, and were neither cropped nor resized since."
+        "The pixels went through JPEG compression on this grid, as those of any JPEG file."
     } else {
         "The pixels went through JPEG compression, and were cropped since."
     };
@@ -177,15 +177,15 @@ fn blocking_grid(grid: Grid) -> Evidence {
 
 fn repetition(found: Periodicity) -> Evidence {
     let meaning = if found.strength > REPETITION.high {
-        "The picture was probably resized, or shows a regular pattern; cameras, editors and generators all resize."
+        "Few photographs repeat so clearly. Regular textures do, and enlarged pictures, authentic or generated."
     } else {
-        "Nothing shows that the picture was resized."
+        "Nothing stands out. Enlarging can leave such a pattern."
     };
     Evidence::remark(
         "resampling",
         EvidenceKind::Context,
         format!(
-            "From column to column the pixels repeat most at every {:.2} pixels, {:.1} times the median.",
+            "The clearest repetition across the picture comes every {:.1} pixels, {:.1} times the median.",
             1.0 / found.frequency,
             found.strength
         ),
