@@ -46,9 +46,7 @@ pub(super) fn verdict(r: &Record) -> &'static str {
 pub(super) fn lead(r: &Record) -> &'static str {
     match r.verdict {
         Some(Verdict::Generated) => "The pixels look like those of generated pictures.",
-        Some(Verdict::Manipulated) => {
-            "Parts of the picture look generated or replaced."
-        }
+        Some(Verdict::Manipulated) => "Parts of the picture look generated or replaced.",
         Some(Verdict::Uncertain) => "The detector cannot tell whether the picture was generated.",
         Some(Verdict::NoEvidence) => "The pixels do not show that the picture was generated.",
         None => "The file could not be judged.",
