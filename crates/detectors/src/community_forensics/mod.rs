@@ -1,5 +1,5 @@
-//! `community-forensics`: a ViT-S/16 that was trained on pictures of thousands of generators (Park and Owens, CVPR 2025,
-//! arXiv 2411.04125).
+//! `community-forensics`: a ViT-S/16 that was trained on pictures of thousands of generators (Park and Owens, CVPR
+//! 2025, arXiv 2411.04125).
 //!
 //! Shown as the authors evaluate it: the shorter side at 440 pixels, of that the central 384. The weights are MIT and
 //! one pinned file of a model hub; they are deployed in full precision. Uncalibrated, their verdict is at most

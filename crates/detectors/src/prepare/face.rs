@@ -22,7 +22,8 @@ pub struct FaceBox {
 }
 
 /// Places of the five landmarks in a square of side 1: the 112 x 112 template of `InsightFace`, which follows ArcFace
-/// (Deng et al., CVPR 2019, arXiv 1801.07698). DeepfakeBench (Yan et al., NeurIPS 2023, arXiv 2307.01426) aligns with it.
+/// (Deng et al., CVPR 2019, arXiv 1801.07698). DeepfakeBench (Yan et al., NeurIPS 2023, arXiv 2307.01426) aligns with
+/// it.
 const TEMPLATE: [[f64; 2]; 5] = [
     [38.2946 / 112.0, 51.6963 / 112.0],
     [73.5318 / 112.0, 51.5014 / 112.0],
