@@ -1,7 +1,8 @@
 //! The minimum, by gradient descent with Nesterov's momentum on standardised features: no learning rate to tune. The
 //! standardisation is folded into the weights.
 
-use super::{Linear, Samples, dot, sigmoid, standardise, sum_rows};
+use super::linear::{Linear, Samples, sigmoid};
+use super::rows::{dot, standardise, sum_rows};
 
 /// Settings of [`fit`].
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,8 @@ use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Linear, Samples, dot, standardise, sum_rows};
+use super::linear::{Linear, Samples};
+use super::rows::{dot, standardise, sum_rows};
 
 /// Settings of [`early`].
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! A single feature by Newton's method, as Platt's sigmoid needs it (Platt, *Advances in Large Margin Classifiers*,
 //! 1999).
 
-use super::sigmoid;
+use super::linear::sigmoid;
 
 /// Log-odds = `scale` x feature + `offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
