@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use realscope_detectors::catalog::{self, Availability, Listed};
 #[cfg(feature = "lab")]
+use realscope_detectors::models::ImportError;
+#[cfg(feature = "lab")]
 use realscope_detectors::pull::{Hub, PullError, Source};
-use realscope_detectors::{DetectorError, Models};
+use realscope_detectors::{Card, DetectorError, Models};
 use realscope_engine::{EngineKind, ort};
 use realscope_media::video;
 use serde_json::{Value, json};
@@ -161,11 +163,19 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             card,
             format,
         } => {
+            let (Some(repo), Some(revision), Some(file)) = (repo, revision, file) else {
+                let card = home.pull(&name, &hub()).map_err(|e| match e {
+                    ImportError::NotPinned(_) => Failure::new(2, e.to_string()),
+                    _ => Failure::new(5, e.to_string()),
+                })?;
+                installed(&card, format)?;
+                return Ok(ExitCode::SUCCESS);
+            };
             let source = Source {
                 repo,
                 revision,
                 file,
-                sha256: Some(sha256),
+                sha256,
             };
             let path = source.fetch(&hub()).map_err(|e| match e {
                 PullError::Source(_) => Failure::new(2, e.to_string()),
@@ -238,6 +248,11 @@ fn install(
     let card = home
         .import(name, file, card)
         .map_err(|e| Failure::new(5, e.to_string()))?;
+    installed(&card, format)
+}
+
+/// Says what was installed.
+fn installed(card: &Card, format: TextFormat) -> Result<(), Failure> {
     if format == TextFormat::Json {
         return print_json(&json!({
             "schema_version": 1,

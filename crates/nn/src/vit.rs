@@ -80,6 +80,20 @@ impl VitConfig {
         }
     }
 
+    /// timm's `vit_small_patch16_384` with one output.
+    #[must_use]
+    pub fn vit_s16_384() -> Self {
+        Self {
+            image: 384,
+            patch: 16,
+            hidden: 384,
+            depth: 12,
+            heads: 6,
+            mlp: 1536,
+            outputs: 1,
+        }
+    }
+
     /// Tokens of a picture, the class token included.
     #[must_use]
     pub fn tokens(&self) -> usize {

@@ -16,20 +16,24 @@ use realscope_nn::vit::{ClipVision, ViT, VitConfig};
 use realscope_nn::xception::{Xception, XceptionConfig};
 use realscope_nn::{Cpu, Eager, Exec, Parameters, StateDict};
 
-/// Makes [`NETWORKS`] of lines `name => configuration, method that makes the network;`.
+/// Makes [`NETWORKS`] of lines `name => configuration, method that makes the network;`, with the method of [`Case`] that
+/// runs it behind where that is not [`Case::run`].
 macro_rules! networks {
-    ($($name:literal => $config:expr, $init:ident;)+) => {
+    ($($name:literal => $config:expr, $init:ident $(, $run:ident)?;)+) => {
         /// Every network that can be checked, by the name of its fixture.
         pub const NETWORKS: &[(&str, Run)] = &[
-            $(($name, |case| case.run($config.$init(&case.device))),)+
+            $(($name, |case| networks!(@ case, $config.$init(&case.device) $(, $run)?)),)+
         ];
     };
+    (@ $case:ident, $network:expr) => { $case.run($network) };
+    (@ $case:ident, $network:expr, $run:ident) => { $case.$run($network) };
 }
 
 networks! {
     "clip-vit-b16-vision" => VitConfig::clip_b16(), init_clip;
     "clip-vit-l14-vision" => VitConfig::clip_l14(), init_clip;
     "cnndetection" => ResNetConfig::cnndetection(), init;
+    "community-forensics" => VitConfig::vit_s16_384(), init_vit, run_under_vit;
     "convnext-tiny" => ConvNextConfig::tiny(), init;
     "deepfakebench-xception" => XceptionConfig::deepfakebench(), init;
     "demamba-block" => MambaConfig::demamba(48), init;
@@ -169,6 +173,27 @@ impl Case<'_> {
         let made = engine.run(&inputs, &outputs, &Threads::all());
         let made = made.map_err(|e| e.to_string())?.into_iter();
         Ok(made.map(|o| (o.name, (o.shape, o.values))).collect())
+    }
+}
+
+impl Case<'_> {
+    /// As [`Case::run`] for a file that holds a network of timm's under `vit.` and calls its one output `logit`.
+    fn run_under_vit(&self, network: ViT<Cpu>) -> Result<Values, String> {
+        let dict = self.dict.clone();
+        let dict = dict.renamed(|key| key.strip_prefix("vit.").map(str::to_owned));
+        let inner = Case {
+            dict: &dict,
+            built: self.built,
+            inputs: self.inputs,
+            engine: self.engine,
+            device: self.device.clone(),
+        };
+        let named = |key: String| match key.as_str() {
+            "logits" => "logit".to_owned(),
+            _ => format!("vit.{key}"),
+        };
+        let values = inner.run(network)?.into_iter();
+        Ok(values.map(|(key, v)| (named(key), v)).collect())
     }
 }
 

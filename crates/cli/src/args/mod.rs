@@ -177,23 +177,23 @@ pub enum ModelsCommand {
         format: TextFormat,
     },
     #[cfg(feature = "lab")]
-    /// Fetch pinned weights from a model hub and install them. `HF_HOME`, `HF_ENDPOINT` and
-    /// `HF_HUB_OFFLINE` are respected.
+    /// Fetch pinned weights from a model hub and install them: those of a detector that this program knows, or a file
+    /// that is named. `HF_HOME`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` are respected.
     Pull {
         /// Name of the detector.
         name: String,
         /// Repository, OWNER/NAME.
-        #[arg(long)]
-        repo: String,
+        #[arg(long, requires_all = ["revision", "file", "sha256"])]
+        repo: Option<String>,
         /// Commit, 40 hexadecimal digits.
-        #[arg(long)]
-        revision: String,
+        #[arg(long, requires = "repo")]
+        revision: Option<String>,
         /// File in the repository.
-        #[arg(long)]
-        file: String,
+        #[arg(long, requires = "repo")]
+        file: Option<String>,
         /// SHA-256 of the file.
-        #[arg(long)]
-        sha256: String,
+        #[arg(long, requires = "repo")]
+        sha256: Option<String>,
         /// Card of an ONNX classifier.
         #[arg(long)]
         card: Option<PathBuf>,

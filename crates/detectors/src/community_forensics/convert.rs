@@ -9,17 +9,6 @@ use super::{ENTRY, ID};
 use crate::card::Card;
 use crate::{DetectorError, deploy};
 
-/// timm's `vit_small_patch16_384` with one output.
-const NETWORK: VitConfig = VitConfig {
-    image: 384,
-    patch: 16,
-    hidden: 384,
-    depth: 12,
-    heads: 6,
-    mlp: 1536,
-    outputs: 1,
-};
-
 /// Converts the published safetensors file, whose keys are timm's behind `vit.`.
 ///
 /// # Errors
@@ -27,7 +16,7 @@ const NETWORK: VitConfig = VitConfig {
 pub(super) fn convert(file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
     let dict = deploy::read(ID, file)?;
     let dict = dict.renamed(|key| Some(key.strip_prefix("vit.").unwrap_or(key).to_owned()));
-    let network = NETWORK.init_vit::<Cpu>(&Default::default());
+    let network = VitConfig::vit_s16_384().init_vit::<Cpu>(&Default::default());
     let network = deploy::fill(ID, network, &ViT::<Cpu>::canonical(&dict))?;
     Ok(deploy::export((ENTRY.card)()?, |graph, input| {
         let logit = network.forward(graph, input);
