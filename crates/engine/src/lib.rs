@@ -12,6 +12,7 @@ pub mod ort;
 pub mod packed;
 pub mod proto;
 pub mod rten;
+mod surgery;
 mod threads;
 
 pub use network::Network;
