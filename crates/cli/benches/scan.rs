@@ -1,18 +1,18 @@
 //! Scan: time and memory as ratios in one run.
 //!
 //! `cargo bench -p realscope-cli` prints, each as a median: the complete record of a 12-megapixel JPEG
-//! against decoding alone; the first verdict on a small picture against `--version`; peak memory; throughput
-//! of two jobs against one; memory of the pipeline over many files (`REALSCOPE_BENCH_FILES`, 2,000).
+//! against decoding alone; the first verdict on a small picture against `--version`; a report with maps against
+//! records alone; peak memory; 200 small files, on one core and on all, with one job and with more; memory of the
+//! pipeline over many files (`REALSCOPE_BENCH_FILES`, 2,000).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
 use image::RgbImage;
 use realscope_delivery::{Subsampling, encode_jpeg};
-use realscope_nn::exec::Exec;
-use realscope_nn::{Cpu, onnx::Graph};
+use realscope_engine::Network;
+use realscope_engine::proto::{Graph, Model, OperatorSet};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_realscope");
@@ -104,25 +104,41 @@ fn memory(mut command: Command) -> (f64, f64) {
     )
 }
 
-/// A classifier that costs nothing, so that the pipeline itself is what runs.
+/// A classifier that costs nothing, so that the pipeline itself is what runs: the mean level.
+fn trivial() -> Vec<u8> {
+    let mut graph = Graph::default();
+    graph.output_rows("x", "pixels");
+    graph.input = std::mem::take(&mut graph.output);
+    graph.integers("flat", &[0, -1]);
+    graph.add("Reshape", &["x", "flat"], "rows");
+    graph.add("ReduceMean", &["rows"], "logit");
+    graph.set_list("axes", &[1]);
+    graph.set("keepdims", 1);
+    graph.output_rows("logit", "columns");
+    let model = Model {
+        ir_version: 8,
+        opset_import: vec![OperatorSet {
+            domain: String::new(),
+            version: 17,
+        }],
+        graph: Some(graph),
+        ..Model::default()
+    };
+    let network = Network::of(model);
+    network.whole().expect("whole").into_owned()
+}
+
 fn install_trivial(home: &Path) {
-    let mut graph = Graph::new("trivial", false);
-    let input = graph.input("x", [1, 3, 32, 32]);
-    let pooled = Exec::<Cpu>::global_avg_pool(&mut graph, input);
-    let flat = Exec::<Cpu>::reshape(&mut graph, pooled, [1, 3]);
-    let weight = Tensor::<Cpu, 2>::from_data([[0.3], [0.3], [0.3]], &Default::default());
-    let weight = Exec::<Cpu>::tensor(&mut graph, weight);
-    let logit = Exec::<Cpu>::matmul(&mut graph, flat, weight);
-    graph.output("logit", &logit);
     let model = home.join("trivial.onnx");
-    std::fs::write(&model, graph.encode()).expect("written");
+    std::fs::write(&model, trivial()).expect("written");
     let card = home.join("card.toml");
     std::fs::write(
         &card,
-        "id = \"trivial\"\nsummary = \"mean level\"\nstatus = \"preview\"\ntask = \"generated_image\"\n\
-         output = \"logit\"\nlicence = \"MIT\"\ntraining_data = \"none\"\ncitation = \"none\"\n\
-         known_failures = []\n[input]\nsize = 32\nview = \"squash\"\nmax_windows = 1\nfilter = \"bilinear\"\n\
-         mean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n",
+        "id = \"trivial\"\nsummary = \"mean level\"\nstatus = \"preview\"\nsince = \"0.1.0\"\n\
+         task = \"generated_picture\"\nengines = [\"rten\"]\nlicence = \"MIT\"\ntraining_data = \"none\"\n\
+         citation = \"none\"\nknown_failures = []\n[input]\nsize = 32\nfilter = \"bilinear\"\n\
+         mean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n[input.view]\nkind = \"squash\"\n\
+         [[heads]]\nkind = \"binary\"\npolarity = \"generated\"\n",
     )
     .expect("written");
     let status = Command::new(PROGRAM)
@@ -198,12 +214,39 @@ fn main() {
         first / version,
         version * 1e3
     );
-    let (peak, _) = memory(command(&["scan", "--quiet", &text(&large)]));
-    println!("peak memory, one picture of 12 megapixels, program and worker: {peak:.0} MiB");
+    for (what, files) in [
+        (
+            "one picture of 12 megapixels",
+            std::slice::from_ref(&copies[0]),
+        ),
+        ("four pictures of 12 megapixels", &copies[..4]),
+    ] {
+        let scan = |format| {
+            let start = ["scan", "--quiet", "--format", format];
+            let args: Vec<&str> = start
+                .into_iter()
+                .chain(files.iter().map(String::as_str))
+                .collect();
+            seconds(&args, 5)
+        };
+        let (records, report) = (scan("ndjson"), scan("html"));
+        println!(
+            "{what}, start to end: records {records:.2} s, report with maps {report:.2} s, {:.2} times as long",
+            report / records
+        );
+    }
+    for (what, format) in [("record", "ndjson"), ("report", "html")] {
+        let (peak, _) = memory(command(&[
+            "scan", "--quiet", "--format", format, &copies[0],
+        ]));
+        println!(
+            "peak memory, {what} of a picture of 12 megapixels, program and worker: {peak:.0} MiB"
+        );
+    }
 
     let many = root.join("many");
     std::fs::create_dir(&many).expect("folder");
-    for i in 0..60 {
+    for i in 0..200 {
         std::fs::hard_link(&small, many.join(format!("{i}.jpg"))).expect("linked");
     }
     let many = text(&many);
@@ -227,12 +270,18 @@ fn main() {
     {
         let one = seconds_of(single, 3);
         println!(
-            "60 pictures: one core {one:.2} s, {cores} cores {all:.2} s, efficiency {:.2}",
+            "200 small files: one core {one:.2} s, {cores} cores {all:.2} s, efficiency {:.2}",
             one / (cores as f64 * all)
         );
     } else {
-        println!("60 pictures: {cores} cores {all:.2} s; one core not measured (no `taskset`)");
+        println!("200 small files: {cores} cores {all:.2} s; one core not measured (no `taskset`)");
     }
+    let jobs = |jobs: &str| 200.0 / seconds(&["scan", "--quiet", "--jobs", jobs, &many], 3);
+    let (one, two) = (jobs("1"), jobs("2"));
+    println!(
+        "jobs: one {one:.1} files a second, two {two:.1}, {:.2} times as many",
+        two / one
+    );
 
     let files: usize = std::env::var("REALSCOPE_BENCH_FILES")
         .ok()

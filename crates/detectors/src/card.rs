@@ -396,9 +396,13 @@ pub struct Card {
     pub citation: String,
     /// Cases in which it is known to fail.
     pub known_failures: Vec<String>,
-    /// Share of the cells of authentic validation pictures that its map puts at or above the decision threshold.
+    /// Share of the cells of authentic pictures that its map puts at or above the decision threshold, on pictures that
+    /// training has not seen.
     #[serde(default)]
     pub map_false_alarm_rate: Option<f64>,
+    /// Mean pixel AUC of its map on authentic pictures with a pasted generated region, none of them seen in training.
+    #[serde(default)]
+    pub map_pixel_auc: Option<f64>,
     /// Preprocessing.
     pub input: Input,
     /// What comes out.
@@ -471,6 +475,15 @@ impl Card {
             Value::Mask(mask) => Some(mask),
             _ => None,
         }
+    }
+
+    /// Pixels of the input from one cell of the map to the next; `None` of a detector without such a head.
+    #[must_use]
+    pub fn mask_stride(&self) -> Option<u32> {
+        self.heads.iter().find_map(|h| match h {
+            Head::Mask { stride, .. } => Some(*stride),
+            _ => None,
+        })
     }
 
     /// The threshold of a flag that the detector has.

@@ -194,11 +194,10 @@ impl Scanner {
             Evidence::remark("declared", EvidenceKind::Metadata, sentence)
         }));
         let heatmap = if options.draw {
-            let until = request.until();
-            Some(map::compute(card, first, |samples| {
-                let queue = &self.0.queue;
-                queue.infer(detector, samples, until, &options.cancel, options.when_full)
-            })?)
+            let mut shown = native.places.iter().zip(&native.answers);
+            let whole = shown.find(|(place, _)| place.whole);
+            let infer = |samples| self.infer(request, detector, samples);
+            Some(map::compute(card, first, whole, infer)?)
         } else {
             None
         };
