@@ -40,11 +40,7 @@ pub fn launch() -> Result<Launch, Failure> {
 pub type Pair = (Arc<dyn Detector>, Option<Arc<dyn Detector>>);
 
 /// A detector and, where it takes one, its second.
-pub fn detectors(
-    models: &Models,
-    name: &str,
-    choice: Choice,
-) -> Result<Pair, DetectorError> {
+pub fn detectors(models: &Models, name: &str, choice: Choice) -> Result<Pair, DetectorError> {
     let detector = models.get(name, choice)?;
     let card = detector.card();
     let accuses = card
