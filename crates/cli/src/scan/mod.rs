@@ -36,12 +36,11 @@ pub fn launch() -> Result<Launch, Failure> {
     })
 }
 
-/// A detector, and the one that is asked about artwork where it may accuse and cannot tell.
-pub fn detectors(
-    models: &Models,
-    name: &str,
-    choice: Choice,
-) -> Result<(Arc<dyn Detector>, Option<Arc<dyn Detector>>), DetectorError> {
+/// A detector, and the one that is asked about artwork where the first may accuse and cannot tell.
+pub type Pair = (Arc<dyn Detector>, Option<Arc<dyn Detector>>);
+
+/// A detector and, where it takes one, its second.
+pub fn detectors(models: &Models, name: &str, choice: Choice) -> Result<Pair, DetectorError> {
     let detector = models.get(name, choice)?;
     let card = detector.card();
     let accuses = card

@@ -43,8 +43,8 @@ pub fn html_head(title: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n\
-         <p class=\"soft\">A verdict speaks of the pixels alone. What a file declares is shown beside it and accuses \
-         nobody.</p>\n"
+         <p class=\"soft\">A verdict rests on the pixels. What a file declares about itself is shown beside it and never \
+         leads to an accusation.</p>\n"
     )
 }
 
@@ -164,8 +164,8 @@ pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>)
         escape(&r.path),
         words::lead(r)
     );
-    if let Some(e) = &r.error {
-        let _ = writeln!(out, "<p>{} ({})</p>", escape(&e.message), e.code.word());
+    if let Some(sentence) = words::error(r) {
+        let _ = writeln!(out, "<p>{}</p>", escape(&sentence));
     }
     out.push_str(&scale(r));
     for sentence in words::probability(r) {

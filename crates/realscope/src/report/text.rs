@@ -66,11 +66,7 @@ fn explained(r: &Record, colour: bool) -> String {
     let mut out = format!("{verdict}: {}\n", visible(&r.path));
     let mut paragraph = vec![words::lead(r).to_owned()];
     paragraph.extend(words::probability(r));
-    paragraph.extend(
-        r.error
-            .as_ref()
-            .map(|e| format!("{} ({})", e.message, e.code.word())),
-    );
+    paragraph.extend(words::error(r));
     wrap(&mut out, &paragraph.join(" "), "  ", "  ");
     for group in words::groups(r) {
         let _ = write!(out, "\n  {}\n", group.title);

@@ -53,6 +53,12 @@ pub(super) fn lead(r: &Record) -> &'static str {
     }
 }
 
+/// Why a file has no verdict.
+pub(super) fn error(r: &Record) -> Option<String> {
+    let e = r.error.as_ref()?;
+    Some(format!("Reason: {} ({}).", e.message, e.code.word()))
+}
+
 /// A probability in percent.
 pub(super) fn percent(p: f64) -> String {
     match 100.0 * p {
@@ -149,7 +155,7 @@ pub(super) fn groups(r: &Record) -> Vec<Group<'_>> {
             points: r.operating_point.iter().map(operating).collect(),
         },
         Group {
-            title: "What else was seen (it decides nothing)",
+            title: "What else was measured (it does not decide)",
             points: of(&|e| e.kind == EvidenceKind::Context && !told(e)),
         },
     ];
@@ -157,7 +163,7 @@ pub(super) fn groups(r: &Record) -> Vec<Group<'_>> {
         let mut points = of(&|e| e.kind == EvidenceKind::Metadata && !held_back(e));
         points.extend(declarations(r, provenance));
         groups.push(Group {
-            title: "What the file declares (it accuses nobody)",
+            title: "What the file declares about itself",
             points,
         });
     }
