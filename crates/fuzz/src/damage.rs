@@ -25,7 +25,7 @@ const NUMBERS: [u32; 12] = [
 ];
 const PNG: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
-/// The damaged input of a number: one of `corpus` with one to eight edits.
+/// The damaged input of a number: one of `corpus` with one edit, half of the time a second, and so on to eight.
 ///
 /// # Panics
 /// When `corpus` is empty.
@@ -34,8 +34,11 @@ pub fn damaged(corpus: &[Vec<u8>], case: u64) -> Vec<u8> {
     let rng = &mut ChaCha8Rng::seed_from_u64(case);
     let good = corpus.choose(rng).expect("a corpus has files");
     let mut bytes = good.clone();
-    for _ in 0..rng.random_range(1..=8) {
+    for _ in 0..8 {
         edit(&mut bytes, corpus, rng);
+        if rng.random() {
+            break;
+        }
     }
     if rng.random_bool(0.9) {
         let kept = SIGNATURE.min(bytes.len()).min(good.len());
@@ -52,11 +55,11 @@ fn edit(bytes: &mut Vec<u8>, corpus: &[Vec<u8>], rng: &mut ChaCha8Rng) {
         bytes.push(rng.random());
     }
     let at = place(bytes.len(), rng);
-    let length = rng.random_range(1..=32.min(bytes.len() - at));
-    match rng.random_range(0..9) {
-        0 | 1 => bytes[at] ^= 1 << rng.random_range(0..8),
-        2 => bytes[at] = rng.random(),
-        3 | 4 => {
+    let length = rng.random_range(1..=16.min(bytes.len() - at));
+    match rng.random_range(0..20) {
+        0..5 => bytes[at] ^= 1 << rng.random_range(0..8),
+        5..8 => bytes[at] = rng.random(),
+        8..13 => {
             let number = NUMBERS.choose(rng).copied().unwrap_or_default();
             let width = [1, 2, 4].choose(rng).copied().unwrap_or(1);
             let written = if rng.random() {
@@ -68,13 +71,13 @@ fn edit(bytes: &mut Vec<u8>, corpus: &[Vec<u8>], rng: &mut ChaCha8Rng) {
                 *to = from;
             }
         }
-        5 => drop(bytes.drain(at..at + length)),
-        6 => {
+        13 | 14 => drop(bytes.drain(at..at + length)),
+        15 | 16 => {
             let copy = bytes[at..at + length].to_vec();
             let to = place(bytes.len(), rng);
             bytes.splice(to..to, copy);
         }
-        7 => {
+        17 | 18 => {
             let other = corpus.choose(rng).expect("a corpus has files");
             let from = place(other.len().max(1), rng).min(other.len());
             let copy = &other[from..(from + length).min(other.len())];

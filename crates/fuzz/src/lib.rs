@@ -32,9 +32,13 @@ pub const TARGETS: &[Target] = &[
     target("gif", Format::Gif),
     target("bmp", Format::Bmp),
     target("tiff", Format::Tiff),
-    target("jxl", Format::Jxl),
+    Target {
+        cases: 4000,
+        ..target("jxl", Format::Jxl)
+    },
     Target {
         may_abort: true,
+        cases: 2000,
         ..target("avif", Format::Avif)
     },
 ];
@@ -44,7 +48,7 @@ const fn target(name: &'static str, format: Format) -> Target {
         name,
         format,
         may_abort: false,
-        cases: 10_000,
+        cases: 30_000,
     }
 }
 
