@@ -1,7 +1,7 @@
 //! Chores of the project.
 //!
 //! `cargo xtask parity DIR` checks re-implemented networks against published numbers;
-//! `cargo xtask new-detector NAME` scaffolds a detector that compiles.
+//! `cargo xtask new-detector NAME --kind KIND` scaffolds a detector that compiles.
 
 mod scaffold;
 
@@ -34,10 +34,13 @@ enum Chore {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Create a detector's file and register it.
+    /// Create a detector's folder and register it.
     NewDetector {
         /// Id of the detector: lower-case letters, digits and `-`.
         name: String,
+        /// What it sees and answers.
+        #[arg(long, value_enum)]
+        kind: scaffold::Kind,
         /// Root of the workspace.
         #[arg(long, default_value = ".")]
         root: PathBuf,
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
             max_parameters,
             format,
         } => parity(&folder, &only, max_parameters, format),
-        Chore::NewDetector { name, root } => match scaffold::detector(&root, &name) {
+        Chore::NewDetector { name, kind, root } => match scaffold::detector(&root, &name, kind) {
             Ok(files) => {
                 for file in files {
                     println!("{}", file.display());

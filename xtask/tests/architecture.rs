@@ -15,7 +15,13 @@ fn short(name: &str) -> String {
 
 fn true_graph(root: &Path) -> Graph {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .current_dir(root)
         .output()
         .expect("cargo runs");

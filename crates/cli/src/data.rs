@@ -3,18 +3,24 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use realscope_data::manifest::Manifest;
-use realscope_eval::{check, import};
-use realscope_train::manifest;
-use realscope_train::recipe::View;
-use realscope_train::synth::{self, Maker};
-use realscope_train::traces;
+use realscope_data::manifest::{Item, Manifest};
+use realscope_data::split::{self, Framing};
+use realscope_data::{check, import};
+use realscope_train::pairs::Maker;
+use realscope_train::{synth, traces};
 
 use crate::Failure;
 use crate::args::{DataCommand, TextFormat};
 
 fn data_failure(e: impl ToString) -> Failure {
     Failure::new(3, e.to_string())
+}
+
+/// The training pictures of a data set that show native resolution.
+fn training(data: &Path) -> Result<Vec<Item>, Failure> {
+    let manifest =
+        Manifest::read(&data.join("manifest.tsv")).map_err(|e| Failure::new(2, e.to_string()))?;
+    Ok(split::training(&manifest, Framing::Crop))
 }
 
 /// `realscope data ...`.
@@ -109,7 +115,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
                     })
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            let options = synth::Options {
+            let options = synth::SynthOptions {
                 makers,
                 each,
                 side,
@@ -117,8 +123,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
                 steps,
                 seed,
             };
-            let items = manifest::training(&data, Path::new("manifest.tsv"), View::Crop)
-                .map_err(|e| Failure::new(2, e.to_string()))?;
+            let items = training(&data)?;
             let pairs = synth::synth::<crate::train::Backend>(
                 &items,
                 &data,
@@ -138,8 +143,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
             format,
         } => {
             let fail = |e: realscope_train::TrainError| Failure::new(2, e.to_string());
-            let items =
-                manifest::training(&data, Path::new("manifest.tsv"), View::Crop).map_err(fail)?;
+            let items = training(&data)?;
             let curve = traces::curve(&items, &data, &pairs, &held_out, &mut |line| {
                 eprintln!("{line}");
             })

@@ -3,26 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use realscope::worker::Launch;
-use realscope::{Config, Scanner};
+use realscope::{Decoding, Scanner};
+use realscope_data::manifest::Manifest;
+use realscope_delivery::perturb;
+use realscope_detectors::Models;
 use realscope_eval::compare;
 use realscope_eval::compat::{self, deepfakebench};
 use realscope_eval::fairness::{self, Fairness};
-use realscope_data::manifest::Manifest;
-use realscope_delivery::perturb;
 use realscope_eval::protocol::{self, Arm};
 use realscope_eval::report;
 use realscope_eval::run::{Identity, Plan};
 use realscope_eval::summary::{self, Settings, Summary};
 use realscope_eval::table::{Reading, Table};
-use realscope_media::Limits;
 use serde_json::json;
 
 use crate::args::{Compat, EvalCommand, EvalMetricsArgs, EvalRunArgs, TextFormat};
 use crate::models::{engine_kind, model_failure};
-use crate::{Failure, config};
+use crate::{Failure, config, scan};
 
 /// Exit code of data that cannot be used.
 const DATA: u8 = 3;
@@ -254,26 +252,30 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
     let settings = config::load()?;
     let manifest = Manifest::read(&args.manifest).map_err(data_failure)?;
     let engine = engine_kind(args.engine.unwrap_or(settings.engine))?;
+    let models = Models::at(&settings.home);
+    let jobs = args
+        .jobs
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let scanners = args
         .detectors
         .iter()
-        .map(|id| {
-            Scanner::new(Config {
-                detector: id.clone(),
-                profile: "fast".into(),
-                engine,
-                limits: Limits::default(),
-                allow_truncated: false,
-                deadline: Duration::from_secs(30),
-                max_fpr: None,
-                home: settings.home.clone(),
-                many: true,
-            })
-            .map_err(|e| model_failure(&e))
+        .map(|name| {
+            let detectors = scan::detectors(&models, name, engine.for_many());
+            let (detector, flags) = detectors.map_err(|e| model_failure(&e))?;
+            let mut builder = Scanner::builder()
+                .detector(detector)
+                .decoding(Decoding::Processes {
+                    lanes: jobs,
+                    worker: scan::launch()?,
+                })
+                .named(engine.name(), "fast");
+            if let Some(flags) = flags {
+                builder = builder.flags_from(flags);
+            }
+            builder.build().map_err(|e| scan::build_failure(&e))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     let base = args.manifest.parent().unwrap_or(Path::new("."));
-    let program = std::env::current_exe().map_err(|e| Failure::new(2, e.to_string()))?;
     let bar = if args.quiet {
         indicatif::ProgressBar::hidden()
     } else {
@@ -288,16 +290,10 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
         protocol,
         extra,
         scanners: &scanners,
-        launch: Launch {
-            program,
-            args: vec!["decode-worker".into()],
-        },
         window: args.window,
         seed: args.seed,
         frames: usize::from(args.frames),
-        jobs: args
-            .jobs
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        jobs,
         folder: &args.out,
     }
     .run(&mut |at, of| {

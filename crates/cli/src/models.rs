@@ -79,7 +79,9 @@ fn row(entry: &Listed) -> Value {
 /// Names that stand for an id now.
 fn aliases(id: &str) -> Vec<&'static str> {
     let all = catalog::ALIASES.iter();
-    all.filter(|(_, of)| *of == id).map(|(name, _)| *name).collect()
+    all.filter(|(_, of)| *of == id)
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 fn print_json(value: &Value) -> Result<(), Failure> {

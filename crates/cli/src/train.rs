@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use realscope_train::{calibrate, fuse, recipe::Recipe, run, semantic};
+use realscope_train::recipe::NetworkRecipe;
+use realscope_train::semantic::{self, SemanticRecipe};
+use realscope_train::{run, ship};
 
 use crate::Failure;
 use crate::args::TrainArgs;
@@ -20,17 +22,8 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     let fail = |e: realscope_train::TrainError| Failure::new(2, e.to_string());
     let text = std::fs::read_to_string(&args.recipe)
         .map_err(|e| Failure::new(2, format!("{}: {e}", args.recipe.display())))?;
-    if fuse::Recipe::is_one(&text) {
-        let recipe = fuse::Recipe::read(&args.recipe).map_err(fail)?;
-        let card = fuse::fuse(&recipe, &args.data, &args.id, &args.out, &mut |line| {
-            eprintln!("{line}");
-        })
-        .map_err(fail)?;
-        report(&card, args);
-        return Ok(ExitCode::SUCCESS);
-    }
-    if semantic::Recipe::is_one(&text) {
-        let recipe = semantic::Recipe::read(&args.recipe).map_err(fail)?;
+    if SemanticRecipe::is_one(&text) {
+        let recipe = SemanticRecipe::read(&args.recipe).map_err(fail)?;
         let bar = indicatif::ProgressBar::new_spinner();
         let card = semantic::train(&recipe, &args.data, &args.id, &args.out, &mut |line| {
             if bar.is_hidden() {
@@ -43,13 +36,13 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
         report(&card, args);
         return Ok(ExitCode::SUCCESS);
     }
-    let recipe = Recipe::read(&args.recipe).map_err(fail)?;
+    let recipe = NetworkRecipe::read(&args.recipe).map_err(fail)?;
     let weights = if args.calibrate_only {
         args.out.join("weights.safetensors")
     } else {
         train(args, &recipe).map_err(fail)?
     };
-    let card = calibrate::ship(
+    let card = ship::ship(
         &recipe,
         &args.data,
         &weights,
@@ -78,7 +71,7 @@ fn report(card: &realscope_detectors::Card, args: &TrainArgs) {
 }
 
 /// Trains with a progress bar and returns the averaged weights.
-fn train(args: &TrainArgs, recipe: &Recipe) -> Result<PathBuf, realscope_train::TrainError> {
+fn train(args: &TrainArgs, recipe: &NetworkRecipe) -> Result<PathBuf, realscope_train::TrainError> {
     let bar = indicatif::ProgressBar::new(recipe.optim.steps as u64).with_style(
         indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} ETA {eta}")
             .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),

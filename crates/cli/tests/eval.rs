@@ -1,4 +1,5 @@
 //! `realscope eval` and `realscope data` as a user meets them.
+#![cfg(feature = "lab")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

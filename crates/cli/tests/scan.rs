@@ -58,34 +58,42 @@ fn every_format_gets_a_whole_record() {
     paths.sort_unstable();
     assert_eq!(given, paths, "input order is bytewise");
     for r in &all {
-        for key in [
-            "schema_version",
-            "tool",
-            "path",
-            "sha256",
-            "media",
-            "verdict",
-            "probability",
-            "decision_threshold",
-            "class_probabilities",
-            "interval",
-            "stable",
-            "detectors",
-            "evidence",
-            "provenance",
-            "regions",
-            "operating_point",
-            "timing_ms",
-            "error",
-        ] {
-            assert!(r.get(key).is_some(), "{key} is always present");
-        }
         let p = r["probability"].as_f64().expect("a probability");
         let (low, high) = (&r["interval"]["low"], &r["interval"]["high"]);
         assert!((0.0..=1.0).contains(&p));
         assert!(low.as_f64().expect("low") <= p && p <= high.as_f64().expect("high"));
         assert!(r["error"].is_null());
+        assert_eq!(r["media"]["kind"], "picture");
+        for key in ["timeline", "tracks", "masks", "attribution"] {
+            assert!(r[key].is_null(), "{key}");
+        }
+        // Stability is told only where the picture was delivered again.
+        let skipped = r["interval"]["skipped"].as_array().expect("a list");
+        assert_eq!(r["stable"].is_null(), !skipped.is_empty());
     }
+}
+
+#[test]
+fn the_examples_show_what_the_readme_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let output = realscope(&["scan", "--format", "ndjson", &folder.display().to_string()]);
+    let all = records(&output);
+    let verdicts: Vec<(&str, &str)> = all
+        .iter()
+        .map(|r| {
+            let path = r["path"].as_str().expect("path");
+            let name = path.rsplit('/').next().expect("name");
+            (name, r["verdict"].as_str().expect("verdict"))
+        })
+        .collect();
+    assert_eq!(
+        verdicts,
+        [
+            ("authentic-2.jpg", "no_evidence"),
+            ("authentic.jpg", "no_evidence"),
+            ("generated.jpg", "generated"),
+        ]
+    );
 }
 
 #[test]
@@ -237,7 +245,11 @@ fn evidence_weights_are_what_ablation_changes() {
 
 #[test]
 fn usage_errors_exit_with_two_and_missing_files_with_three() {
-    assert_eq!(code(&realscope(&["scan"])), 2);
+    let alone = realscope(&["scan"]);
+    let help = String::from_utf8_lossy(&alone.stderr).into_owned();
+    let examples = help.split("Examples:").nth(1).expect("examples");
+    assert_eq!(examples.matches("realscope scan").count(), 3, "{help}");
+    assert_eq!(code(&alone), 2);
     assert_eq!(code(&realscope(&["scan", "--max-fpr", "2", "x"])), 2);
     assert_eq!(
         code(&realscope(&["scan", "--detector", "nonsense", "x.jpg"])),
@@ -338,8 +350,9 @@ fn models_list_names_what_is_there() {
     let list: Value = serde_json::from_slice(&output.stdout).expect("json");
     let models = list["models"].as_array().expect("models");
     let of = |id: &str| models.iter().find(|m| m["id"] == id).expect("listed");
-    assert_eq!(of("default")["availability"], "embedded");
-    assert_eq!(of("default")["calibrated"], true);
+    assert_eq!(of("clip-blocks")["availability"], "embedded");
+    assert_eq!(of("clip-blocks")["calibrated"], true);
+    assert_eq!(of("clip-blocks")["aliases"], serde_json::json!(["default"]));
     assert_eq!(of("npr")["availability"], "embedded");
     assert_eq!(of("clip-probe")["availability"], "needs_weights");
     assert_eq!(code(&realscope(&["models", "verify"])), 0);
@@ -353,7 +366,7 @@ fn heat_maps_and_pages_are_written() {
     let output = realscope(&["scan", "--format", "html", "--heatmap", &folder, &path]);
     assert_eq!(code(&output), 0);
     let page = String::from_utf8_lossy(&output.stdout);
-    assert!(page.starts_with("<!doctype html>") && page.contains("data:image/png;base64,"));
+    assert!(page.starts_with("<!doctype html>") && page.contains("data:image/jpeg;base64,"));
     assert!(
         !page.contains("http://") && !page.contains("https://"),
         "self-contained"

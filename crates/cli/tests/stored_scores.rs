@@ -21,7 +21,10 @@ fn scan(root: &Path, rows: &[Value], options: &[&str]) -> Vec<Value> {
         .env("REALSCOPE_CONFIG", "/dev/null")
         .args(["scan", "--quiet", "--format", "ndjson"])
         .args(options)
-        .args(rows.iter().map(|r| root.join(r["path"].as_str().expect("path"))))
+        .args(
+            rows.iter()
+                .map(|r| root.join(r["path"].as_str().expect("path"))),
+        )
         .output()
         .expect("runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -51,12 +54,18 @@ fn check(root: &Path, part: &str) {
         assert_eq!(left_out.is_empty(), !needed["stable"].is_null(), "{path}");
         skipped += usize::from(!left_out.is_empty());
     }
-    println!("{part}: {} pictures, {skipped} with deliveries left out", rows.len());
+    println!(
+        "{part}: {} pictures, {skipped} with deliveries left out",
+        rows.len()
+    );
 }
 
 #[test]
 fn test_pictures_score_as_stored() {
-    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures"), "pictures");
+    check(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures"),
+        "pictures",
+    );
 }
 
 #[test]
@@ -66,7 +75,10 @@ fn public_pictures_score_as_stored() {
         PathBuf::from,
     );
     if !root.join("manifest.tsv").is_file() {
-        println!("SKIPPED: no data set at {}; set REALSCOPE_DATA", root.display());
+        println!(
+            "SKIPPED: no data set at {}; set REALSCOPE_DATA",
+            root.display()
+        );
         return;
     }
     check(&root, "public");

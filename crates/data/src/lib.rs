@@ -1,7 +1,8 @@
 //! Data sets.
 //!
 //! Owns: the [`manifest`] (the one list of pictures and videos that evaluation and training read), importers of
-//! published layouts ([`import`]), checks for duplicates, leaks and confounds ([`check`]), splits by group.
+//! published layouts ([`import`]), checks for duplicates, leaks and confounds ([`check`]), which items train and which
+//! validate ([`split`]).
 //! Refuses: a row with a fault, an unknown column, a group on both sides of a split.
 //!
 //! Open first: [`manifest`].
@@ -10,3 +11,4 @@ pub mod check;
 pub mod clip;
 pub mod import;
 pub mod manifest;
+pub mod split;

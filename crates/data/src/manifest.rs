@@ -3,7 +3,7 @@
 //! Columns: `path` (relative to the manifest's folder or absolute), `label` (1 = generated or
 //! manipulated), `split`, `group` (source or generator; never split), `generator`, `source`,
 //! `video` (unique over the set), `first_frame`, `last_frame`, `mask`, `tier`, `licence`,
-//! `match_set`. Only `path`, `label` and `group` are needed; unknown columns are refused so that a
+//! `match_set`, `fold`, `original_jpeg_quality`. Only `path`, `label` and `group` are needed; unknown columns are refused so that a
 //! misspelt one is not lost.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,9 +94,13 @@ pub struct Item {
     pub licence: String,
     /// Set in which both classes share source and style.
     pub match_set: String,
+    /// Part of the training items for cross-validation; whole groups share one. Empty where the manifest has none.
+    pub fold: String,
+    /// Quality of the file's first JPEG encoding; empty where it is not known.
+    pub original_jpeg_quality: String,
 }
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 14] = [
     "path",
     "split",
     "group",
@@ -109,6 +113,8 @@ const COLUMNS: [&str; 12] = [
     "tier",
     "licence",
     "match_set",
+    "fold",
+    "original_jpeg_quality",
 ];
 
 impl Item {
@@ -126,6 +132,8 @@ impl Item {
             &self.tier,
             &self.licence,
             &self.match_set,
+            &self.fold,
+            &self.original_jpeg_quality,
         ][column]
     }
 
@@ -142,8 +150,16 @@ impl Item {
             8 => &mut self.mask,
             9 => &mut self.tier,
             10 => &mut self.licence,
-            _ => &mut self.match_set,
+            11 => &mut self.match_set,
+            12 => &mut self.fold,
+            _ => &mut self.original_jpeg_quality,
         }
+    }
+
+    /// Quality of the file's first JPEG encoding; `None` where it is not known.
+    #[must_use]
+    pub fn jpeg_quality(&self) -> Option<u8> {
+        self.original_jpeg_quality.trim().parse().ok()
     }
 }
 
@@ -245,15 +261,7 @@ impl Manifest {
 }
 
 /// Columns that other tools add and that carry nothing an evaluation needs.
-const IGNORED: [&str; 7] = [
-    "fold",
-    "width",
-    "height",
-    "original_format",
-    "original_jpeg_quality",
-    "stored_as",
-    "origin",
-];
+const IGNORED: [&str; 5] = ["width", "height", "original_format", "stored_as", "origin"];
 
 fn read_text(path: &Path, delimiter: u8) -> Result<Vec<Item>, ManifestError> {
     let fail = |e: csv::Error| ManifestError::file(path, e);
@@ -389,4 +397,33 @@ fn check(path: &Path, items: &[Item]) -> Result<(), ManifestError> {
         return Err(ManifestError::file(path, "no item"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_training_are_kept_and_misspelt_ones_refused() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("m.tsv");
+        let head = "path\tlabel\tsplit\tfold\tgroup\twidth\toriginal_jpeg_quality\n";
+        let rows = "a.jpg\t0\ttrain\t3\ta\t640\t92\nb.png\t1\ttrain\t4\tb\t\t\n";
+        std::fs::write(&path, format!("{head}{rows}")).expect("writes");
+        let set = Manifest::read(&path).expect("reads");
+        let kept: Vec<(&str, Option<u8>)> = set
+            .items
+            .iter()
+            .map(|i| (i.fold.as_str(), i.jpeg_quality()))
+            .collect();
+        assert_eq!(kept, [("3", Some(92)), ("4", None)]);
+        for name in ["m.parquet", "m.csv"] {
+            let copy = folder.path().join(name);
+            set.write(&copy).expect("writes");
+            assert_eq!(Manifest::read(&copy).expect("reads"), set, "{name}");
+        }
+        std::fs::write(&path, format!("{head}{rows}").replace("fold", "fodl")).expect("writes");
+        let e = Manifest::read(&path).expect_err("refused");
+        assert!(e.to_string().contains("unknown column `fodl`"), "{e}");
+    }
 }

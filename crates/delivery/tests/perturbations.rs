@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use image::RgbImage;
 use realscope_delivery::arm::Arm;
-use realscope_delivery::perturb;
+use realscope_delivery::perturb::{self, Op};
 use sha2::{Digest as _, Sha256};
 
 /// A picture with slopes, edges and fine grain, the same on every machine.
@@ -40,6 +40,12 @@ fn outputs_stay_the_same() {
     let mut made = String::new();
     for p in perturb::set("all").expect("known") {
         let pixels = perturb::apply(&picture, &p.op, 7, "a.png").expect("runs");
+        // A short side of 480 or more leaves a small picture's size alone; all else changes it.
+        assert!(
+            pixels != picture || p.name.starts_with("social"),
+            "{}",
+            p.name
+        );
         let hash = hash(pixels.width(), pixels.height(), pixels.as_raw());
         let op = serde_json::to_string(&p.op).expect("serialises");
         let _ = writeln!(made, "{} {} {} {op} {hash}", p.family, p.severity, p.name);
@@ -75,4 +81,13 @@ fn outputs_stay_the_same() {
         assert_eq!(made, stored);
     }
     assert_eq!(made.lines().count(), stored.lines().count());
+}
+
+#[test]
+fn what_is_random_differs_between_pictures_and_repeats_for_one() {
+    let picture = picture();
+    let noise = Op::Noise { sigma: 4.0 };
+    let noisy = |path| perturb::apply(&picture, &noise, 7, path).expect("runs");
+    assert_eq!(noisy("a.png"), noisy("a.png"));
+    assert_ne!(noisy("a.png"), noisy("b.png"));
 }

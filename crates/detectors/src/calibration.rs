@@ -317,7 +317,13 @@ mod tests {
             ..calibration()
         };
         // Log-odds of .8 are 1.386: from .352 on (-.614) they can be reached.
-        for (p, matters) in [(0.34, false), (0.36, true), (0.78, false), (0.81, true), (0.9, false)] {
+        for (p, matters) in [
+            (0.34, false),
+            (0.36, true),
+            (0.78, false),
+            (0.81, true),
+            (0.9, false),
+        ] {
             // .78 is in doubt whatever the deliveries say; .9 (2.197) stays above .5 (0).
             assert_eq!(c.deliveries_matter(p, Some(0.8)), matters, "{p}");
         }

@@ -43,6 +43,17 @@ pub enum ClipLayout {
     ChannelFirst,
 }
 
+/// What becomes of a video that has fewer frames than a clip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TooFew {
+    /// The detector is not made for it.
+    #[default]
+    Refuse,
+    /// Its last frame is shown again.
+    RepeatLast,
+}
+
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -51,6 +62,13 @@ pub enum View {
     ShorterSide,
     /// The whole picture resized, aspect ratio not kept.
     Squash,
+    /// The whole picture: the shorter side resized to `shorter`, then the centre, as torchvision does it.
+    ShorterSideCentre {
+        /// Pixels of the shorter side, no fewer than the input's.
+        shorter: u32,
+    },
+    /// The centre at native resolution; a smaller picture lies in the middle of black.
+    Centre,
     /// Windows at native resolution.
     Windows {
         /// Most windows of a picture.
@@ -63,9 +81,10 @@ pub enum View {
     },
     /// A face.
     Face {
-        /// Side of the crop as a multiple of the face's longer side.
+        /// Side of the crop as a multiple of the box's longer side, or where faces are aligned of the square in which
+        /// eyes, nose and mouth have their fixed places.
         margin: f64,
-        /// Whether eyes and mouth are brought to fixed places.
+        /// Whether eyes, nose and mouth are brought to fixed places.
         aligned: bool,
     },
     /// Frames of a clip, each like [`View::ShorterSide`].
@@ -76,6 +95,9 @@ pub enum View {
         stride: usize,
         /// Their order in the input.
         layout: ClipLayout,
+        /// What happens to a shorter video.
+        #[serde(default)]
+        too_few: TooFew,
     },
 }
 
@@ -135,6 +157,14 @@ impl Input {
             {
                 return Err(format!("{most} windows"));
             }
+            View::ShorterSideCentre { shorter }
+                if !(self.size..=4 * self.size).contains(&shorter) =>
+            {
+                return Err(format!(
+                    "a shorter side of {shorter} pixels for an input of {}",
+                    self.size
+                ));
+            }
             View::Face { margin, .. } if !(0.5..=4.0).contains(&margin) => {
                 return Err(format!("margin {margin}"));
             }
@@ -144,6 +174,9 @@ impl Input {
                 return Err(format!("{frames} frames with a stride of {stride}"));
             }
             _ => {}
+        }
+        if self.mean.iter().any(|m| !m.is_finite()) {
+            return Err("mean must be finite".into());
         }
         if self.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
             return Err("std must be positive".into());
@@ -288,6 +321,49 @@ impl Head {
             | Self::Flag { output, .. } => output.as_deref(),
         }
     }
+
+    /// Checks what a card from outside may get wrong about a head on this input.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self, input: &Input) -> Result<(), String> {
+        match self {
+            Self::Binary { .. } => Ok(()),
+            Self::Classes { names, .. } => {
+                let twice = |i: usize| names[..i].contains(&names[i]) || names[i].is_empty();
+                if names.len() < 2 || (0..names.len()).any(twice) {
+                    return Err(format!("classes {names:?}"));
+                }
+                Ok(())
+            }
+            Self::Mask { stride, .. } => {
+                if *stride == 0 || *stride > input.size || !input.size.is_multiple_of(*stride) {
+                    return Err(format!(
+                        "a map with a stride of {stride} over {} pixels",
+                        input.size
+                    ));
+                }
+                Ok(())
+            }
+            Self::Embedding { size, .. } if *size == 0 => Err("an empty embedding".into()),
+            Self::Embedding { .. } => Ok(()),
+            Self::Flag { threshold, .. } if !threshold.is_finite() => {
+                Err(format!("the threshold {threshold}"))
+            }
+            Self::Flag { .. } => Ok(()),
+        }
+    }
+
+    /// Whether an answer with both heads would be ambiguous.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Binary { .. }, Self::Binary { .. }) | (Self::Mask { .. }, Self::Mask { .. }) => {
+                true
+            }
+            (Self::Flag { flag: a, .. }, Self::Flag { flag: b, .. }) => a == b,
+            _ => false,
+        }
+    }
 }
 
 /// The passport.
@@ -346,11 +422,32 @@ impl Card {
         if card.id != id {
             return Err(corrupt(format!("its card is that of `{}`", card.id)));
         }
-        card.input.check().map_err(corrupt)?;
-        if card.heads.is_empty() {
-            return Err(corrupt("its card names no head".into()));
-        }
+        card.check().map_err(corrupt)?;
         Ok(card)
+    }
+
+    /// Checks input, heads, and that they fit each other.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.input.check()?;
+        if self.heads.is_empty() {
+            return Err("its card names no head".into());
+        }
+        if self.engines.is_empty() {
+            return Err("its card names no engine".into());
+        }
+        for (i, head) in self.heads.iter().enumerate() {
+            head.check(&self.input)?;
+            if self.heads[..i].iter().any(|other| head.is_like(other)) {
+                return Err("its card names a head twice".into());
+            }
+        }
+        if self.calibration.is_some() && !self.heads.iter().any(Head::is_binary) {
+            return Err("its card calibrates a head that it does not name".into());
+        }
+        Ok(())
     }
 
     fn value<'a>(&self, answer: &'a Answer, is: impl Fn(&Head) -> bool) -> Option<&'a Value> {

@@ -5,13 +5,21 @@
 //! Refuses: weights whose hash is not the card's, a head on another encoder than its own, a sample that a detector is
 //! not made for.
 //!
-//! Open first: [`catalog`], then [`clip_blocks`] as an example.
+//! A detector is a folder: `card.toml` (its card), `mod.rs` (its [`Entry`](catalog::Entry)), and where the user brings
+//! weights `convert.rs`. Two plain lines register it, its module below and its entry in [`catalog::CATALOG`];
+//! `cargo xtask new-detector NAME --kind KIND` writes folder and lines.
+//!
+//! Open first: [`catalog`], then [`npr`] as an example.
 
 pub mod calibration;
 pub mod card;
 pub mod catalog;
 pub mod clip_blocks;
 pub mod clip_probe;
+pub mod cnndetection;
+pub mod community_forensics;
+#[cfg(feature = "import")]
+pub mod deploy;
 pub mod models;
 pub mod network;
 pub mod npr;
@@ -175,7 +183,7 @@ pub trait Detector: Send + Sync {
     /// What it is.
     fn card(&self) -> &Card;
 
-    /// One answer a sample, in order. An answer does not depend on the sample's neighbours.
+    /// One answer a sample, in order. An answer does not depend on the sample's neighbours, to the last bit.
     ///
     /// # Errors
     /// [`DetectorError::Sample`] for a sample of another size or number of frames than the card's,

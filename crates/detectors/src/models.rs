@@ -9,7 +9,7 @@ use realscope_engine::{Choice, EngineKind};
 
 use crate::card::Card;
 use crate::catalog::{self, Availability, CATALOG, Listed};
-use crate::network::sha256;
+use crate::network::{sha256, sha256_of};
 use crate::{Detector, DetectorError};
 
 /// Largest file that is imported, in bytes.
@@ -42,7 +42,9 @@ pub enum ImportError {
     #[error("an ONNX classifier needs a card: --card CARD.toml")]
     NeedsCard,
     /// This program lacks the networks that conversion takes.
-    #[error("this program was built without conversion of published weights: build it with `--features lab`")]
+    #[error(
+        "this program was built without conversion of published weights: build it with `--features lab`"
+    )]
     NoConversion,
     /// The card cannot be read.
     #[error("card {path}: {reason}")]
@@ -52,6 +54,14 @@ pub enum ImportError {
         /// What is wrong.
         reason: String,
     },
+    /// The detector's weights are no pinned file of a model hub.
+    #[cfg(feature = "hub")]
+    #[error("`{0}` has no weights on a model hub that this program knows")]
+    NotPinned(String),
+    /// The pinned file could not be had.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Pull(#[from] crate::pull::PullError),
     /// The weights do not fit.
     #[error(transparent)]
     Detector(#[from] DetectorError),
@@ -149,7 +159,11 @@ impl Models {
     ///
     /// # Errors
     /// [`DetectorError`].
-    pub fn get(&self, name: &str, choice: impl Into<Choice>) -> Result<Arc<dyn Detector>, DetectorError> {
+    pub fn get(
+        &self,
+        name: &str,
+        choice: impl Into<Choice>,
+    ) -> Result<Arc<dyn Detector>, DetectorError> {
         let (id, choice) = (catalog::resolve(name), choice.into());
         // Held while loading: whoever asks for the same detector meanwhile waits for it.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +191,11 @@ impl Models {
             }
             Availability::Embedded => {
                 let entry = entry.ok_or_else(unknown)?;
-                load((entry.card)()?, entry.embedded().unwrap_or_default(), choice)
+                load(
+                    (entry.card)()?,
+                    entry.embedded().unwrap_or_default(),
+                    choice,
+                )
             }
             Availability::NeedsWeights => Err(DetectorError::NeedsWeights {
                 id: id.into(),
@@ -194,7 +212,12 @@ impl Models {
     ///
     /// # Errors
     /// [`ImportError`]; nothing is installed then.
-    pub fn import(&self, name: &str, file: &Path, card: Option<&Path>) -> Result<Card, ImportError> {
+    pub fn import(
+        &self,
+        name: &str,
+        file: &Path,
+        card: Option<&Path>,
+    ) -> Result<Card, ImportError> {
         let entry = catalog::find(name);
         let fixed = entry.is_some_and(|e| e.import().is_none());
         if !valid_name(name) || fixed || catalog::resolve(name) != name {
@@ -206,6 +229,19 @@ impl Models {
                 path: file.to_owned(),
                 reason: format!("{size} bytes, at most {MAX_IMPORT}"),
             });
+        }
+        if let Some(pin) = entry.and_then(|e| e.pin()) {
+            let found = sha256_of(file).map_err(io(file))?;
+            if found != pin.sha256 {
+                return Err(ImportError::Detector(DetectorError::Corrupt {
+                    id: name.into(),
+                    reason: format!(
+                        "{} has SHA-256 {found}, the weights have {}",
+                        file.display(),
+                        pin.sha256
+                    ),
+                }));
+            }
         }
         let (card, onnx) = match entry.and_then(|e| e.import()) {
             Some((_, Some(convert))) => convert(file)?,
@@ -231,6 +267,20 @@ impl Models {
             std::fs::rename(&fresh, &path).map_err(io(&path))?;
         }
         Ok(card)
+    }
+
+    /// Fetches the pinned weights of a detector of the catalog from the model hub and installs them.
+    ///
+    /// # Errors
+    /// [`ImportError::NotPinned`], [`ImportError::Pull`] (above all when the file's hash is not the pinned one), and
+    /// those of [`Models::import`]; nothing is installed then.
+    #[cfg(feature = "hub")]
+    pub fn pull(&self, name: &str, hub: &crate::pull::Hub) -> Result<Card, ImportError> {
+        let pin = catalog::find(name)
+            .and_then(|e| e.pin())
+            .ok_or_else(|| ImportError::NotPinned(name.into()))?;
+        let file = crate::pull::Source::from(pin).fetch(hub)?;
+        self.import(name, &file, None)
     }
 }
 

@@ -1,22 +1,33 @@
 //! A detector that is one network with a card.
 
+use std::path::Path;
+
 use image::RgbImage;
-use realscope_engine::{self as engine, Choice, Engine, Network, Tensor, Threads, packed};
+use realscope_engine::{self as engine, Choice, Engine, Tensor, Threads, packed};
 use sha2::{Digest, Sha256};
 
 use crate::card::{Card, ClipLayout, Colour, Head, Input, Polarity, View};
 use crate::{Answer, Detector, DetectorError, Logit, Mask, Sample, Value};
 
-/// Samples that go through a network at once.
-const BATCH: usize = 8;
-
 /// Lower-case hex of the SHA-256 of `bytes`.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hex of the SHA-256 of a file, which is read piece by piece.
+///
+/// # Errors
+/// What the system says.
+pub fn sha256_of(file: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(file)?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Appends one channel of a picture (0 = red), normalised as the card says.
@@ -62,6 +73,10 @@ pub fn normalise(frames: &[RgbImage], input: &Input, out: &mut Vec<f32>) {
 }
 
 /// One network, one card.
+///
+/// Samples go through the network one by one: in a batch, products are rounded in another order, and an 8-bit network
+/// scales its activations over the batch, so that an answer would depend on the sample's neighbours. On CPUs a batch
+/// takes no less time.
 pub struct NetworkDetector {
     card: Card,
     engine: Box<dyn Engine>,
@@ -69,7 +84,6 @@ pub struct NetworkDetector {
     outputs: Vec<String>,
     /// Position in `outputs` of each head's.
     reads: Vec<usize>,
-    batch: usize,
     /// Whether samples go through the network side by side, which takes memory of its own.
     side_by_side: bool,
 }
@@ -78,26 +92,14 @@ impl NetworkDetector {
     /// Loads weights, packed or plain, that must have the card's hash.
     ///
     /// # Errors
-    /// [`DetectorError::Corrupt`] on another hash or an output that the network lacks, [`DetectorError::Engine`] when
-    /// they do not load.
+    /// [`DetectorError::Corrupt`] on a card that is not well formed, another hash or an output that the network lacks,
+    /// [`DetectorError::Engine`] when the weights do not load.
     pub fn load(card: Card, onnx: &[u8], choice: Choice) -> Result<Self, DetectorError> {
-        Self::load_with(card, onnx, choice, Ok)
-    }
-
-    /// As [`NetworkDetector::load`], with a change to the network on its way to the engine.
-    ///
-    /// # Errors
-    /// Those of [`NetworkDetector::load`], and what `change` finds wrong.
-    pub fn load_with(
-        card: Card,
-        onnx: &[u8],
-        choice: Choice,
-        change: impl FnOnce(Network) -> Result<Network, String>,
-    ) -> Result<Self, DetectorError> {
         let corrupt = |reason: String| DetectorError::Corrupt {
             id: card.id.clone(),
             reason,
         };
+        card.check().map_err(corrupt)?;
         let found = sha256(onnx);
         if found != card.weights_sha256 {
             return Err(corrupt(format!(
@@ -105,8 +107,8 @@ impl NetworkDetector {
                 card.weights_sha256
             )));
         }
-        let (network, dynamic) = packed::expand(onnx).map_err(|e| corrupt(e.to_string()))?;
-        let engine = engine::load(choice, change(network).map_err(corrupt)?)?;
+        let network = packed::unpack(onnx).map_err(|e| corrupt(e.to_string()))?;
+        let engine = engine::load(choice, network)?;
         let (mut outputs, mut reads) = (Vec::new(), Vec::new());
         for head in &card.heads {
             let name = match head.output() {
@@ -127,9 +129,6 @@ impl NetworkDetector {
             engine,
             outputs,
             reads,
-            // An 8-bit network scales its activations over the batch; alone, a sample's answer does not depend on
-            // its neighbours.
-            batch: if dynamic { 1 } else { BATCH },
             side_by_side: choice.prepack,
             card,
         })
@@ -161,24 +160,21 @@ impl NetworkDetector {
         }
     }
 
-    fn run(&self, samples: &[Sample], threads: &Threads) -> Result<Vec<Answer>, DetectorError> {
+    fn run(&self, sample: &Sample, threads: &Threads) -> Result<Answer, DetectorError> {
         let input = &self.card.input;
         let (side, frames) = (input.size as usize, input.view.frames());
-        let mut values = Vec::with_capacity(samples.len() * frames * 3 * side * side);
-        for sample in samples {
-            normalise(&sample.frames, input, &mut values);
-        }
-        let n = samples.len();
+        let mut values = Vec::with_capacity(frames * 3 * side * side);
+        normalise(&sample.frames, input, &mut values);
         let shape = match input.view {
             View::Clip {
                 layout: ClipLayout::FrameFirst,
                 ..
-            } => vec![n, frames, 3, side, side],
+            } => vec![1, frames, 3, side, side],
             View::Clip {
                 layout: ClipLayout::ChannelFirst,
                 ..
-            } => vec![n, 3, frames, side, side],
-            _ => vec![n, 3, side, side],
+            } => vec![1, 3, frames, side, side],
+            _ => vec![1, 3, side, side],
         };
         let [name] = self.engine.inputs() else {
             return Err(self.lacking(format!("{} inputs", self.engine.inputs().len())));
@@ -190,15 +186,11 @@ impl NetworkDetector {
             values: &values,
         }];
         let made = self.engine.run(&inputs, &outputs, threads)?;
-        (0..n)
-            .map(|i| {
-                let heads = self.card.heads.iter().zip(&self.reads);
-                heads
-                    .map(|(head, at)| self.value(head, &made[*at], i, n))
-                    .collect::<Result<_, _>>()
-                    .map(Answer)
-            })
-            .collect()
+        let heads = self.card.heads.iter().zip(&self.reads);
+        heads
+            .map(|(head, at)| self.value(head, &made[*at]))
+            .collect::<Result<_, _>>()
+            .map(Answer)
     }
 
     fn lacking(&self, reason: String) -> DetectorError {
@@ -208,14 +200,9 @@ impl NetworkDetector {
         }
     }
 
-    /// What a head says of sample `i` of `n`.
-    fn value(&self, head: &Head, t: &Tensor, i: usize, n: usize) -> Result<Value, DetectorError> {
-        let width = t.values.len() / n.max(1);
-        let row = t
-            .values
-            .get(i * width..(i + 1) * width)
-            .filter(|r| !r.is_empty())
-            .ok_or_else(|| self.lacking(format!("an empty output `{}`", t.name)))?;
+    /// What a head says of the one sample that `t` was computed of.
+    fn value(&self, head: &Head, t: &Tensor) -> Result<Value, DetectorError> {
+        let row = &t.values;
         let at = |c: usize| {
             let value = row.get(c).copied().map(f64::from);
             value.ok_or_else(|| self.lacking(format!("{} columns in `{}`", row.len(), t.name)))
@@ -230,17 +217,17 @@ impl NetworkDetector {
                 Polarity::GeneratedAuthentic => at(*column)? - at(column + 1)?,
             })),
             Head::Flag { column, .. } => Value::Logit(Logit(at(*column)?)),
-            Head::Classes { names, .. } if row.len() == names.len() => Value::Classes(row.to_vec()),
-            Head::Embedding { size, .. } if row.len() == *size => Value::Embedding(row.to_vec()),
+            Head::Classes { names, .. } if row.len() == names.len() => Value::Classes(row.clone()),
+            Head::Embedding { size, .. } if row.len() == *size => Value::Embedding(row.clone()),
             Head::Mask { stride, .. } => {
                 let across = (self.card.input.size / stride) as usize;
-                if across == 0 || row.len() != across * across {
+                if row.len() != across * across {
                     return Err(self.lacking(format!("a map of {} cells", row.len())));
                 }
                 Value::Mask(Mask {
                     width: across,
                     height: across,
-                    logits: row.to_vec(),
+                    logits: row.clone(),
                 })
             }
             Head::Classes { .. } | Head::Embedding { .. } => {
@@ -257,13 +244,10 @@ impl Detector for NetworkDetector {
 
     fn infer(&self, samples: &[Sample], threads: &Threads) -> Result<Vec<Answer>, DetectorError> {
         samples.iter().try_for_each(|s| self.check(s))?;
-        let chunks: Vec<&[Sample]> = samples.chunks(self.batch).collect();
-        let answers: Vec<Vec<Answer>> = if self.side_by_side {
-            threads.side_by_side(&chunks, |chunk, threads| self.run(chunk, threads))?
+        if self.side_by_side {
+            threads.side_by_side(samples, |sample, threads| self.run(sample, threads))
         } else {
-            let each = chunks.iter().map(|chunk| self.run(chunk, threads));
-            each.collect::<Result<_, _>>()?
-        };
-        Ok(answers.into_iter().flatten().collect())
+            samples.iter().map(|s| self.run(s, threads)).collect()
+        }
     }
 }

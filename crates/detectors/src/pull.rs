@@ -4,12 +4,13 @@
 //! again, and an interrupted download goes on where it stopped. A file with another hash is removed and
 //! is an error. Offline (`HF_HUB_OFFLINE`) only the cache is looked at.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
-use sha2::{Digest as _, Sha256};
+
+use crate::catalog::Pin;
+use crate::network::sha256_of;
 
 /// A pinned file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,17 @@ pub struct Source {
     pub file: String,
     /// Lower-case hex of the file's SHA-256; `None` when what reads the file checks its content.
     pub sha256: Option<String>,
+}
+
+impl From<&Pin> for Source {
+    fn from(pin: &Pin) -> Self {
+        Self {
+            repo: pin.repo.into(),
+            revision: pin.revision.into(),
+            file: pin.file.into(),
+            sha256: Some(pin.sha256.into()),
+        }
+    }
 }
 
 /// Where the hub and its cache are.
@@ -84,28 +96,6 @@ pub enum PullError {
     },
 }
 
-fn hash(path: &Path) -> Result<String, PullError> {
-    let io = |source| PullError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = std::fs::File::open(path).map_err(io)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let n = file.read(&mut buffer).map_err(io)?;
-        if n == 0 {
-            break;
-        }
-        hasher.update(&buffer[..n]);
-    }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect())
-}
-
 /// Removes a cached file and what its link points to.
 fn remove(path: &Path) {
     // What cannot be removed is reported by its hash again next time.
@@ -139,7 +129,10 @@ impl Source {
         let Some(expected) = &self.sha256 else {
             return Ok(());
         };
-        let found = hash(path)?;
+        let found = sha256_of(path).map_err(|source| PullError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         if found.eq_ignore_ascii_case(expected) {
             return Ok(());
         }

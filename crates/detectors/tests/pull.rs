@@ -5,8 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use realscope_detectors::catalog::CATALOG;
+use realscope_detectors::models::ImportError;
 use realscope_detectors::network::sha256;
 use realscope_detectors::pull::{Hub, PullError, Source};
+use realscope_detectors::{DetectorError, Models};
 
 const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -183,4 +186,44 @@ fn what_is_not_pinned_is_refused() {
         let e = bad.fetch(&hub(None, &cache)).expect_err("refused");
         assert!(matches!(e, PullError::Source(_)), "{e}");
     }
+}
+
+/// Every pin of the catalog is well formed, and another file than the pinned one is never installed.
+#[test]
+fn pinned_weights_are_that_file_and_no_other() {
+    let (cache, home) = (tempfile::tempdir(), tempfile::tempdir());
+    let (cache, home) = (cache.expect("folder"), home.expect("folder"));
+    let models = Models::at(home.path());
+    let server = serve(content());
+    let file = home.path().join("model.safetensors");
+    std::fs::write(&file, content()).expect("written");
+    let pinned: Vec<_> = CATALOG.iter().filter(|e| e.pin().is_some()).collect();
+    assert!(!pinned.is_empty());
+    for entry in pinned {
+        let offline = models.pull(entry.id, &hub(None, &cache));
+        let offline = offline.expect_err("not cached");
+        assert!(
+            matches!(offline, ImportError::Pull(PullError::Offline { .. })),
+            "{offline}"
+        );
+        let pulled = models.pull(entry.id, &hub(Some(&server), &cache));
+        let pulled = pulled.expect_err("another file");
+        assert!(
+            matches!(&pulled, ImportError::Pull(PullError::Hash { found, .. }) if *found == sha256(&content())),
+            "{pulled}"
+        );
+        let brought = models.import(entry.id, &file, None);
+        let brought = brought.expect_err("another file");
+        let said = brought.to_string();
+        assert!(
+            matches!(
+                brought,
+                ImportError::Detector(DetectorError::Corrupt { .. })
+            ) && said.contains(&sha256(&content())),
+            "{said}"
+        );
+        assert!(models.installed().is_empty());
+    }
+    let e = models.pull("npr", &hub(Some(&server), &cache));
+    assert!(matches!(e, Err(ImportError::NotPinned(_))));
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use realscope_metric::permutation::{self, Paired};
-use realscope_metric::{auc, delong};
 use crate::summary::{self, Measures, Settings};
 use crate::table::Table;
+use realscope_metric::permutation::{self, Paired};
+use realscope_metric::{auc, delong};
 
 /// One detector in one arm of one file.
 #[derive(Clone, Debug, Serialize)]

@@ -10,9 +10,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use realscope_metric::{Scores, auc};
 use crate::summary::{Settings, wilson};
 use crate::table::Table;
+use realscope_metric::{Scores, auc};
 
 /// Why a column cannot be used.
 #[derive(Debug, thiserror::Error)]

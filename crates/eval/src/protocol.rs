@@ -1,9 +1,9 @@
 //! Protocols: named, versioned ways of delivering pictures and of cutting a data set.
 
-use realscope_delivery::arm::Arm;
-use realscope_delivery::perturb;
-
 use realscope_data::manifest::Item;
+use realscope_delivery::perturb::sets;
+
+pub use realscope_delivery::arm::Arm;
 
 /// How a set of items is chosen and its results are read.
 pub struct Protocol {
@@ -36,13 +36,9 @@ fn delivery_arms() -> Vec<Arm> {
 }
 
 fn genvideo_arms() -> Vec<Arm> {
-    let degraded = perturb::set("genvideo").unwrap_or_default();
+    let degraded = sets::genvideo().into_iter();
     std::iter::once(Arm::Native)
-        .chain(
-            degraded
-                .into_iter()
-                .map(|perturbation| Arm::Perturbed { perturbation }),
-        )
+        .chain(degraded.map(|perturbation| Arm::Perturbed { perturbation }))
         .collect()
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use realscope::heatmap;
-use realscope_detectors::{catalog, home::Home};
-use realscope_metric::{Scores, auc::auc, pixel};
 use realscope_delivery::{self as delivery, Subsampling};
-use realscope_media::{Limits, decode};
+use realscope_detectors::{catalog, home::Home};
 use realscope_engine::EngineKind;
+use realscope_media::{Limits, decode};
+use realscope_metric::{Scores, auc::auc, pixel};
 
 /// Side of the pictures and of the pasted square.
 const SIDE: u32 = 448;

@@ -133,7 +133,7 @@ fn owdfa_clusters() {
 #[test]
 fn dgm4_detection_and_grounding() {
     for c in cases("metrics-dgm4") {
-        let items: Vec<dgm4::Item> = c["items"]
+        let items: Vec<dgm4::Grounding> = c["items"]
             .as_array()
             .expect("items")
             .iter()
@@ -144,7 +144,7 @@ fn dgm4_detection_and_grounding() {
                 let fake_words = indices(&i["fake_words"]);
                 let owner = words.iter().enumerate().flat_map(|(w, n)| vec![w; *n]);
                 let logits = i["token_logits"].as_array().expect("logits");
-                let item = dgm4::Item {
+                let item = dgm4::Grounding {
                     fake: class != "orig",
                     real_fake: numbers(&i["real_fake_logits"]).try_into().expect("two"),
                     manipulations: ["face_swap", "face_attribute", "text_swap", "text_attribute"]

@@ -5,10 +5,11 @@
 //! text, C2PA).
 //! Refuses: guessing. What cannot be decoded is a typed [`MediaError`]; nothing is filled in.
 //!
-//! Open first: `decode.rs` (the way of a picture), then [`metadata`]. `codec/` has one decoder a format,
+//! Open first: [`mod@decode`] (the way of a picture), then [`metadata`]. `codec/` has one decoder a format,
 //! `container/` walks files without decoding a pixel. Imports go one way: `decode` to `codec` and
 //! `metadata`, both to `container`, all to the types in `error.rs`, `limits.rs` and `format.rs`.
 
+pub mod decode;
 pub mod format;
 pub mod jpeg;
 pub mod metadata;
@@ -17,7 +18,6 @@ pub mod video;
 mod codec;
 mod colour;
 mod container;
-mod decode;
 mod error;
 mod limits;
 mod note;

@@ -8,6 +8,8 @@
 //! A measure takes [`Drawn`] scores: from high to low, each row counted as often as its group was drawn.
 //! The point estimate counts every row once.
 //!
+//! Beside the measures lies the one [`logistic`] regression of the workspace.
+//!
 //! Open first: `scores.rs`, then [`auc`] for a measure and [`bootstrap`] for the intervals.
 
 pub mod accuracy;
@@ -20,7 +22,9 @@ pub mod delong;
 pub mod ece;
 pub mod eer;
 pub mod f1;
+pub mod logistic;
 pub mod multiclass;
+pub mod nested;
 pub mod nll;
 pub mod permutation;
 pub mod pixel;

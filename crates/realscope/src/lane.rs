@@ -99,7 +99,10 @@ impl Watch {
                 if cancel.is_cancelled() {
                     break Stop::Cancelled;
                 }
-                let Some(left) = deadline.checked_sub(begun.elapsed()).filter(|d| !d.is_zero()) else {
+                let Some(left) = deadline
+                    .checked_sub(begun.elapsed())
+                    .filter(|d| !d.is_zero())
+                else {
                     break Stop::Late;
                 };
                 let woken = signal.wait_timeout(finished, left.min(TICK));

@@ -69,6 +69,14 @@ pub struct Interval {
     pub skipped: Vec<String>,
 }
 
+impl Interval {
+    /// Lowest and highest probability; `None` where the picture was not delivered again.
+    #[must_use]
+    pub fn range(&self) -> Option<[f64; 2]> {
+        (self.deliveries.len() > 1).then_some([self.low, self.high])
+    }
+}
+
 /// Probabilities by kind of manipulation; null until a validated head exists.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

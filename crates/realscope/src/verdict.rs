@@ -13,6 +13,21 @@ pub const MIN_SIDE: u32 = 64;
 /// Code of a declaration of generation that the pixels do not show.
 pub const DECLARED_NOT_SEEN: &str = "declared_not_seen";
 
+/// Whether evidence of this code says why a verdict is not clearer.
+#[must_use]
+pub fn holds_back(code: &str) -> bool {
+    const REASONS: [&str; 6] = [
+        "uncalibrated",
+        "not_validated",
+        "below_operating_point",
+        "unstable",
+        "artwork",
+        "too_small",
+    ];
+    let scope = [Problem::FlatGraphic, Problem::ExtremeShape].map(Problem::code);
+    REASONS.contains(&code) || scope.contains(&code) || code == DECLARED_NOT_SEEN
+}
+
 /// What the verdict is made of.
 #[derive(Clone, Debug)]
 pub struct Grounds<'a> {
@@ -252,6 +267,46 @@ mod tests {
         let d = of(0.97);
         assert_eq!((d.verdict, d.reasons[0].0), (Verdict::Uncertain, "artwork"));
         assert_eq!(of(0.2).verdict, Verdict::NoEvidence);
+    }
+
+    #[test]
+    fn every_reason_is_known_as_one() {
+        let c = calibration(Some(0.9));
+        let none = calibration(None);
+        let problems = [
+            None,
+            Some(Problem::FlatGraphic),
+            Some(Problem::ExtremeShape),
+        ];
+        for (scope, declared) in problems
+            .into_iter()
+            .flat_map(|p| [Declared::None, Declared::Generated].map(|declared| (p, declared)))
+        {
+            for (calibration, p, low, side) in [
+                (Some(&c), 0.95, 0.94, 20),
+                (Some(&c), 0.95, 0.1, 500),
+                (Some(&c), 0.6, 0.6, 500),
+                (Some(&c), 0.1, 0.1, 500),
+                (Some(&none), 0.9, 0.9, 500),
+                (None, 0.5, 0.5, 500),
+            ] {
+                let d = decide(&Grounds {
+                    calibration,
+                    probability: p,
+                    low,
+                    high: p,
+                    threshold: None,
+                    short_side: side,
+                    scope,
+                    artwork: true,
+                    declared,
+                });
+                for (code, _) in d.reasons {
+                    assert!(holds_back(code), "{code}");
+                }
+            }
+        }
+        assert!(!holds_back("noise_level"));
     }
 
     #[test]

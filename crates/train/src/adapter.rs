@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
+use realscope_metric::logistic::Linear;
 use realscope_nn::vit::ClipVision;
 use realscope_nn::{Cpu, StateDict, WeightsError};
 
-use crate::TrainError;
-use crate::probe::Linear;
+use crate::error::TrainError;
 
 /// One file of a set.
 #[derive(Debug)]

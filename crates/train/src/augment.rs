@@ -4,15 +4,16 @@ use image::{RgbImage, imageops};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
+use realscope_data::split::Framing;
 use realscope_delivery::perturb::{self, Op};
 use realscope_delivery::{self as delivery, DeliveryError, Filter, Subsampling};
 
-use crate::recipe::{Augment, View};
+use crate::recipe::Augment;
 
 /// Every random choice for one picture, drawn before the picture is touched, so that the members of
 /// a pair can share them.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct RandomDelivery {
     x: f64,
     y: f64,
     flip: bool,
@@ -89,8 +90,8 @@ fn drawing(rng: &mut ChaCha8Rng) -> Op {
     }
 }
 
-impl Plan {
-    /// The plan, with a filter first that makes the picture look painted or drawn.
+impl RandomDelivery {
+    /// The delivery, with a filter first that makes the picture look painted or drawn.
     #[must_use]
     pub fn drawn(self, rng: &mut ChaCha8Rng) -> Self {
         Self {
@@ -99,7 +100,7 @@ impl Plan {
         }
     }
 
-    /// Draws a plan.
+    /// Draws a delivery.
     pub fn draw(a: &Augment, rng: &mut ChaCha8Rng) -> Self {
         let filters = [
             Filter::Bilinear,
@@ -147,14 +148,14 @@ impl Plan {
     pub fn apply(
         &self,
         picture: &RgbImage,
-        view: View,
+        framing: Framing,
         input: u32,
     ) -> Result<RgbImage, DeliveryError> {
-        let p = match view {
-            View::Crop => self.window(picture, input)?,
-            View::Whole => self.whole(picture, input)?,
+        let p = match framing {
+            Framing::Crop => self.window(picture, input)?,
+            Framing::Whole => self.whole(picture, input)?,
         };
-        let mut p = centre(&self.effects(p, view == View::Crop)?, input);
+        let mut p = centre(&self.effects(p, framing == Framing::Crop)?, input);
         if self.flip {
             imageops::flip_horizontal_in_place(&mut p);
         }

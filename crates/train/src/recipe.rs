@@ -1,44 +1,25 @@
-//! A training run as a TOML file. Unknown keys are errors.
+//! Recipe of a network that is trained end to end, as a TOML file. Unknown keys are errors.
 
 use std::path::{Path, PathBuf};
 
+use realscope_data::manifest::Manifest;
+use realscope_data::split::{self, Framing, HeldOut, Split};
 use serde::{Deserialize, Serialize};
 
-use crate::synth::Maker;
-use crate::{TrainError, io_error};
+use crate::backbone::Backbone;
+use crate::error::{TrainError, io_error};
+use crate::pairs::Maker;
 
-/// Networks that can be trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Network {
-    /// EfficientNet-Lite0 with one logit; `(rgb - 127) / 128`.
-    EfficientnetLite0,
-    /// The first eleven blocks of EfficientNet-Lite0 with a new head.
-    EfficientnetLite0Trunk,
-    /// NPR's network; ImageNet mean and standard deviation.
-    Npr,
-}
-
-/// What the network sees of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum View {
-    /// A window at native resolution: how the picture is made.
-    Crop,
-    /// The whole picture resized to the input: what it shows.
-    Whole,
-}
-
-/// A recipe.
+/// A recipe of a network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Recipe {
+pub struct NetworkRecipe {
     /// Name of what is trained; names the output files.
     pub name: String,
     /// Network.
-    pub network: Network,
+    pub network: Backbone,
     /// What it sees.
-    pub view: View,
+    pub view: Framing,
     /// Side of the square input in pixels.
     pub input: u32,
     /// Weights to start from, in the network's published layout; its classifier is replaced when
@@ -133,12 +114,30 @@ pub struct Data {
     /// Folder of `realscope data synth`, relative to the working directory.
     #[serde(default)]
     pub pairs: Option<PathBuf>,
-    /// Share of a batch that is pairs of an authentic picture and its re-made twin.
+    /// Share of a batch that is pairs of an authentic picture and its re-made window.
     #[serde(default)]
     pub pair_share: f64,
     /// Makers whose pairs train; empty for all. Those of the rest only validate.
     #[serde(default)]
     pub makers: Vec<Maker>,
+}
+
+impl Data {
+    /// The pictures below `root` that show `framing`, and frames of clips, divided into training and validation.
+    ///
+    /// # Errors
+    /// [`TrainError::Manifest`] naming the row, [`TrainError::Split`] when a group would lie on both sides.
+    pub fn split(&self, root: &Path, framing: Framing) -> Result<Split, TrainError> {
+        let manifest = Manifest::read(&root.join(&self.manifest))?;
+        let mut items = split::training(&manifest, framing);
+        items.extend(split::frames(&manifest, self.frames));
+        let held_out = HeldOut {
+            match_sets: &self.validation_match_sets,
+            groups: &self.validation_groups,
+            folds: &self.validation_folds,
+        };
+        Ok(Split::of(items, &held_out)?)
+    }
 }
 
 /// Probabilities and ranges of the random delivery.
@@ -175,7 +174,7 @@ pub struct Augment {
     pub retouch: f64,
 }
 
-impl Recipe {
+impl NetworkRecipe {
     /// Reads and checks a recipe.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Paired fakes: authentic training pictures that went through a network which re-makes their pixels.
+//! Makes aligned pairs: authentic training pictures that went through a network which re-makes their pixels.
 //!
 //! A pair shows the same content in the same encoding, so all that tells its sides apart is the trace of
 //! the maker (Dual Data Alignment, arXiv 2505.14359). One maker's trace is one more fingerprint to
@@ -8,7 +8,6 @@
 //! `OUT/MAKER/PATH.png` is the re-made central window of the picture `PATH`; `OUT/pairs.tsv` lists all.
 //! What exists is kept, so that an interrupted run goes on.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use burn::module::AutodiffModule;
@@ -18,108 +17,33 @@ use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
+use realscope_data::manifest::Item;
 use realscope_delivery::{self as delivery, Filter};
 use realscope_nn::autoencoder::{Autoencoder, AutoencoderConfig, Upsampling};
 use realscope_nn::taesd::{Decoder, Encoder};
 use realscope_nn::upscale::{Compact, FACTOR, Span};
 use realscope_nn::{Parameters, StateDict};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::batch::{self, picture_error};
 use crate::blend;
-use crate::manifest::Item;
-use crate::{TrainError, io_error};
+use crate::error::{TrainError, io_error, picture_error};
+use crate::pairs::{self, Maker, Pair};
+use crate::picture;
 
-/// A network that re-makes pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Maker {
-    /// Tiny autoencoder for FLUX.2 latents, an eighth of the size.
-    Taef2,
-    /// Own autoencoder, transposed convolutions.
-    Transposed,
-    /// Own autoencoder, nearest neighbour and convolutions.
-    Nearest,
-    /// Own autoencoder, pixel shuffle.
-    Shuffle,
-    /// Own autoencoder with a latent of few levels, bilinear and convolutions.
-    Quantized,
-    /// Reduced, then enlarged by SPAN.
-    Span,
-    /// Reduced, then enlarged by Real-ESRGAN's compact network.
-    Compact,
-    /// Blended with an altered copy of itself (manipulated, not generated).
-    Blended,
-}
-
-impl Maker {
-    /// All makers.
-    pub const ALL: [Self; 8] = [
-        Self::Taef2,
-        Self::Transposed,
-        Self::Nearest,
-        Self::Shuffle,
-        Self::Quantized,
-        Self::Span,
-        Self::Compact,
-        Self::Blended,
-    ];
-
-    /// Name in files and options.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Taef2 => "taef2",
-            Self::Transposed => "transposed",
-            Self::Nearest => "nearest",
-            Self::Shuffle => "shuffle",
-            Self::Quantized => "quantized",
-            Self::Span => "span",
-            Self::Compact => "compact",
-            Self::Blended => "blended",
-        }
+/// The network of one of our own makers.
+fn own(maker: Maker) -> Option<AutoencoderConfig> {
+    match maker {
+        Maker::Transposed => Some(AutoencoderConfig::plain(Upsampling::Transposed)),
+        Maker::Nearest => Some(AutoencoderConfig::plain(Upsampling::Nearest)),
+        Maker::Shuffle => Some(AutoencoderConfig::plain(Upsampling::PixelShuffle)),
+        Maker::Quantized => Some(AutoencoderConfig::quantized(Upsampling::Bilinear)),
+        Maker::Taef2 | Maker::Span | Maker::Compact | Maker::Blended => None,
     }
-
-    /// The maker of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|m| m.name() == name)
-    }
-
-    fn own(self) -> Option<AutoencoderConfig> {
-        match self {
-            Self::Transposed => Some(AutoencoderConfig::plain(Upsampling::Transposed)),
-            Self::Nearest => Some(AutoencoderConfig::plain(Upsampling::Nearest)),
-            Self::Shuffle => Some(AutoencoderConfig::plain(Upsampling::PixelShuffle)),
-            Self::Quantized => Some(AutoencoderConfig::quantized(Upsampling::Bilinear)),
-            Self::Taef2 | Self::Span | Self::Compact | Self::Blended => None,
-        }
-    }
-}
-
-/// One row of `pairs.tsv`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pair {
-    /// The authentic picture, relative to the data set.
-    pub path: String,
-    /// What re-made it.
-    pub maker: Maker,
-    /// The re-made window, relative to the folder of pairs.
-    pub picture: String,
-    /// Left edge of the window in the authentic picture.
-    pub left: u32,
-    /// Top edge.
-    pub top: u32,
-    /// Width.
-    pub width: u32,
-    /// Height.
-    pub height: u32,
 }
 
 /// How pairs are made.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SynthOptions {
     /// Makers to use.
     pub makers: Vec<Maker>,
     /// Makers that each picture goes through, chosen by its path.
@@ -132,27 +56,6 @@ pub struct Options {
     pub steps: usize,
     /// Seed.
     pub seed: u64,
-}
-
-/// Reads `pairs.tsv`.
-///
-/// # Errors
-/// [`TrainError::Manifest`] naming the row.
-pub fn read(folder: &Path) -> Result<Vec<Pair>, TrainError> {
-    let path = folder.join("pairs.tsv");
-    let fault = |reason: String| TrainError::Manifest {
-        path: path.clone(),
-        reason,
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(b'\t')
-        .from_path(&path)
-        .map_err(|e| fault(e.to_string()))?;
-    reader
-        .deserialize()
-        .enumerate()
-        .map(|(i, row)| row.map_err(|e| fault(format!("row {}: {e}", i + 2))))
-        .collect()
 }
 
 /// The central window with sides that are multiples of eight, on the block grid of the picture.
@@ -169,7 +72,7 @@ fn window(picture: &RgbImage, side: u32) -> Option<[u32; 4]> {
     })
 }
 
-fn digest(options: &Options, path: &str) -> ChaCha8Rng {
+fn digest(options: &SynthOptions, path: &str) -> ChaCha8Rng {
     let hash = Sha256::digest(format!("{}/{path}", options.seed));
     let mut key = [0; 32];
     key.copy_from_slice(&hash);
@@ -177,7 +80,7 @@ fn digest(options: &Options, path: &str) -> ChaCha8Rng {
 }
 
 /// The makers of a picture; does not depend on their order in the options.
-fn chosen(options: &Options, path: &str) -> Vec<Maker> {
+fn chosen(options: &SynthOptions, path: &str) -> Vec<Maker> {
     let mut order = options.makers.clone();
     order.sort_by_key(|m| Sha256::digest(format!("{}/{path}/{}", options.seed, m.name())).to_vec());
     order.truncate(options.each);
@@ -278,7 +181,7 @@ impl<B: Backend> Loaded<B> {
 /// Trains one of our own makers on windows of authentic pictures, unless its weights exist.
 fn train_own<B: AutodiffBackend>(
     config: &AutoencoderConfig,
-    options: &Options,
+    options: &SynthOptions,
     root: &Path,
     items: &[Item],
     file: &Path,
@@ -304,7 +207,7 @@ fn train_own<B: AutodiffBackend>(
             let Some(item) = items.choose(&mut rng) else {
                 return Err(TrainError::Recipe("no authentic picture".into()));
             };
-            let picture = batch::open(&root.join(&item.path))?;
+            let picture = picture::open(&root.join(&item.path))?;
             let (w, h) = picture.dimensions();
             if w < SIDE || h < SIDE {
                 continue;
@@ -357,7 +260,7 @@ fn train_own<B: AutodiffBackend>(
 
 fn load<B: AutodiffBackend>(
     maker: Maker,
-    options: &Options,
+    options: &SynthOptions,
     root: &Path,
     out: &Path,
     items: &[Item],
@@ -366,7 +269,7 @@ fn load<B: AutodiffBackend>(
 ) -> Result<Loaded<B::InnerBackend>, TrainError> {
     type Inner<B> = <B as AutodiffBackend>::InnerBackend;
     let published = |name: &str| StateDict::read(&options.weights.join(name));
-    if let Some(config) = maker.own() {
+    if let Some(config) = own(maker) {
         let folder = out.join("makers");
         std::fs::create_dir_all(&folder).map_err(io_error(&folder))?;
         let file = folder.join(format!("{}.safetensors", maker.name()));
@@ -404,7 +307,7 @@ pub fn synth<B: AutodiffBackend>(
     items: &[Item],
     root: &Path,
     out: &Path,
-    options: &Options,
+    options: &SynthOptions,
     device: &B::Device,
     log: &mut dyn FnMut(&str),
 ) -> Result<Vec<Pair>, TrainError> {
@@ -421,7 +324,7 @@ pub fn synth<B: AutodiffBackend>(
                 continue;
             }
             let path = root.join(&item.path);
-            let picture = batch::open(&path)?;
+            let picture = picture::open(&path)?;
             let Some([left, top, width, height]) = window(&picture, options.side) else {
                 continue;
             };
@@ -464,26 +367,6 @@ pub fn synth<B: AutodiffBackend>(
             });
         }
     }
-    write(out, &pairs)?;
+    pairs::write(out, &pairs)?;
     Ok(pairs)
-}
-
-fn write(out: &Path, pairs: &[Pair]) -> Result<(), TrainError> {
-    let mut text = String::from("path\tmaker\tpicture\tleft\ttop\twidth\theight\n");
-    for p in pairs {
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{}\t{}\t{}\t{}\t{}\t{}\t{}",
-            p.path,
-            p.maker.name(),
-            p.picture,
-            p.left,
-            p.top,
-            p.width,
-            p.height
-        );
-    }
-    let path = out.join("pairs.tsv");
-    std::fs::write(&path, text).map_err(io_error(&path))
 }

@@ -1,7 +1,7 @@
 //! How well traces of some makers tell those of others: the curve that decides whether more makers pay.
 //!
-//! A linear classifier on residual statistics of native windows ([`realscope_signal::rich`]) learns aligned pairs
-//! ([`crate::synth`]) by `k` makers and is scored on pairs of held-out authentic pictures: by the makers that it
+//! A linear classifier on residual statistics of windows ([`realscope_signal::rich`]) learns aligned pairs
+//! ([`crate::pairs`]) by `k` makers and is scored on pairs of held-out authentic pictures: by the makers that it
 //! has seen, by those that it has not, and on held-out generators. Every point of the curve has the same number of
 //! training pairs, so that it shows their diversity and not their number. Both classes are cut and encoded alike.
 
@@ -10,24 +10,29 @@ use std::path::Path;
 
 use image::RgbImage;
 use rayon::prelude::*;
+use realscope_data::manifest::Item;
 use realscope_delivery::{self as delivery, Subsampling};
+use realscope_metric::auc;
+use realscope_metric::logistic::{self, Convex, Samples};
 use realscope_signal::rich;
 use serde::Serialize;
 
-use crate::batch::{self, Twin, picture_error};
-use crate::manifest::Item;
-use crate::synth::Maker;
-use crate::{TrainError, augment, metrics, probe};
+use crate::augment;
+use crate::error::{TrainError, picture_error};
+use crate::pairs::{AlignedPair, Maker};
+use crate::picture;
 
 /// Largest window.
 const SIDE: u32 = 224;
-/// Ridge and iterations of the fits.
-const RIDGE: f64 = 0.02;
-const ITERATIONS: usize = 200;
+/// How the classifiers are fitted.
+const FIT: Convex = Convex {
+    ridge: 0.02,
+    iterations: 200,
+};
 
 /// One point of the curve: mean AUC over all choices of neighbouring makers in the order of [`Maker::ALL`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Point {
+pub struct CurvePoint {
     /// Makers that train.
     pub makers: usize,
     /// Pairs that train.
@@ -49,31 +54,33 @@ fn describe(picture: &RgbImage) -> Result<Option<Vec<f32>>, delivery::DeliveryEr
     Ok(rich::describe(&delivered))
 }
 
-struct Pair {
+/// What is measured of an aligned pair.
+struct Described {
     maker: Maker,
     held_out: bool,
     /// Authentic, re-made.
     rows: [Vec<f32>; 2],
 }
 
-fn pair(root: &Path, twin: &Twin, held_out: &[String]) -> Result<Option<Pair>, TrainError> {
-    let path = twin.path();
+fn pair(
+    root: &Path,
+    aligned: &AlignedPair,
+    held_out: &[String],
+) -> Result<Option<Described>, TrainError> {
+    let path = aligned.path();
     let fault = |e| picture_error(&path, &e);
-    let [real, fake] = twin.open(root)?;
-    let fake = delivery::through_jpeg(&fake, twin.quality(), Subsampling::S420).map_err(fault)?;
+    let [real, fake] = aligned.open(root)?;
+    let fake =
+        delivery::through_jpeg(&fake, aligned.quality(), Subsampling::S420).map_err(fault)?;
     let (real, fake) = (
         describe(&real).map_err(fault)?,
         describe(&fake).map_err(fault)?,
     );
-    Ok(real.zip(fake).map(|(real, fake)| Pair {
-        maker: twin.pair.maker,
-        held_out: held_out.contains(&twin.item.fold),
+    Ok(real.zip(fake).map(|(real, fake)| Described {
+        maker: aligned.pair.maker,
+        held_out: held_out.contains(&aligned.item.fold),
         rows: [real, fake],
     }))
-}
-
-fn score(head: &probe::Linear, row: &[f32]) -> f32 {
-    head.bias + head.weight.iter().zip(row).map(|(w, v)| w * v).sum::<f32>()
 }
 
 /// The curve over the makers of the pairs in `folder`; `held_out` names the folds that are scored.
@@ -86,12 +93,12 @@ pub fn curve(
     folder: &Path,
     held_out: &[String],
     log: &mut dyn FnMut(&str),
-) -> Result<Vec<Point>, TrainError> {
-    let twins = Twin::of(items, folder)?;
-    log(&format!("describing {} pairs", twins.len()));
-    let pairs: Vec<Pair> = twins
+) -> Result<Vec<CurvePoint>, TrainError> {
+    let aligneds = AlignedPair::of(items, folder)?;
+    log(&format!("describing {} pairs", aligneds.len()));
+    let pairs: Vec<Described> = aligneds
         .par_iter()
-        .map(|twin| pair(root, twin, held_out))
+        .map(|aligned| pair(root, aligned, held_out))
         .collect::<Result<Vec<_>, _>>()?
         .into_iter()
         .flatten()
@@ -105,14 +112,14 @@ pub fn curve(
         .par_iter()
         .map(|item| {
             let path = root.join(&item.path);
-            let row = describe(&batch::open(&path)?).map_err(|e| picture_error(&path, &e))?;
+            let row = describe(&picture::open(&path)?).map_err(|e| picture_error(&path, &e))?;
             Ok(row.map(|row| (*item, row)))
         })
         .collect::<Result<Vec<_>, TrainError>>()?
         .into_iter()
         .flatten()
         .collect();
-    let mut training: BTreeMap<Maker, Vec<&Pair>> = BTreeMap::new();
+    let mut training: BTreeMap<Maker, Vec<&Described>> = BTreeMap::new();
     for p in pairs.iter().filter(|p| !p.held_out) {
         training.entry(p.maker).or_default().push(p);
     }
@@ -126,11 +133,11 @@ pub fn curve(
     let mut curve = Vec::new();
     for k in 1..=makers.len() {
         let choices = if k == makers.len() { 1 } else { makers.len() };
-        let points: Vec<Point> = (0..choices)
+        let points: Vec<CurvePoint> = (0..choices)
             .map(|first| {
                 let chosen: Vec<Maker> =
                     makers.iter().cycle().skip(first).take(k).copied().collect();
-                let taken: Vec<&Pair> = (0..amount)
+                let taken: Vec<&Described> = (0..amount)
                     .map(|i| training[&chosen[i % k]][i / k])
                     .collect();
                 point(&taken, &chosen, &pairs, &pictures)
@@ -143,31 +150,37 @@ pub fn curve(
 }
 
 fn point(
-    taken: &[&Pair],
+    taken: &[&Described],
     chosen: &[Maker],
-    pairs: &[Pair],
+    pairs: &[Described],
     pictures: &[(&Item, Vec<f32>)],
-) -> Point {
+) -> CurvePoint {
     let rows: Vec<f32> = taken.iter().flat_map(|p| p.rows.concat()).collect();
     let labels: Vec<f32> = taken.iter().flat_map(|_| [0.0, 1.0]).collect();
-    let head = probe::fit(&rows, rich::LENGTH, &labels, RIDGE, ITERATIONS);
+    let samples = Samples {
+        rows,
+        width: rich::LENGTH,
+        weights: &vec![1.0; labels.len()],
+        labels: &labels,
+    };
+    let head = logistic::fit(samples, &FIT);
     let of_pairs = |seen: bool| {
         let rows: Vec<(f32, u8)> = pairs
             .iter()
             .filter(|p| p.held_out && chosen.contains(&p.maker) == seen)
-            .flat_map(|p| [(score(&head, &p.rows[0]), 0), (score(&head, &p.rows[1]), 1)])
+            .flat_map(|p| [(head.logit(&p.rows[0]), 0), (head.logit(&p.rows[1]), 1)])
             .collect();
-        metrics::auc(&rows)
+        auc::of_labels(&rows)
     };
     let of_pictures = |matched: bool| {
         let rows: Vec<(f32, u8)> = pictures
             .iter()
             .filter(|(i, _)| !(matched && i.match_set.is_empty()))
-            .map(|(i, row)| (score(&head, row), i.label))
+            .map(|(i, row)| (head.logit(row), i.label))
             .collect();
-        metrics::auc(&rows)
+        auc::of_labels(&rows)
     };
-    Point {
+    CurvePoint {
         makers: chosen.len(),
         pairs: taken.len(),
         seen: of_pairs(true),
@@ -177,12 +190,12 @@ fn point(
     }
 }
 
-fn mean(points: &[Point], makers: usize, pairs: usize) -> Point {
-    let of = |pick: fn(&Point) -> Option<f64>| {
+fn mean(points: &[CurvePoint], makers: usize, pairs: usize) -> CurvePoint {
+    let of = |pick: fn(&CurvePoint) -> Option<f64>| {
         let values: Vec<f64> = points.iter().filter_map(pick).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
-    Point {
+    CurvePoint {
         makers,
         pairs,
         seen: of(|p| p.seen),

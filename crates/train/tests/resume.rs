@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::backend::Autodiff;
 use image::RgbImage;
 use realscope_nn::Cpu;
-use realscope_train::recipe::Recipe;
+use realscope_train::recipe::NetworkRecipe;
 use realscope_train::run::{self, Event, Finished};
 
 const RECIPE: &str = r#"
@@ -64,7 +64,7 @@ fn data_set(folder: &Path) {
     std::fs::write(folder.join("manifest.tsv"), rows).expect("written");
 }
 
-fn train(recipe: &Recipe, data: &Path, out: &Path) -> (Finished, usize) {
+fn train(recipe: &NetworkRecipe, data: &Path, out: &Path) -> (Finished, usize) {
     let mut steps = 0;
     let mut log = |event: Event<'_>| steps += usize::from(matches!(event, Event::Step { .. }));
     let device = Default::default();
@@ -80,7 +80,7 @@ fn a_kill_during_a_validation_loses_no_step() {
     data_set(data);
     let file = data.join("recipe.toml");
     std::fs::write(&file, RECIPE).expect("written");
-    let recipe = Recipe::read(&file).expect("reads");
+    let recipe = NetworkRecipe::read(&file).expect("reads");
     let (whole, steps) = train(&recipe, data, &out);
     assert_eq!(steps, 2);
     let weights = std::fs::read(&whole.weights).expect("reads");

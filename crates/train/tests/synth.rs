@@ -4,11 +4,11 @@ use std::path::Path;
 
 use burn::backend::Autodiff;
 use image::RgbImage;
+use realscope_data::manifest::{Item, Manifest};
+use realscope_data::split::{self, Framing};
 use realscope_nn::Cpu;
-use realscope_train::batch::Twin;
-use realscope_train::manifest;
-use realscope_train::recipe::View;
-use realscope_train::synth::{self, Maker, Options};
+use realscope_train::pairs::{self, AlignedPair, Maker, Pair};
+use realscope_train::synth::{self, SynthOptions};
 
 fn data_set(folder: &Path) {
     let mut rows =
@@ -28,9 +28,14 @@ fn data_set(folder: &Path) {
     std::fs::write(folder.join("manifest.tsv"), rows).expect("written");
 }
 
-fn make(root: &Path, out: &Path, makers: Vec<Maker>, each: usize) -> Vec<synth::Pair> {
-    let items = manifest::training(root, Path::new("manifest.tsv"), View::Crop).expect("manifest");
-    let options = Options {
+fn items(root: &Path) -> Vec<Item> {
+    let manifest = Manifest::read(&root.join("manifest.tsv")).expect("manifest");
+    split::training(&manifest, Framing::Crop)
+}
+
+fn make(root: &Path, out: &Path, makers: Vec<Maker>, each: usize) -> Vec<Pair> {
+    let items = items(root);
+    let options = SynthOptions {
         makers,
         each,
         side: 224,
@@ -50,7 +55,7 @@ fn make(root: &Path, out: &Path, makers: Vec<Maker>, each: usize) -> Vec<synth::
 }
 
 #[test]
-fn authentic_pictures_get_twins_of_the_same_window() {
+fn authentic_pictures_get_pairs_of_the_same_window() {
     let (data, out) = (
         tempfile::tempdir().expect("folder"),
         tempfile::tempdir().expect("folder"),
@@ -63,16 +68,15 @@ fn authentic_pictures_get_twins_of_the_same_window() {
         Maker::Quantized,
     ];
     let pairs = make(data.path(), out.path(), makers.clone(), 4);
-    // Two authentic pictures are large enough; the generated one has no twin.
+    // Two authentic pictures are large enough; the generated one has no pair.
     assert_eq!(pairs.len(), 8);
-    assert_eq!(synth::read(out.path()).expect("list"), pairs);
-    let items =
-        manifest::training(data.path(), Path::new("manifest.tsv"), View::Crop).expect("items");
-    for twin in Twin::of(&items, out.path()).expect("twins") {
-        let [real, fake] = twin.open(data.path()).expect("opens");
+    assert_eq!(pairs::read(out.path()).expect("list"), pairs);
+    let items = items(data.path());
+    for pair in AlignedPair::of(&items, out.path()).expect("pairs") {
+        let [real, fake] = pair.open(data.path()).expect("opens");
         assert_eq!(real.dimensions(), fake.dimensions());
         assert_eq!((real.width() % 8, real.height() % 8), (0, 0));
-        assert_ne!(real, fake, "{}", twin.pair.picture);
+        assert_ne!(real, fake, "{}", pair.pair.picture);
         // Tones are those of the authentic picture.
         let mean = |p: &RgbImage| p.iter().map(|v| f64::from(*v)).sum::<f64>() / p.len() as f64;
         assert!((mean(&real) - mean(&fake)).abs() < 3.0);
@@ -94,10 +98,9 @@ fn blended_pairs_keep_their_tones() {
     data_set(data.path());
     let pairs = make(data.path(), out.path(), vec![Maker::Blended], 1);
     assert_eq!(pairs.len(), 2);
-    let items =
-        manifest::training(data.path(), Path::new("manifest.tsv"), View::Crop).expect("items");
-    for twin in Twin::of(&items, out.path()).expect("twins") {
-        let [real, fake] = twin.open(data.path()).expect("opens");
+    let items = items(data.path());
+    for pair in AlignedPair::of(&items, out.path()).expect("pairs") {
+        let [real, fake] = pair.open(data.path()).expect("opens");
         let changed = real.pixels().zip(fake.pixels()).filter(|(a, b)| a != b);
         let share = changed.count() as f64 / f64::from(real.width() * real.height());
         assert!((0.05..=1.0).contains(&share), "{share}");

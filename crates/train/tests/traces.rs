@@ -6,9 +6,10 @@ use std::path::Path;
 use image::RgbImage;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
+use realscope_data::manifest::Manifest;
+use realscope_data::split::{self, Framing};
 use realscope_delivery::{self as delivery, Filter};
-use realscope_train::recipe::View;
-use realscope_train::{TrainError, manifest, traces};
+use realscope_train::{TrainError, traces};
 
 const SIDE: u32 = 96;
 const PICTURES: usize = 48;
@@ -58,8 +59,8 @@ fn the_curve_has_a_point_for_each_number_of_makers() {
     let data = tempfile::tempdir().expect("folder");
     let pairs = tempfile::tempdir().expect("folder");
     data_set(data.path(), pairs.path());
-    let items =
-        manifest::training(data.path(), Path::new("manifest.tsv"), View::Crop).expect("items");
+    let manifest = Manifest::read(&data.path().join("manifest.tsv")).expect("manifest");
+    let items = split::training(&manifest, Framing::Crop);
     let curve = |folds: &[&str]| {
         let folds: Vec<String> = folds.iter().map(|f| (*f).to_owned()).collect();
         traces::curve(&items, data.path(), pairs.path(), &folds, &mut |_| {})

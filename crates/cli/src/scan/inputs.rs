@@ -208,7 +208,10 @@ pub fn read(
         Ok(bytes) => bytes.map_err(io),
         Err(_) => {
             let seconds = deadline.as_secs_f64();
-            Err((ErrorCode::Deadline, format!("nothing to read for {seconds} seconds")))
+            Err((
+                ErrorCode::Deadline,
+                format!("nothing to read for {seconds} seconds"),
+            ))
         }
     }
 }

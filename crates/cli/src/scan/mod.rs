@@ -18,10 +18,10 @@ use realscope_detectors::{Detector, DetectorError, Models};
 use realscope_engine::Choice;
 use realscope_media::{Decoded, Limits};
 
+use crate::Failure;
 use crate::args::{ScanArgs, ScanFormat};
 use crate::config::{self, Settings};
 use crate::models::{engine_kind, model_failure};
-use crate::Failure;
 use inputs::{Fault, Input};
 use print::{Outcome, Printer};
 
@@ -134,7 +134,11 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
 
 /// A scanner that could not be made.
 pub fn build_failure(e: &BuildError) -> Failure {
-    let code = if matches!(e, BuildError::Thread(_)) { 2 } else { 5 };
+    let code = if matches!(e, BuildError::Thread(_)) {
+        2
+    } else {
+        5
+    };
     Failure::new(code, e.to_string())
 }
 
@@ -222,7 +226,10 @@ fn one(
         Some(Ok(None)) => return skipped(),
         Some(Err(fault)) => return failed(fault, None),
         Some(Ok(Some((hash, Ok(decoded))))) => {
-            return finish(args, scanner.record(Source::Decoded(&decoded, &hash), &options));
+            return finish(
+                args,
+                scanner.record(Source::Decoded(&decoded, &hash), &options),
+            );
         }
         Some(Ok(Some((hash, Err(e))))) => {
             let e = ScanError::from(e);

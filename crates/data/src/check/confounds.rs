@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
+use realscope_metric::logistic::{self, Convex, Linear, Samples};
 use realscope_metric::{Scores, auc};
 
 use super::findings::Confound;
@@ -67,8 +68,9 @@ fn out_of_sample_auc(rows: &[Vec<f32>], labels: &[bool], groups: &[&str]) -> Opt
         if classes(&train).len() < 2 {
             continue;
         }
-        let weights = logistic(rows, labels, &train);
-        let scores = test.iter().map(|i| (weights(&rows[*i]), labels[*i], 0));
+        let fitted = baseline(rows, labels, &train);
+        let logit = |i: &usize| f64::from(fitted.logit(&rows[*i]));
+        let scores = test.iter().map(|i| (logit(i), labels[*i], 0));
         scored.push(Scores::new(scores.collect()));
     }
     // Folds have scales of their own, so that their AUCs are averaged, not their scores pooled.
@@ -82,65 +84,25 @@ fn out_of_sample_auc(rows: &[Vec<f32>], labels: &[bool], groups: &[&str]) -> Opt
     (weight > 0.0).then(|| sum / weight)
 }
 
-/// Gradient descent on standardised features, classes weighing alike; gives the score of a row.
-fn logistic(rows: &[Vec<f32>], labels: &[bool], train: &[usize]) -> impl Fn(&[f32]) -> f64 {
-    let width = rows.first().map_or(0, Vec::len);
-    let n = train.len() as f32;
-    let mut mean = vec![0.0_f32; width];
-    let mut deviation = vec![0.0_f32; width];
-    for i in train {
-        for (m, v) in mean.iter_mut().zip(&rows[*i]) {
-            *m += v / n;
-        }
-    }
-    for i in train {
-        for ((d, v), m) in deviation.iter_mut().zip(&rows[*i]).zip(&mean) {
-            *d += (v - m).powi(2) / n;
-        }
-    }
-    let scale: Vec<f32> = deviation
-        .iter()
-        .map(|d| if *d > 1e-9 { 1.0 / d.sqrt() } else { 0.0 })
-        .collect();
+/// Fits the rows `train`, classes weighing alike.
+fn baseline(rows: &[Vec<f32>], labels: &[bool], train: &[usize]) -> Linear {
     let positives = train.iter().filter(|i| labels[**i]).count() as f32;
-    let weight = |i: usize| {
-        if labels[i] {
-            0.5 / positives
-        } else {
-            0.5 / (n - positives)
-        }
+    let negatives = train.len() as f32 - positives;
+    let weight = |i: &usize| 0.5 / if labels[*i] { positives } else { negatives };
+    let targets: Vec<f32> = train
+        .iter()
+        .map(|i| f32::from(u8::from(labels[*i])))
+        .collect();
+    let weights: Vec<f32> = train.iter().map(weight).collect();
+    let samples = Samples {
+        rows: train.iter().flat_map(|i| &rows[*i]).copied().collect(),
+        width: rows.first().map_or(0, Vec::len),
+        labels: &targets,
+        weights: &weights,
     };
-    let (mut w, mut b) = (vec![0.0_f32; width], 0.0_f32);
-    let rate = 4.0 / (1.0 + width as f32);
-    for _ in 0..200 {
-        let mut gradient: Vec<f32> = w.iter().map(|v| 0.01 * v).collect();
-        let mut gradient_b = 0.0;
-        for i in train {
-            let standard = rows[*i].iter().zip(mean.iter().zip(&scale));
-            let z: f32 = standard
-                .clone()
-                .zip(&w)
-                .map(|((v, (m, s)), w)| (v - m) * s * w)
-                .sum();
-            let target = f32::from(u8::from(labels[*i]));
-            let e = weight(*i) * (1.0 / (1.0 + (-(z + b)).exp()) - target);
-            gradient_b += e;
-            for (g, (v, (m, s))) in gradient.iter_mut().zip(standard) {
-                *g += e * (v - m) * s;
-            }
-        }
-        for (w, g) in w.iter_mut().zip(&gradient) {
-            *w -= rate * g;
-        }
-        b -= gradient_b;
-    }
-    move |row| {
-        let z: f32 = row
-            .iter()
-            .zip(mean.iter().zip(&scale))
-            .zip(&w)
-            .map(|((v, (m, s)), w)| (v - m) * s * w)
-            .sum();
-        f64::from(z + b)
-    }
+    let how = Convex {
+        ridge: 0.01,
+        iterations: 200,
+    };
+    logistic::fit(samples, &how)
 }

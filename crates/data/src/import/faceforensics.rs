@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-
 use super::reader::{Import, is_media, text};
 use crate::manifest::{Item, ManifestError};
 

@@ -55,37 +55,3 @@ pub fn apply(
         }
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::sets::set;
-    use super::*;
-
-    #[test]
-    fn every_perturbation_runs_repeats_and_has_its_own_name() {
-        let picture = RgbImage::from_fn(160, 144, |x, y| {
-            image::Rgb([(x * 3) as u8, (y * 5) as u8, (x + y) as u8])
-        });
-        let all = set("all").expect("known");
-        let mut names: Vec<&str> = all.iter().map(|p| p.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all.len());
-        for p in &all {
-            let a = apply(&picture, &p.op, 7, "a.png").expect("runs");
-            assert_eq!(
-                a,
-                apply(&picture, &p.op, 7, "a.png").expect("runs"),
-                "{}",
-                p.name
-            );
-            // A short side of 480 or more leaves a small picture's size alone; all else changes it.
-            assert!(a != picture || p.name.starts_with("social"), "{}", p.name);
-        }
-        let noise = Op::Noise { sigma: 4.0 };
-        assert_ne!(
-            apply(&picture, &noise, 7, "a.png").expect("runs"),
-            apply(&picture, &noise, 7, "b.png").expect("runs")
-        );
-    }
-}

@@ -286,11 +286,20 @@ pub fn deeperforensics() -> Vec<Perturbation> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn sets_are_found_by_name_alone() {
         assert!(SETS.iter().all(|name| set(name).is_some()));
         assert!(set("nonsense").is_none());
+    }
+
+    #[test]
+    fn every_perturbation_has_its_own_name() {
+        let all = set("all").expect("known");
+        let names: BTreeSet<&str> = all.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names.len(), all.len());
     }
 }

@@ -4,8 +4,8 @@
 //! entropy-coded multiples of quantisation steps that differ from row to row and are expanded when they are loaded.
 //! Trained by `realscope train recipes/semantic.toml`.
 
-use crate::catalog::{self, Entry, Weights};
 use crate::card::Card;
+use crate::catalog::{self, Entry, Weights};
 
 /// Stable id.
 pub const ID: &str = "clip-blocks";

@@ -8,7 +8,7 @@ use realscope_nn::vit::VitConfig;
 
 use super::{ENTRY, ID};
 use crate::card::Card;
-use crate::network::sha256;
+use crate::network::{sha256, sha256_of};
 use crate::{DetectorError, tower};
 
 static HEAD: &[u8] = include_bytes!("head.safetensors");
@@ -31,9 +31,7 @@ pub(super) fn convert(file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
 }
 
 fn join(mut card: Card, head: &StateDict, file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
-    let bytes = std::fs::read(file).map_err(|e| corrupt(format!("{}: {e}", file.display())))?;
-    let found = sha256(&bytes);
-    drop(bytes);
+    let found = sha256_of(file).map_err(|e| corrupt(format!("{}: {e}", file.display())))?;
     let trained_on = card.encoder_sha256.clone().unwrap_or_default();
     if found != trained_on {
         return Err(corrupt(format!(

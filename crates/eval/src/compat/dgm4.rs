@@ -6,10 +6,10 @@
 
 use realscope_metric::{Scores, auc, eer};
 
-/// One item.
+/// One item: its label, its manipulations and where they are, true and predicted.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Item {
+pub struct Grounding {
     /// Whether it is manipulated.
     pub fake: bool,
     /// Logits of real and fake.
@@ -104,7 +104,7 @@ fn harmonic(p: f64, r: f64) -> f64 {
 
 /// All measures; `None` with a single class.
 #[must_use]
-pub fn metrics(items: &[Item]) -> Option<Metrics> {
+pub fn metrics(items: &[Grounding]) -> Option<Metrics> {
     let n = items.len() as f64;
     let scores = Scores::new(
         items

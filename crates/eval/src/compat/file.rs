@@ -4,7 +4,7 @@
 //!   each class.
 //! - `ow-dfa`: CSV with `path`, `label`, `predicted` (class or cluster), `tag` (1 = labelled sample),
 //!   `confidence`.
-//! - `dgm4`: one JSON object a line, see [`super::dgm4::Item`].
+//! - `dgm4`: one JSON object a line, see [`super::dgm4::Grounding`].
 
 use std::io::BufRead as _;
 use std::path::Path;
@@ -216,7 +216,7 @@ pub fn dgm4(path: &Path) -> Result<Value, CompatError> {
         if line.trim().is_empty() {
             continue;
         }
-        let item: dgm4::Item = serde_json::from_str(&line).map_err(|e| CompatError::Row {
+        let item: dgm4::Grounding = serde_json::from_str(&line).map_err(|e| CompatError::Row {
             path: shown.clone(),
             row: i + 1,
             reason: e.to_string(),

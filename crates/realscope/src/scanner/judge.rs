@@ -155,12 +155,7 @@ impl Scanner {
             let samples = self::samples(other.as_ref(), frames)?;
             let places = samples.iter().map(|s| s.place).collect();
             let said = Native::new(other.card(), places, self.infer(request, other, samples)?)?;
-            look = Flag::of(
-                other.card(),
-                FlagKind::Artwork,
-                &said.places,
-                &said.answers,
-            );
+            look = Flag::of(other.card(), FlagKind::Artwork, &said.places, &said.answers);
             detectors.push(score(other.card(), said.raw));
         }
         let scoring = begun.elapsed();

@@ -259,7 +259,11 @@ impl Builder {
     pub fn build(self) -> Result<Scanner, BuildError> {
         let detector = self.detector.ok_or(BuildError::NoDetector)?;
         let card = detector.card();
-        if !card.heads.iter().any(realscope_detectors::card::Head::is_binary) {
+        if !card
+            .heads
+            .iter()
+            .any(realscope_detectors::card::Head::is_binary)
+        {
             return Err(BuildError::NoScore {
                 id: card.id.clone(),
             });

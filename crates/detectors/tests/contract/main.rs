@@ -1,0 +1,603 @@
+//! What every detector keeps, looped over the catalog and over one tiny detector of each kind.
+//!
+//! A detector of the catalog is tested by being registered. Weights that a user brings are made by rule, after the
+//! parity fixture that has the detector's id.
+
+mod tiny;
+
+use std::sync::Arc;
+
+use image::RgbImage;
+use realscope_delivery as delivery;
+use realscope_detectors::card::{Card, ClipLayout, Colour, Head, Input, View};
+use realscope_detectors::catalog::{self, CATALOG, Load, Weights};
+use realscope_detectors::network::sha256;
+use realscope_detectors::prepare::{self, FaceBox, TimedFrame};
+use realscope_detectors::{
+    Answer, Detector, DetectorError, Place, Rect, Sample, Span, TrackId, Value,
+};
+use realscope_engine::{EngineKind, Threads};
+
+/// Detectors of the catalog that no weights by rule exist for, and why.
+const WITHOUT_RULE: [(&str, &str); 1] = [(
+    "clip-probe",
+    "its head belongs to one encoder file, and any other is refused",
+)];
+
+/// A detector with its deployed file.
+struct Subject {
+    card: Card,
+    weights: Vec<u8>,
+    load: Load,
+}
+
+impl Subject {
+    fn detector(&self, many: bool) -> Arc<dyn Detector> {
+        let choice = if many {
+            EngineKind::Rten.for_many()
+        } else {
+            EngineKind::Rten.into()
+        };
+        (self.load)(self.card.clone(), &self.weights, choice)
+            .unwrap_or_else(|e| panic!("{}: {e}", self.card.id))
+    }
+}
+
+fn tiny() -> Vec<Subject> {
+    tiny::all()
+        .into_iter()
+        .map(|(card, weights)| Subject {
+            card,
+            weights,
+            load: catalog::network,
+        })
+        .collect()
+}
+
+fn embedded() -> Vec<Subject> {
+    CATALOG
+        .iter()
+        .filter_map(|entry| {
+            Some(Subject {
+                weights: entry.embedded()?.to_vec(),
+                card: (entry.card)().expect("a card"),
+                load: entry.load,
+            })
+        })
+        .collect()
+}
+
+#[cfg(feature = "import")]
+fn fixture(id: &str) -> Option<realscope_parity::fixture::Fixture> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../parity/fixtures");
+    let path = std::path::Path::new(folder).join(format!("{id}.json"));
+    path.is_file()
+        .then(|| realscope_parity::fixture::Fixture::read(&path).expect("a fixture"))
+}
+
+/// Detectors of weights that a user brings, converted from weights by rule.
+#[cfg(feature = "import")]
+fn imported() -> Vec<Subject> {
+    let folder = tempfile::tempdir().expect("folder");
+    CATALOG
+        .iter()
+        .filter_map(|entry| {
+            let (_, convert) = entry.import()?;
+            let convert = convert.unwrap_or_else(|| panic!("{}: no conversion", entry.id));
+            let fixture = fixture(entry.id)?;
+            let dict = fixture.state_dict().expect("weights by rule");
+            let file = folder.path().join("weights.safetensors");
+            std::fs::write(&file, dict.to_safetensors().expect("serialises")).expect("written");
+            let (card, weights) = convert(&file).unwrap_or_else(|e| panic!("{}: {e}", entry.id));
+            // A file that lacks a tensor is refused by its name.
+            let missing = dict.keys().next().expect("a tensor").clone();
+            let less = dict.renamed(|k| (k != missing).then(|| k.to_owned()));
+            std::fs::write(&file, less.to_safetensors().expect("serialises")).expect("written");
+            let e = convert(&file).expect_err("refused").to_string();
+            let name = missing
+                .rsplit_once("vit.")
+                .map_or(missing.as_str(), |m| m.1);
+            assert!(e.contains(name), "{}: {e}", entry.id);
+            Some(Subject {
+                card,
+                weights,
+                load: entry.load,
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn tiny_detectors_of_every_kind_keep_the_contract() {
+    tiny().iter().for_each(|s| contract(s, 11));
+}
+
+#[test]
+fn embedded_detectors_keep_the_contract() {
+    embedded().iter().for_each(|s| contract(s, 2));
+}
+
+#[cfg(feature = "import")]
+#[test]
+fn imported_detectors_keep_the_contract() {
+    imported().iter().for_each(|s| contract(s, 2));
+}
+
+/// The whole contract, on `count` samples where a number is free.
+fn contract(subject: &Subject, count: u32) {
+    let detector = subject.detector(false);
+    assert_eq!(detector.card(), &subject.card);
+    complete(&subject.card);
+    let samples: Vec<Sample> = (0..count).map(|seed| random(&subject.card, seed)).collect();
+    let answers = infer(&*detector, &samples);
+    heads(&subject.card, &answers);
+    neighbours(&*detector, &samples, &answers);
+    side_by_side(subject, &samples, &answers);
+    refusals(&*detector);
+    odd_sizes(&*detector);
+    preparation(&subject.card);
+    normalisation(&subject.card);
+}
+
+fn infer(detector: &dyn Detector, samples: &[Sample]) -> Vec<Answer> {
+    detector
+        .infer(samples, &Threads::all())
+        .unwrap_or_else(|e| panic!("{}: {e}", detector.card().id))
+}
+
+/// Pixels that no neighbour foretells, from 0 to 255.
+fn noise(width: u32, height: u32, seed: u32) -> RgbImage {
+    let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+    RgbImage::from_fn(width, height, |_, _| {
+        image::Rgb([(); 3].map(|()| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 11) as u8
+        }))
+    })
+}
+
+fn random(card: &Card, seed: u32) -> Sample {
+    let (size, frames) = (card.input.size, card.input.view.frames() as u32);
+    Sample {
+        frames: (0..frames)
+            .map(|f| noise(size, size, 1000 * seed + f + 1))
+            .collect(),
+        place: Place::default(),
+    }
+}
+
+/// Everything that a reader of the card needs is there, and it survives being written.
+fn complete(card: &Card) {
+    let id = &card.id;
+    card.check().unwrap_or_else(|e| panic!("{id}: {e}"));
+    let lists = [&card.known_failures];
+    let texts = [
+        &card.id,
+        &card.summary,
+        &card.licence,
+        &card.training_data,
+        &card.citation,
+    ];
+    for text in texts.into_iter().chain(lists.into_iter().flatten()) {
+        assert!(!text.trim().is_empty(), "{id}: an empty text");
+        assert!(!text.contains("TODO"), "{id}: `{text}`");
+    }
+    assert!(!card.known_failures.is_empty(), "{id}: no known failures");
+    let since: Vec<Option<u32>> = card.since.split('.').map(|n| n.parse().ok()).collect();
+    assert!(
+        since.len() == 3 && since.iter().all(Option::is_some),
+        "{id}: since `{}`",
+        card.since
+    );
+    let text = toml::to_string(card).unwrap_or_else(|e| panic!("{id}: {e}"));
+    assert_eq!(&Card::parse(id, &text).expect("a card"), card);
+}
+
+/// One value a head, of its kind and size, no two samples alike.
+fn heads(card: &Card, answers: &[Answer]) {
+    let id = &card.id;
+    for answer in answers {
+        assert_eq!(answer.0.len(), card.heads.len(), "{id}");
+        for (head, value) in card.heads.iter().zip(&answer.0) {
+            let fits = match (head, value) {
+                (Head::Binary { .. } | Head::Flag { .. }, Value::Logit(l)) => l.0.is_finite(),
+                (Head::Classes { names, .. }, Value::Classes(v)) => v.len() == names.len(),
+                (Head::Embedding { size, .. }, Value::Embedding(v)) => v.len() == *size,
+                (Head::Mask { stride, .. }, Value::Mask(m)) => {
+                    let across = (card.input.size / stride) as usize;
+                    (m.width, m.height) == (across, across) && m.logits.len() == across * across
+                }
+                _ => false,
+            };
+            assert!(fits, "{id}: {head:?} gave {value:?}");
+        }
+    }
+    for pair in answers.windows(2) {
+        assert_ne!(pair[0], pair[1], "{id}: blind");
+    }
+}
+
+/// The same again, and bit for bit the same alone and in another order.
+fn neighbours(detector: &dyn Detector, samples: &[Sample], answers: &[Answer]) {
+    let id = &detector.card().id;
+    assert_eq!(infer(detector, samples), answers, "{id}: not deterministic");
+    for (sample, expected) in samples.iter().zip(answers) {
+        let alone = infer(detector, std::slice::from_ref(sample));
+        assert_eq!(&alone[0], expected, "{id}: another answer alone");
+    }
+    let reversed: Vec<Sample> = samples.iter().rev().cloned().collect();
+    let mut turned = infer(detector, &reversed);
+    turned.reverse();
+    assert_eq!(turned, answers, "{id}: another answer in another order");
+    assert!(infer(detector, &[]).is_empty());
+}
+
+/// Bit for bit the same with weights that are prepared for many pictures, on any number of threads.
+fn side_by_side(subject: &Subject, samples: &[Sample], answers: &[Answer]) {
+    let many = subject.detector(true);
+    for threads in [Threads::of(1), Threads::of(3)] {
+        let made = many.infer(samples, &threads).expect("infers");
+        assert_eq!(made, answers, "{}: {threads:?}", subject.card.id);
+    }
+}
+
+/// A sample of another size or number of frames is refused, and so is what another view is for.
+fn refusals(detector: &dyn Detector) {
+    let card = detector.card();
+    let refused = |sample: Sample, what: &str| {
+        let e = detector
+            .infer(&[random(card, 1), sample], &Threads::all())
+            .expect_err(what);
+        assert!(matches!(e, DetectorError::Sample { .. }), "{what}: {e}");
+        assert_eq!(e.code(), "detector_not_made_for");
+        assert!(e.to_string().contains(&card.id), "{e}");
+    };
+    let size = card.input.size;
+    for (w, h) in [(size - 1, size), (size, size + 1), (0, 0)] {
+        let mut sample = random(card, 2);
+        *sample.frames.last_mut().expect("a frame") = noise(w, h, 3);
+        refused(sample, "another size");
+    }
+    let mut less = random(card, 2);
+    less.frames.pop();
+    refused(less, "a frame less");
+    let mut more = random(card, 2);
+    more.frames.push(noise(size, size, 3));
+    refused(more, "a frame more");
+
+    let picture = noise(90, 70, 1);
+    let input = &card.input;
+    let is_refused = |made: Result<Vec<Sample>, DetectorError>| match made {
+        Err(DetectorError::Sample { id, .. }) => id == card.id,
+        _ => false,
+    };
+    let (face, clip) = match input.view {
+        View::Face { .. } => (true, false),
+        View::Clip { .. } => (false, true),
+        _ => (false, false),
+    };
+    let made = prepare::picture(&picture, &card.id, input);
+    assert_eq!(is_refused(made), face || clip, "{}", card.id);
+    let made = prepare::faces(&picture, &[a_face(90, 70)], None, &card.id, input);
+    assert_eq!(is_refused(made), !face, "{}", card.id);
+    let made = prepare::clips(&timed(&vec![picture; 30]), &card.id, input);
+    assert_eq!(is_refused(made), !clip, "{}", card.id);
+    let empty = RgbImage::new(0, 7);
+    assert!(is_refused(samples_of(&empty, card)), "{}", card.id);
+}
+
+/// A face in the middle half of a picture.
+fn a_face(width: u32, height: u32) -> FaceBox {
+    let (left, top) = (width / 4, height / 4);
+    let (w, h) = ((width / 2).max(1), (height / 2).max(1));
+    let at = |x: f32, y: f32| [left as f32 + x * w as f32, top as f32 + y * h as f32];
+    FaceBox {
+        rect: Rect {
+            left,
+            top,
+            width: w,
+            height: h,
+        },
+        landmarks: Some([
+            at(0.3, 0.4),
+            at(0.7, 0.4),
+            at(0.5, 0.6),
+            at(0.35, 0.8),
+            at(0.65, 0.8),
+        ]),
+        track: Some(TrackId(5)),
+    }
+}
+
+/// Frames of a tenth of a second.
+fn timed(pictures: &[RgbImage]) -> Vec<TimedFrame<'_>> {
+    (0_u32..)
+        .zip(pictures)
+        .map(|(i, picture)| TimedFrame {
+            picture,
+            time: Span {
+                start: f64::from(i) / 10.0,
+                end: f64::from(i + 1) / 10.0,
+            },
+        })
+        .collect()
+}
+
+/// What the card shows of a picture, of the face in it, or of a still video of it.
+fn samples_of(picture: &RgbImage, card: &Card) -> Result<Vec<Sample>, DetectorError> {
+    let (id, input) = (&card.id, &card.input);
+    match input.view {
+        View::Face { .. } => {
+            let face = a_face(picture.width(), picture.height());
+            let time = Span {
+                start: 2.0,
+                end: 2.1,
+            };
+            prepare::faces(picture, &[face], Some(time), id, input)
+        }
+        View::Clip { frames, stride, .. } => {
+            let pictures = vec![picture.clone(); frames * stride];
+            prepare::clips(&timed(&pictures), id, input)
+        }
+        _ => prepare::picture(picture, id, input),
+    }
+}
+
+/// Pictures of any size are shown and answered, or refused as what the detector is not made for.
+fn odd_sizes(detector: &dyn Detector) {
+    let card = detector.card();
+    let id = &card.id;
+    for (width, height) in [(1, 1), (5, 300), (641, 480), (4000, 30)] {
+        let samples = match samples_of(&noise(width, height, 9), card) {
+            Ok(samples) => samples,
+            Err(DetectorError::Sample { .. }) if (width, height) == (1, 1) => continue,
+            Err(e) => panic!("{id}: {width} x {height}: {e}"),
+        };
+        assert!(!samples.is_empty(), "{id}: {width} x {height}");
+        for sample in &samples {
+            let Rect {
+                left,
+                top,
+                width: w,
+                height: h,
+            } = sample.place.rect;
+            assert!(w > 0 && h > 0, "{id}");
+            assert!(left + w <= width && top + h <= height, "{id}");
+            match card.input.view {
+                View::Face { .. } => {
+                    assert_eq!(sample.place.track, Some(TrackId(5)));
+                    assert!(sample.place.time.is_some());
+                }
+                View::Clip { .. } => assert!(sample.place.time.is_some()),
+                _ => assert_eq!((sample.place.time, sample.place.track), (None, None)),
+            }
+        }
+        // The size of each frame is checked by the detector.
+        heads(card, &infer(detector, &samples[..1]));
+        if samples.len() > 1 {
+            heads(card, &infer(detector, &samples[samples.len() - 1..]));
+        }
+    }
+}
+
+/// What is shown of a picture is what the card says, computed here once more.
+fn preparation(card: &Card) {
+    let picture = noise(641, 480, 4);
+    let input = &card.input;
+    let (size, filter) = (input.size, input.filter.into());
+    let resized = |w: u32, h: u32| delivery::resize(&picture, w, h, filter).expect("resizes");
+    let middle = |p: &RgbImage| {
+        let (left, top) = ((p.width() - size) / 2, (p.height() - size) / 2);
+        delivery::crop(p, left, top, size, size)
+    };
+    let samples = samples_of(&picture, card).expect("samples");
+    let whole = |sample: &Sample, frame: &RgbImage, rect: [u32; 4]| {
+        assert!(sample.place.whole, "{}", card.id);
+        assert!(sample.frames.iter().all(|f| f == frame), "{}", card.id);
+        let Rect {
+            left,
+            top,
+            width,
+            height,
+        } = sample.place.rect;
+        assert_eq!([left, top, width, height], rect, "{}", card.id);
+    };
+    let windows = |samples: &[Sample], most: usize| {
+        assert!((1..=most).contains(&samples.len()), "{}", card.id);
+        for sample in samples {
+            let Rect {
+                left,
+                top,
+                width,
+                height,
+            } = sample.place.rect;
+            assert!(!sample.place.whole);
+            assert_eq!((width, height), (size, size));
+            let expected = delivery::crop(&picture, left, top, size, size);
+            assert_eq!(sample.frames, [expected], "{}", card.id);
+        }
+    };
+    // The shorter side of 480 becomes `short`; the longer one is rounded.
+    let longer = |short: u32, round: u32| (641 * short + round) / 480;
+    match input.view {
+        View::Squash => whole(&samples[0], &resized(size, size), [0, 0, 641, 480]),
+        View::ShorterSide | View::WholeAndWindows { .. } | View::Clip { .. } => {
+            let expected = middle(&resized(longer(size, 240), size));
+            whole(&samples[0], &expected, [80, 0, 480, 480]);
+            if let View::WholeAndWindows { most } = input.view {
+                windows(&samples[1..], most);
+            }
+        }
+        View::ShorterSideCentre { shorter } => {
+            let scaled = resized(longer(shorter, 0), shorter);
+            // An odd rest starts at the even pixel.
+            let start = |all: u32| (f64::from(all - size) / 2.0).round_ties_even() as u32;
+            let (left, top) = (start(scaled.width()), start(scaled.height()));
+            let expected = delivery::crop(&scaled, left, top, size, size);
+            let shown = (480.0 * f64::from(size) / f64::from(shorter)).round() as u32;
+            let rect = [(641 - shown) / 2, (480 - shown) / 2, shown, shown];
+            whole(&samples[0], &expected, rect);
+        }
+        View::Centre | View::Windows { .. } => {
+            let most = match input.view {
+                View::Windows { most } => most,
+                _ => 1,
+            };
+            windows(&samples, most);
+            if most == 1 {
+                // 417 pixels remain beside 224: an odd rest starts at the even pixel.
+                let start = |all: u32| (f64::from(all - size) / 2.0).round_ties_even() as u32;
+                let rect = samples[0].place.rect;
+                assert_eq!((rect.left, rect.top), (start(641), start(480)));
+            }
+        }
+        // Crops of faces have tests of their own; here the face is upright in the middle.
+        View::Face { .. } => {
+            assert_eq!(samples.len(), 1);
+            let rect = samples[0].place.rect;
+            assert!(rect.left < 240 && rect.left + rect.width > 400, "{rect:?}");
+            assert!(!samples[0].place.whole);
+        }
+    }
+}
+
+/// What reaches the network is normalised and ordered as the card says: a network that gives back what it gets.
+fn normalisation(card: &Card) {
+    let layouts = match card.input.view {
+        View::Clip {
+            frames,
+            stride,
+            too_few,
+            ..
+        } => [ClipLayout::FrameFirst, ClipLayout::ChannelFirst]
+            .map(|layout| View::Clip {
+                frames,
+                stride,
+                layout,
+                too_few,
+            })
+            .to_vec(),
+        view => vec![view],
+    };
+    let colours = [Colour::Rgb, Colour::Bgr];
+    for (view, colour) in layouts.iter().flat_map(|v| colours.map(|c| (*v, c))) {
+        let size = 16_usize;
+        let input = Input {
+            size: 16,
+            view: match view {
+                View::ShorterSideCentre { .. } => View::ShorterSideCentre { shorter: 20 },
+                view => view,
+            },
+            colour,
+            ..card.input.clone()
+        };
+        let frames = view.frames();
+        let shape = match view {
+            View::Clip {
+                layout: ClipLayout::FrameFirst,
+                ..
+            } => vec![frames, 3, size, size],
+            View::Clip { .. } => vec![3, frames, size, size],
+            _ => vec![3, size, size],
+        };
+        let weights = tiny::echo(&shape);
+        let echo = Card {
+            weights_sha256: sha256(&weights),
+            heads: vec![Head::Embedding {
+                output: None,
+                size: frames * 3 * size * size,
+            }],
+            calibration: None,
+            input,
+            ..card.clone()
+        };
+        let detector = catalog::network(echo.clone(), &weights, EngineKind::Rten.into());
+        let detector = detector.unwrap_or_else(|e| panic!("{}: {e}", card.id));
+        let sample = random(&echo, 6);
+        let answers = infer(&*detector, std::slice::from_ref(&sample));
+        let Value::Embedding(got) = &answers[0].0[0] else {
+            panic!("an embedding");
+        };
+        let channels = match colour {
+            Colour::Rgb => [0, 1, 2],
+            Colour::Bgr => [2, 1, 0],
+        };
+        for (i, got) in got.iter().enumerate() {
+            let (plane, pixel) = (i / (size * size), i % (size * size));
+            let (frame, channel) = match view {
+                View::Clip {
+                    layout: ClipLayout::ChannelFirst,
+                    ..
+                } => (plane % frames, plane / frames),
+                _ => (plane / 3, plane % 3),
+            };
+            let c = channels[channel];
+            let value = sample.frames[frame].as_raw()[3 * pixel + c];
+            let expected = (f32::from(value) / 255.0 - echo.input.mean[c]) / echo.input.std[c];
+            assert!(
+                (got - expected).abs() < 1e-5,
+                "{}: {got} at {i}, expected {expected}",
+                card.id
+            );
+        }
+    }
+}
+
+/// What the converted file gives is what the published code gives for the same weights and input.
+#[cfg(feature = "import")]
+#[test]
+fn converted_weights_give_the_published_numbers() {
+    for subject in imported() {
+        let id = &subject.card.id;
+        let fixture = fixture(id).expect("a fixture");
+        let (input, expected) = (&fixture.inputs[0], &fixture.outputs[0]);
+        let engine = realscope_engine::load(EngineKind::Rten, &subject.weights).expect("loads");
+        let values = fixture.input(input).expect("by rule");
+        let outputs = engine
+            .run_all(&values, &input.shape, &Threads::all())
+            .unwrap_or_else(|e| panic!("{id}: {e}"));
+        let difference = expected.compare(&outputs[0].shape, &outputs[0].values);
+        let difference = difference.unwrap_or_else(|e| panic!("{id}: {e}"));
+        assert!(difference < 1e-4, "{id}: {difference}");
+    }
+}
+
+/// Every detector of the catalog is under one of the tests above, or stands in the list with the reason.
+#[test]
+fn no_detector_is_left_out() {
+    for entry in CATALOG {
+        let card = (entry.card)().expect("a card");
+        assert_eq!(card.id, entry.id);
+        complete(&card);
+        assert!(!entry.weights.is_empty(), "{}", entry.id);
+        assert_eq!(catalog::find(entry.id).map(|e| e.id), Some(entry.id));
+        for weights in entry.weights {
+            if let Weights::Import { hint, .. } | Weights::Pinned { hint, .. } = weights {
+                assert!(hint.contains(entry.id), "{}: {hint}", entry.id);
+            }
+        }
+        #[cfg(feature = "import")]
+        {
+            let listed = WITHOUT_RULE.iter().any(|(id, _)| *id == entry.id);
+            assert_eq!(
+                entry.import().is_some() && fixture(entry.id).is_none(),
+                listed,
+                "{}: add crates/parity/fixtures/{}.json, or say in WITHOUT_RULE why there is none",
+                entry.id,
+                entry.id
+            );
+        }
+    }
+    let ids: Vec<&str> = CATALOG.iter().map(|e| e.id).collect();
+    for (i, id) in ids.iter().enumerate() {
+        assert!(!ids[..i].contains(id), "{id} twice");
+    }
+    for (alias, id) in catalog::ALIASES {
+        assert!(ids.contains(id) && !ids.contains(alias), "{alias}");
+    }
+    for (id, reason) in WITHOUT_RULE {
+        assert!(ids.contains(&id) && !reason.is_empty());
+    }
+}

@@ -1,0 +1,134 @@
+//! Videos: which frames are scored, and the row of a video from those of its frames.
+
+use std::fs::File;
+use std::path::Path;
+
+use realscope_data::manifest::Item;
+use realscope_media::video::Sampling;
+
+use super::prediction::Prediction;
+
+/// `count` frames, evenly spread over the item's range in the manifest or over the whole video.
+///
+/// # Errors
+/// `frame_range` where the range holds no numbers.
+pub(super) fn sampling(item: &Item, count: usize) -> Result<Sampling, &'static str> {
+    let number = |text: &str| text.parse().map_err(|_| "frame_range");
+    Ok(Sampling {
+        first: match item.first_frame.as_str() {
+            "" => 0,
+            text => number(text)?,
+        },
+        last: match item.last_frame.as_str() {
+            "" => None,
+            text => Some(number(text)?),
+        },
+        count,
+    })
+}
+
+/// Hash of a file that need not fit into memory.
+pub(super) fn file_sha256(path: &Path) -> std::io::Result<String> {
+    use sha2::{Digest as _, Sha256};
+    let mut hash = Sha256::new();
+    std::io::copy(&mut File::open(path)?, &mut hash)?;
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// The row of a video from those of its frames: mean score and logit; the verdict that more than half of them have,
+/// otherwise `uncertain`; stable where all frames are and agree. A frame that failed fails the video.
+pub(super) fn of_frames(rows: Vec<Prediction>) -> Option<Prediction> {
+    if let Some(failed) = rows.iter().find(|r| !r.error.is_empty()) {
+        return Some(failed.clone());
+    }
+    let first = rows.first()?;
+    let n = rows.len();
+    let mean = |get: fn(&Prediction) -> Option<f64>| -> Option<f64> {
+        let sum: Option<f64> = rows.iter().map(get).sum();
+        sum.map(|s| s / n as f64)
+    };
+    let votes = |word: &str| rows.iter().filter(|r| r.verdict == word).count();
+    let verdict = rows
+        .iter()
+        .map(|r| r.verdict.as_str())
+        .find(|word| 2 * votes(word) > n)
+        .unwrap_or("uncertain");
+    let stable: Option<bool> = rows
+        .iter()
+        .map(|r| r.stable)
+        .try_fold(true, |all, one| one.map(|one| all && one));
+    Some(Prediction {
+        score: mean(|r| r.score),
+        raw: mean(|r| r.raw),
+        verdict: verdict.into(),
+        stable: stable.map(|s| s && votes(&first.verdict) == n),
+        ms: rows.iter().map(|r| r.ms).sum(),
+        ..first.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(score: f64, verdict: &str, stable: Option<bool>) -> Prediction {
+        Prediction {
+            path: "a.mp4".into(),
+            label: 1,
+            group: "g".into(),
+            generator: String::new(),
+            source: String::new(),
+            match_set: String::new(),
+            video: "v".into(),
+            arm: "native".into(),
+            detector: "d".into(),
+            score: Some(score),
+            raw: Some(2.0 * score),
+            verdict: verdict.into(),
+            stable,
+            tier: "clean".into(),
+            ms: 10.0,
+            error: String::new(),
+            sha256: String::new(),
+            weights_sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_video_is_the_mean_of_its_frames_and_accused_by_most_of_them() {
+        let of = |words: [&str; 4]| {
+            let scores = [0.9, 0.8, 0.7, 0.2];
+            let frames = scores.iter().zip(words);
+            let frames = frames.map(|(s, w)| frame(*s, w, Some(true))).collect();
+            of_frames(frames).expect("frames")
+        };
+        let most = of(["generated", "generated", "generated", "no_evidence"]);
+        assert!((most.score.expect("score") - 0.65).abs() < 1e-12);
+        assert!((most.raw.expect("logit") - 1.3).abs() < 1e-12);
+        assert_eq!(
+            (most.verdict.as_str(), most.stable),
+            ("generated", Some(false))
+        );
+        assert!((most.ms - 40.0).abs() < 1e-12);
+        let half = of(["generated", "generated", "no_evidence", "no_evidence"]);
+        assert_eq!(half.verdict, "uncertain");
+        let all = of(["no_evidence"; 4]);
+        assert_eq!(
+            (all.verdict.as_str(), all.stable),
+            ("no_evidence", Some(true))
+        );
+        let unknown = of_frames(vec![
+            frame(0.5, "uncertain", Some(true)),
+            frame(0.5, "uncertain", None),
+        ]);
+        assert_eq!(unknown.expect("frames").stable, None);
+        let mut failed = frame(0.5, "", None);
+        failed.error = "corrupt".into();
+        let video = of_frames(vec![frame(0.9, "generated", None), failed]).expect("frames");
+        assert_eq!(
+            (video.error.as_str(), video.verdict.as_str()),
+            ("corrupt", "")
+        );
+        assert_eq!(of_frames(vec![]), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! One self-contained page: no script, nothing fetched, light and dark.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use image::RgbImage;
+use realscope_delivery::{self as delivery, DeliveryError, Filter, Subsampling};
+use realscope_signal::{Plane, fft};
+
+use super::{hidden, words};
+use crate::map::HeatMap;
+use crate::record::{Record, Verdict};
+
+const STYLE: &str = include_str!("style.css");
+
+/// Longest edge of pictures on the page, in pixels.
+const EDGE: u32 = 480;
+/// Side of the spectrum in pixels.
+const SPECTRUM: u32 = 256;
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if hidden(c) && c != '\n' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Beginning of the page.
+#[must_use]
+pub fn html_head(title: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n\
+         <p class=\"soft\">A verdict speaks of the pixels alone. What a file declares is shown beside it and accuses \
+         nobody.</p>\n"
+    )
+}
+
+/// End of the page.
+#[must_use]
+pub fn html_tail() -> &'static str {
+    "</main>\n</body>\n</html>\n"
+}
+
+/// A picture as it stands on the page; nothing where it cannot be encoded.
+fn figure(picture: &RgbImage, alt: &str, caption: &str) -> String {
+    let Ok(jpeg) = delivery::encode_jpeg(picture, 88, Subsampling::S420) else {
+        return String::new();
+    };
+    format!(
+        "<figure><img alt=\"{}\" width=\"{}\" height=\"{}\" src=\"data:image/jpeg;base64,{}\">\
+         <figcaption>{}</figcaption></figure>\n",
+        escape(alt),
+        picture.width(),
+        picture.height(),
+        base64::engine::general_purpose::STANDARD.encode(jpeg),
+        escape(caption)
+    )
+}
+
+fn spectrum(picture: &RgbImage) -> RgbImage {
+    let side = picture.width().min(picture.height()).min(SPECTRUM);
+    let (x, y) = ((picture.width() - side) / 2, (picture.height() - side) / 2);
+    let s = fft::log_spectrum(&Plane::luma(&delivery::crop(picture, x, y, side, side)));
+    let top = s.values.iter().copied().fold(1e-6_f32, f32::max);
+    RgbImage::from_fn(side, side, |x, y| {
+        image::Rgb([(255.0 * s.at(x as usize, y as usize) / top) as u8; 3])
+    })
+}
+
+fn pictures(pixels: &RgbImage, map: Option<&HeatMap>) -> Result<String, DeliveryError> {
+    let small = delivery::limit_edge(pixels, EDGE, Filter::Lanczos3)?;
+    let mut out = String::from("<div class=\"pictures\">\n");
+    out.push_str(&figure(&small, "The picture that was scanned", "Picture"));
+    if let Some(map) = map {
+        out.push_str(&figure(
+            &map.overlay(pixels, EDGE),
+            "The picture in grey, with the map over it",
+            "Map: red where the pixels look generated, blue where they do not. It is coarse and decides nothing.",
+        ));
+    }
+    out.push_str(&figure(
+        &spectrum(pixels),
+        "Spectrum of the middle of the picture",
+        "Spectrum of the middle. Bright dots away from its centre are patterns that repeat; they decide nothing.",
+    ));
+    out.push_str("</div>\n");
+    Ok(out)
+}
+
+/// The probability and its range as marks on a line from 0 to 100%.
+fn scale(r: &Record) -> String {
+    let Some(p) = r.probability else {
+        return String::new();
+    };
+    let at = |p: f64| 100.0 * p.clamp(0.0, 1.0);
+    let range = r.interval.as_ref().and_then(|i| i.range());
+    let span = range.map_or(String::new(), |[low, high]| {
+        let (left, width) = (at(low), at(high) - at(low));
+        format!("<span style=\"left:{left:.1}%;width:{width:.1}%\"></span>")
+    });
+    format!(
+        "<div class=\"scale\" role=\"img\" aria-label=\"Probability {} on a line from 0% to 100%\">{span}\
+         <b style=\"left:{:.1}%\"></b></div>\n\
+         <div class=\"ends\" aria-hidden=\"true\"><span>0%</span><span>100% generated</span></div>\n",
+        words::percent(p),
+        at(p)
+    )
+}
+
+fn details(r: &Record) -> String {
+    let mut rows = vec![(
+        "Verdict",
+        r.verdict.map_or("error", Verdict::word).to_owned(),
+    )];
+    rows.extend(r.probability.map(|p| ("Probability", format!("{p:.4}"))));
+    rows.extend(
+        r.decision_threshold
+            .map(|t| ("Decision threshold", format!("{t:.2}"))),
+    );
+    if let Some(m) = &r.media {
+        rows.push(("Format", m.format.clone()));
+        rows.push(("Size", format!("{} x {} pixels", m.width, m.height)));
+    }
+    rows.extend(r.sha256.clone().map(|hash| ("SHA-256", hash)));
+    for d in &r.detectors {
+        rows.push(("Detector", d.id.clone()));
+        rows.push(("Weights, SHA-256", d.weights_sha256.clone()));
+    }
+    rows.push((
+        "Program",
+        format!(
+            "{} {}, engine {}",
+            r.tool.name, r.tool.version, r.tool.engine
+        ),
+    ));
+    let mut out = String::from("<details>\n<summary>Technical details</summary>\n<dl>\n");
+    for (name, value) in rows {
+        let _ = writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape(&value));
+    }
+    out.push_str("</dl>\n</details>\n");
+    out
+}
+
+/// One file's part of the page.
+#[must_use]
+pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>) -> String {
+    let mut out = format!(
+        "<article class=\"{}\">\n<h2>{}</h2>\n<p class=\"path\">{}</p>\n<p>{}</p>\n",
+        r.verdict.map_or("error", Verdict::word),
+        words::verdict(r),
+        escape(&r.path),
+        words::lead(r)
+    );
+    if let Some(e) = &r.error {
+        let _ = writeln!(out, "<p>{} ({})</p>", escape(&e.message), e.code.word());
+    }
+    out.push_str(&scale(r));
+    for sentence in words::probability(r) {
+        let _ = writeln!(out, "<p>{}</p>", escape(&sentence));
+    }
+    // A picture that cannot be drawn costs the page no word.
+    out.push_str(
+        &pixels
+            .and_then(|p| pictures(p, map).ok())
+            .unwrap_or_default(),
+    );
+    for group in words::groups(r) {
+        let _ = writeln!(out, "<h3>{}</h3>\n<ul>", group.title);
+        for point in group.points {
+            let _ = write!(out, "<li>{}", escape(&point.measured));
+            for (name, sentence) in [("Usual", point.usual), ("Meaning", point.meaning)] {
+                if let Some(sentence) = sentence {
+                    let _ = write!(out, "<small>{name}: {}</small>", escape(sentence));
+                }
+            }
+            out.push_str("</li>\n");
+        }
+        out.push_str("</ul>\n");
+    }
+    out.push_str("<aside>\n<h3>What this does not mean</h3>\n<ul>\n");
+    for limit in words::limits(r) {
+        let _ = writeln!(out, "<li>{limit}</li>");
+    }
+    out.push_str("</ul>\n</aside>\n");
+    out.push_str(&details(r));
+    out.push_str("</article>\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_stays_text() {
+        assert_eq!(
+            escape("<img src=x onerror='1'>\u{202e}"),
+            "&lt;img src=x onerror=&#39;1&#39;&gt;\u{fffd}"
+        );
+    }
+}

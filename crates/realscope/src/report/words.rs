@@ -1,0 +1,273 @@
+//! A record in plain words, for a reader who is no expert: the verdict, how probable, why, and what it does not mean.
+
+use crate::record::{
+    Declared, Evidence, EvidenceKind, Interval, OperatingRecord, Provenance, Record, Verdict,
+};
+use crate::verdict;
+
+/// One line of a list.
+pub(super) struct Point<'a> {
+    /// What was measured or found.
+    pub measured: String,
+    /// What is usual.
+    pub usual: Option<&'a str>,
+    /// What it means.
+    pub meaning: Option<&'a str>,
+}
+
+impl Point<'_> {
+    fn plain(sentence: impl Into<String>) -> Self {
+        Self {
+            measured: sentence.into(),
+            usual: None,
+            meaning: None,
+        }
+    }
+}
+
+/// Lines under one heading.
+pub(super) struct Group<'a> {
+    pub title: &'static str,
+    pub points: Vec<Point<'a>>,
+}
+
+/// The verdict as a person would say it.
+pub(super) fn verdict(r: &Record) -> &'static str {
+    match r.verdict {
+        Some(Verdict::Generated) => "Looks generated",
+        Some(Verdict::Manipulated) => "Looks manipulated",
+        Some(Verdict::Uncertain) => "Cannot tell",
+        Some(Verdict::NoEvidence) => "No sign of generation",
+        None => "No verdict",
+    }
+}
+
+/// What the verdict says, in one sentence.
+pub(super) fn lead(r: &Record) -> &'static str {
+    match r.verdict {
+        Some(Verdict::Generated) => "The pixels look like those of generated pictures.",
+        Some(Verdict::Manipulated) => "Parts of the picture look generated or replaced.",
+        Some(Verdict::Uncertain) => "The detector cannot tell whether the picture was generated.",
+        Some(Verdict::NoEvidence) => "The pixels do not show that the picture was generated.",
+        None => "The file could not be judged.",
+    }
+}
+
+/// A probability in percent.
+pub(super) fn percent(p: f64) -> String {
+    match 100.0 * p {
+        p if p < 0.5 => "under 1%".into(),
+        p if p > 99.5 => "over 99%".into(),
+        p => format!("{p:.0}%"),
+    }
+}
+
+/// Sentences on the probability and on its range; none without a verdict.
+pub(super) fn probability(r: &Record) -> Vec<String> {
+    if r.verdict.is_none() {
+        return Vec::new();
+    }
+    let Some(p) = r.probability else {
+        return vec!["The detector is not calibrated, so there is no probability.".into()];
+    };
+    let mut out = vec![format!(
+        "Probability that the picture was generated: {}, from the pixels alone.",
+        percent(p)
+    )];
+    out.extend(r.interval.as_ref().map(|i| range(i, r.stable)));
+    out
+}
+
+/// Name of a re-delivery in words.
+fn delivery(name: &str) -> String {
+    match name {
+        "jpeg_q75" => "saved again as JPEG".into(),
+        "half_size" => "shrunk to half".into(),
+        "crop" => "cropped".into(),
+        other => other.replace('_', " "),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+fn range(interval: &Interval, stable: Option<bool>) -> String {
+    let Some([low, high]) = interval.range() else {
+        return "Saving again, shrinking and cropping were not tried: on other pictures they never moved a probability far \
+                enough to change this verdict."
+            .into();
+    };
+    let names = interval.deliveries.keys().filter(|n| *n != "native");
+    let names: Vec<String> = names.map(|n| delivery(n)).collect();
+    let (low, high) = (percent(low), percent(high));
+    let range = if low == high {
+        "the probability stays the same".to_owned()
+    } else {
+        format!("it ranges from {low} to {high}")
+    };
+    let decision = match stable {
+        Some(true) => "; the decision does not change",
+        Some(false) => "; the decision changes",
+        None => "",
+    };
+    format!("When the picture is {}, {range}{decision}.", listed(&names))
+}
+
+fn point(e: &Evidence) -> Point<'_> {
+    Point {
+        measured: e.measured.clone(),
+        usual: e.usual.as_deref(),
+        meaning: e.meaning.as_deref(),
+    }
+}
+
+/// The evidence in groups; groups without a line are left out.
+pub(super) fn groups(r: &Record) -> Vec<Group<'_>> {
+    let of = |wanted: &dyn Fn(&Evidence) -> bool| -> Vec<Point<'_>> {
+        r.evidence.iter().filter(|e| wanted(e)).map(point).collect()
+    };
+    let held_back = |e: &Evidence| verdict::holds_back(&e.code);
+    let artwork = r.evidence.iter().any(|e| e.code == "artwork");
+    // The reason says it already.
+    let told = |e: &Evidence| held_back(e) || (artwork && e.code == "looks_painted");
+    let mut groups = vec![
+        Group {
+            title: "Why the answer is not clearer",
+            points: of(&held_back),
+        },
+        Group {
+            title: "The pixels",
+            points: of(&|e| e.kind == EvidenceKind::Pixels),
+        },
+        Group {
+            title: "The rate that was asked for",
+            points: r.operating_point.iter().map(operating).collect(),
+        },
+        Group {
+            title: "What else was seen (it decides nothing)",
+            points: of(&|e| e.kind == EvidenceKind::Context && !told(e)),
+        },
+    ];
+    if let Some(provenance) = &r.provenance {
+        let mut points = of(&|e| e.kind == EvidenceKind::Metadata && !held_back(e));
+        points.extend(declarations(r, provenance));
+        groups.push(Group {
+            title: "What the file declares (it accuses nobody)",
+            points,
+        });
+    }
+    groups.retain(|g| !g.points.is_empty());
+    groups
+}
+
+fn declarations<'a>(r: &Record, provenance: &Provenance) -> Vec<Point<'a>> {
+    let mut out = Vec::new();
+    if provenance.declared == Declared::None && provenance.found.is_empty() {
+        out.push(Point::plain("Nothing about its origin."));
+    }
+    let said = |sentence: &str| r.evidence.iter().any(|e| e.measured == sentence);
+    let contradictions = provenance.contradictions.iter().filter(|c| !said(c));
+    let others = contradictions.chain(&provenance.not_checkable);
+    out.extend(others.map(Point::plain));
+    out
+}
+
+/// What a false-positive rate that was asked for means for the picture.
+fn operating<'a>(o: &OperatingRecord) -> Point<'a> {
+    let rate = 100.0 * o.max_fpr;
+    let tier = o.tier.name();
+    let (Some(threshold), Some(recall)) = (o.threshold, o.expected_recall) else {
+        return Point::plain(format!(
+            "A false-positive rate of at most {rate}% cannot be promised: {} authentic validation pictures of the \
+             tier `{tier}` are too few.",
+            o.negatives
+        ));
+    };
+    let interval = o.recall_interval.map_or(String::new(), |[low, high]| {
+        format!(" [{:.0}, {:.0}]", 100.0 * low, 100.0 * high)
+    });
+    Point::plain(format!(
+        "At a false-positive rate of at most {rate}% (tier `{tier}`) `generated` is said from P = {threshold:.2} on, \
+         which found {:.0}%{interval} of generated validation pictures.",
+        100.0 * recall
+    ))
+}
+
+/// What the verdict does not mean.
+pub(super) fn limits(r: &Record) -> &'static [&'static str] {
+    match r.verdict {
+        Some(Verdict::Generated | Verdict::Manipulated) => &[
+            "It is no proof. Authentic pictures are accused too, those of professionals most often. Look for the \
+             source before you act on it.",
+            "It says nothing of who made the picture, nor with what intent.",
+        ],
+        Some(Verdict::Uncertain) => &[
+            "It is neither a suspicion nor an all-clear, however high or low the probability is.",
+            "Look for the source, and for a larger or earlier copy of the picture.",
+        ],
+        Some(Verdict::NoEvidence) => &[
+            "It does not mean that the picture is authentic. Many generated pictures show nothing that the detector \
+             knows.",
+            "Retouching and pasted parts are not looked for, and an authentic picture can have a false caption.",
+        ],
+        None => &["It speaks neither for nor against the picture."],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operating_point_is_put_in_words() {
+        let mut o = OperatingRecord {
+            status: crate::record::OperatingStatus::Ok,
+            tier: realscope_detectors::Tier::Web,
+            max_fpr: 0.01,
+            threshold: Some(0.79),
+            expected_recall: Some(0.455),
+            recall_interval: Some([0.36, 0.55]),
+            fpr_interval: None,
+            negatives: 500,
+        };
+        assert_eq!(
+            operating(&o).measured,
+            "At a false-positive rate of at most 1% (tier `web`) `generated` is said from P = 0.79 on, \
+             which found 46% [36, 55] of generated validation pictures."
+        );
+        (o.threshold, o.expected_recall, o.negatives) = (None, None, 12);
+        assert!(operating(&o).measured.contains("12 authentic"));
+    }
+
+    #[test]
+    fn a_range_is_put_in_words() {
+        let mut interval = Interval {
+            low: 0.354,
+            high: 0.41,
+            deliveries: [("native", 0.41), ("crop", 0.36), ("jpeg_q75", 0.354)]
+                .map(|(n, p)| (n.to_owned(), p))
+                .into(),
+            skipped: vec![],
+        };
+        assert_eq!(
+            range(&interval, Some(true)),
+            "When the picture is cropped or saved again as JPEG, it ranges from 35% to 41%; the decision does not change."
+        );
+        interval.skipped = vec!["half_size".into()];
+        interval.deliveries.retain(|name, _| name == "native");
+        assert!(range(&interval, None).contains("were not tried"));
+    }
+
+    #[test]
+    fn percentages_never_claim_certainty() {
+        assert_eq!(
+            [0.0, 0.004, 0.97, 0.999].map(percent),
+            ["under 1%", "under 1%", "97%", "over 99%"]
+        );
+    }
+}

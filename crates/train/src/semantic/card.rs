@@ -1,0 +1,53 @@
+//! The card of a head on a frozen encoder.
+
+use realscope_detectors::card::{Card, Head, Polarity, Status, Task};
+use realscope_detectors::network::sha256;
+use realscope_engine::EngineKind;
+
+use super::deliveries::input;
+use super::recipe::SemanticRecipe;
+
+/// The card of a head, not yet calibrated.
+pub(super) fn card(recipe: &SemanticRecipe, id: &str, packed: &[u8]) -> Card {
+    let adapted = recipe.adapter.is_some();
+    let when = |text: &'static str| if adapted { text } else { "" };
+    Card {
+        id: id.into(),
+        summary: format!(
+            "Linear head on blocks {} to {} of CLIP ViT-B/16{}, whole picture resized",
+            recipe.blocks - recipe.read + 1,
+            recipe.blocks,
+            when(" with low-rank updates")
+        ),
+        status: Status::Preview,
+        since: env!("CARGO_PKG_VERSION").into(),
+        task: Task::GeneratedPicture,
+        weights_sha256: sha256(packed),
+        encoder_sha256: None,
+        engines: vec![EngineKind::Rten, EngineKind::Ort],
+        licence:
+            "MIT OR Apache-2.0; the frozen image encoder is OpenAI's CLIP ViT-B/16 (MIT), packed"
+                .into(),
+        training_data: format!(
+            "pictures of public repositories with known source; they are not distributed{}",
+            when("; authentic ones also re-made by autoencoders and up-samplers (aligned pairs)")
+        ),
+        citation: format!(
+            "CLIP: Radford et al., ICML 2021, arXiv 2103.00020; heads on blocks: Koutlis and \
+             Papadopoulos, ECCV 2024, arXiv 2402.19091{}",
+            when(
+                "; low-rank updates: Hu et al., ICLR 2022, arXiv 2106.09685; aligned pairs: Dual Data \
+                 Alignment, NeurIPS 2025, arXiv 2505.14359"
+            )
+        ),
+        known_failures: recipe.known_failures.clone(),
+        map_false_alarm_rate: None,
+        input: input(),
+        heads: vec![Head::Binary {
+            output: None,
+            column: 0,
+            polarity: Polarity::Generated,
+        }],
+        calibration: None,
+    }
+}

@@ -1,0 +1,135 @@
+//! The frozen encoder: rounded, with low-rank updates, packed, and run.
+
+use std::path::Path;
+
+use burn::tensor::{Tensor, TensorData};
+use rand::SeedableRng as _;
+use rand::seq::IteratorRandom as _;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use realscope_data::manifest::Item;
+use realscope_data::split::ClipFrame;
+use realscope_detectors::tower;
+use realscope_engine::{Engine, EngineError, Threads, packed};
+use realscope_metric::logistic::Linear;
+use realscope_nn::vit::ClipVision;
+use realscope_nn::{Cpu, Parameters, StateDict};
+use sha2::{Digest as _, Sha256};
+
+use super::deliveries::{Delivery, SIDE, views};
+use super::recipe::SemanticRecipe;
+use crate::adapter::Adapter;
+use crate::error::{TrainError, io_error};
+use crate::rounding::{self, Rounding};
+
+/// The encoder with rounded matrices, kept in `out` so that a run that goes on need not round again.
+pub(super) fn rounded(
+    recipe: &SemanticRecipe,
+    how: &Rounding,
+    mut tower: ClipVision<Cpu>,
+    root: &Path,
+    items: &[Item],
+    out: &Path,
+    log: &mut dyn FnMut(&str),
+) -> Result<ClipVision<Cpu>, TrainError> {
+    let device = Default::default();
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    let pictures = items.iter().filter(|i| ClipFrame::parse(&i.path).is_none());
+    let mut chosen: Vec<&Item> = pictures.choose_multiple(&mut rng, how.pictures);
+    chosen.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut known = Sha256::new();
+    chosen.iter().for_each(|item| known.update(&item.path));
+    known.update(serde_json::to_vec(&(how, recipe.seed, &recipe.augment)).unwrap_or_default());
+    known.update(
+        tower
+            .state_dict()
+            .to_safetensors()
+            .map_err(TrainError::Recipe)?,
+    );
+    let stem: String = known.finalize()[..8]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let path = out.join(format!("tower-{stem}.safetensors"));
+    if path.is_file() {
+        tower.load(&StateDict::read(&path)?, &device)?;
+        return Ok(tower);
+    }
+    let pixels: Vec<Vec<f32>> = chosen
+        .par_iter()
+        .map(|item| Ok(views(recipe, root, item, &[Delivery::Random(0)])?.concat()))
+        .collect::<Result<_, TrainError>>()?;
+    let side = SIDE as usize;
+    let input = TensorData::new(pixels.concat(), [pixels.len(), 3, side, side]);
+    let input = Tensor::<Cpu, 4>::from_data(input, &device);
+    log(&format!("rounding the tower on {} pictures", pixels.len()));
+    let mut tower = rounding::round::<Cpu, _>(tower, how, |tower, eager| {
+        let _: Tensor<Cpu, 2> = tower.block_features(eager, input);
+    })?;
+    std::fs::create_dir_all(out).map_err(io_error(out))?;
+    let bytes = tower
+        .state_dict()
+        .to_safetensors()
+        .map_err(TrainError::Recipe)?;
+    // A run that is killed here leaves no half file under the name that the next one reads.
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, bytes).map_err(io_error(&fresh))?;
+    std::fs::rename(&fresh, &path).map_err(io_error(&path))?;
+    Ok(tower)
+}
+
+/// A tower with the updates of an adapter beside its matrices, and its network of features in the form in which it
+/// is deployed.
+pub(super) fn deployed(
+    recipe: &SemanticRecipe,
+    mut tower: ClipVision<Cpu>,
+    adapter: Option<&Adapter>,
+    log: &mut dyn FnMut(&str),
+) -> Result<(ClipVision<Cpu>, Vec<u8>), TrainError> {
+    if let Some(adapter) = adapter {
+        tower = adapter.apply(tower)?;
+    }
+    let packed = network(recipe, &tower, &[])?;
+    log(&format!(
+        "tower of {} blocks: {} bytes packed",
+        recipe.blocks,
+        packed.len()
+    ));
+    Ok((tower, packed))
+}
+
+/// Network that yields the features, or with heads their logits, in the form in which it is deployed.
+pub(super) fn network(
+    recipe: &SemanticRecipe,
+    tower: &ClipVision<Cpu>,
+    heads: &[&Linear],
+) -> Result<Vec<u8>, TrainError> {
+    let heads: Vec<(&[f32], f32)> = heads
+        .iter()
+        .map(|h| (h.weight.as_slice(), h.bias))
+        .collect();
+    let float = tower::network(&recipe.name, tower, recipe.deviations, &heads);
+    Ok(if recipe.head_alone {
+        packed::dynamic_int8(&float)?
+    } else if recipe.adapter.is_some() {
+        // Room for the updates: the patches' kernel takes 8 bits a weight in place of 16.
+        packed::pack_kernels(&float)?
+    } else {
+        packed::pack(&float)?
+    })
+}
+
+/// The network's output for one normalised square.
+pub(super) fn first(
+    engine: &dyn Engine,
+    pixels: &[f32],
+    threads: &Threads,
+) -> Result<Vec<f32>, EngineError> {
+    let side = SIDE as usize;
+    let outputs = engine.run_all(pixels, &[1, 3, side, side], threads)?;
+    let first = outputs.into_iter().next();
+    first.map(|t| t.values).ok_or_else(|| EngineError::Run {
+        engine: engine.kind().name(),
+        reason: "the network has no output".into(),
+    })
+}

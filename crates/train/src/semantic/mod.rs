@@ -1,0 +1,157 @@
+//! A linear head on the blocks of a frozen CLIP image encoder.
+//!
+//! After RINE (Koutlis and Papadopoulos, ECCV 2024, arXiv 2402.19091), which found that the first blocks carry most of
+//! what tells generated pictures: class token, mean and if asked for deviation of the patch tokens of blocks, a single
+//! linear layer. The encoder ships packed (entropy-coded multiples of quantisation steps, [`crate::rounding`], or 4
+//! bits a weight) and runs in 8 bits ([`realscope_engine::packed`]); the head is fitted on what that very form
+//! computes.
+//!
+//! Folds are those of the manifest, whole sources each. Learning rate and calibration come from scores on
+//! held-out folds; the head that ships is fitted on all of them.
+
+mod artwork;
+mod card;
+mod deliveries;
+mod encoder;
+mod features;
+mod head;
+mod held_out;
+mod map;
+mod recipe;
+mod report;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use realscope_data::manifest::Item;
+use realscope_data::split::Framing;
+use realscope_detectors::card::Card;
+use realscope_detectors::network::sha256;
+use realscope_detectors::tower;
+
+use self::artwork::artwork;
+use self::card::card;
+use self::encoder::{deployed, network, rounded};
+use self::features::all_features;
+use self::head::fit;
+use self::held_out::OutOfFold;
+pub use self::recipe::{ArtworkRecipe, SemanticRecipe};
+use self::report::write_scores;
+use crate::adapter::Adapter;
+use crate::calibrate;
+use crate::error::{TrainError, io_error};
+use crate::tier::TIERS;
+
+/// Trains, calibrates and writes `ID.onnx` (packed; or the head alone as `ID.safetensors`) and `ID.toml` into `out`;
+/// features are cached there.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train(
+    recipe: &SemanticRecipe,
+    root: &Path,
+    id: &str,
+    out: &Path,
+    log: &mut dyn FnMut(&str),
+) -> Result<Card, TrainError> {
+    let split = recipe.data.split(root, Framing::Crop)?;
+    let mut items: Vec<Item> = split.train.into_iter().chain(split.validation).collect();
+    items.sort_by(|a, b| a.path.cmp(&b.path));
+    if items.iter().any(|i| i.fold.is_empty()) {
+        return Err(TrainError::Recipe("the manifest has no folds".into()));
+    }
+    let encoder = root.join(&recipe.encoder);
+    let mut frozen = tower::tower(&encoder, recipe.blocks)?;
+    if let Some(how) = &recipe.rounding {
+        frozen = rounded(recipe, how, frozen, root, &items, out, log)?;
+    }
+    let adapter = match &recipe.adapter {
+        Some(folder) => Some(Adapter::read(folder, "all", recipe.read_width())?),
+        None => None,
+    };
+    let (tower, packed) = deployed(recipe, frozen.clone(), adapter.as_ref(), log)?;
+    let (held, features) = match &recipe.adapter {
+        Some(folder) => held_out::adapted(recipe, folder, &frozen, root, &items, out, log)?,
+        None => {
+            let features = all_features(recipe, root, &items, &packed, out, log)?;
+            (
+                held_out::best_rate(recipe, &features, &items, log),
+                features,
+            )
+        }
+    };
+    let OutOfFold {
+        rate,
+        mut scored,
+        heads,
+        networks,
+        ..
+    } = held;
+    write_scores(out, &scored)?;
+    let every: Vec<usize> = (0..items.len()).collect();
+    let head = match adapter {
+        Some(adapter) => adapter.head,
+        None => fit(recipe, &features, &items, &every, rate),
+    };
+    let second = match &recipe.artwork {
+        Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
+        None => None,
+    };
+    if let Some((_, _, looks)) = &second {
+        let index: BTreeMap<&str, usize> = items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| (item.path.as_str(), i))
+            .collect();
+        for s in &mut scored {
+            let tier = TIERS.iter().position(|t| *t == s.tier);
+            let item = index.get(s.item.path.as_str());
+            s.artwork = item
+                .zip(tier)
+                .is_some_and(|(i, t)| looks[*i][usize::from(s.stored)][t]);
+        }
+    }
+    let (name, weights, mut card) = if recipe.head_alone {
+        let bytes = std::fs::read(&encoder).map_err(io_error(&encoder))?;
+        let second = second.as_ref().map(|(head, ..)| head);
+        let heads = tower::save_heads(
+            (&head.weight, head.bias),
+            second.map(|h| (&*h.weight, h.bias)),
+        );
+        let heads = heads.to_safetensors().map_err(TrainError::Recipe)?;
+        let card = Card {
+            weights_sha256: String::new(),
+            encoder_sha256: Some(sha256(&bytes)),
+            licence: "MIT OR Apache-2.0; the encoder, OpenAI's CLIP ViT-B/16 (MIT), is imported by the user"
+                .into(),
+            ..card(recipe, id, &[])
+        };
+        (format!("{id}.safetensors"), heads, card)
+    } else {
+        let mut heads = vec![&head];
+        heads.extend(second.iter().map(|(head, ..)| head));
+        let onnx = network(recipe, &tower, &heads)?;
+        let card = card(recipe, id, &onnx);
+        (format!("{id}.onnx"), onnx, card)
+    };
+    if let Some((_, found, _)) = second {
+        log(&format!(
+            "held-out folds, share that looks painted or drawn: {found:?}"
+        ));
+        card.heads.push(found);
+    }
+    let calibration = calibrate::fit(&scored);
+    let network_of = |fold: &str| networks.get(fold).unwrap_or(&packed).clone();
+    card.map_false_alarm_rate =
+        map::false_alarms(recipe, root, &items, &network_of, &heads, &calibration)?;
+    card.calibration = Some(calibration);
+    let text = toml::to_string(&card).map_err(|e| TrainError::Recipe(e.to_string()))?;
+    for (name, bytes) in [
+        (name, weights.as_slice()),
+        (format!("{id}.toml"), text.as_bytes()),
+    ] {
+        let path = out.join(name);
+        std::fs::write(&path, bytes).map_err(io_error(&path))?;
+    }
+    Ok(card)
+}

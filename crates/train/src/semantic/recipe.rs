@@ -1,0 +1,258 @@
+//! Recipe of a linear head on the blocks of a frozen encoder.
+
+use std::path::{Path, PathBuf};
+
+use realscope_detectors::network::sha256;
+use realscope_metric::logistic::Early;
+use realscope_nn::vit::VitConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{TrainError, io_error};
+use crate::recipe::{Augment, Data};
+use crate::rounding::Rounding;
+
+/// A second head that tells what looks painted or drawn, so that it is not accused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtworkRecipe {
+    /// Groups of generated pictures in artists' styles: positive, like drawn versions of authentic pictures.
+    pub styled: Vec<String>,
+    /// Groups of generated pictures that look like photographs: negative, like authentic pictures.
+    pub photographic: Vec<String>,
+    /// Share of authentic photographs of held-out folds that may count as painted or drawn.
+    pub photographs: f64,
+}
+
+/// Recipe of a linear head on the blocks of a frozen encoder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SemanticRecipe {
+    /// Name of what is trained.
+    pub name: String,
+    /// CLIP ViT-B/16: safetensors or PyTorch in the published layout, or an 8-bit ONNX file.
+    pub encoder: PathBuf,
+    /// First blocks that are kept.
+    pub blocks: usize,
+    /// Last of them that the head reads.
+    pub read: usize,
+    /// Also read the deviation of the patch tokens.
+    #[serde(default)]
+    pub deviations: bool,
+    /// Random deliveries of each picture that are fitted.
+    pub deliveries: u32,
+    /// Weight of a painted or drawn version of each authentic and each generated picture, relative to a random
+    /// delivery; without it there are none.
+    #[serde(default)]
+    pub drawn: Option<[f64; 2]>,
+    /// Weight of a random window of each picture at native resolution, relative to a random delivery of the whole.
+    /// With it (0 for none that is fitted) the stored files at native resolution, many of which are windows, are
+    /// scored and calibrated beside the whole pictures.
+    #[serde(default)]
+    pub windows: Option<f64>,
+    /// Within each class let pictures whose whole is stored beside a window count as much, in sum, as those that are
+    /// stored once, so that how much of a scene is seen says nothing of the class.
+    #[serde(default)]
+    pub balance_views: bool,
+    /// Second head: what looks painted or drawn.
+    #[serde(default)]
+    pub artwork: Option<ArtworkRecipe>,
+    /// Learning rates that are tried on held-out folds.
+    pub learning_rates: Vec<f64>,
+    /// Passes over the pictures of each fit.
+    pub epochs: usize,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Share of features left out of each row and step.
+    pub dropout: f64,
+    /// Targets are moved this far towards one half.
+    pub smoothing: f64,
+    /// Seed of random deliveries.
+    pub seed: u64,
+    /// Failures that the card states.
+    #[serde(default)]
+    pub known_failures: Vec<String>,
+    /// Write the head alone, for an encoder that the user imports; the encoder then has 8 bits a weight.
+    #[serde(default)]
+    pub head_alone: bool,
+    /// Folder of low-rank updates of the encoder and the heads fitted with them ([`crate::adapter`]), relative to the
+    /// current folder. They take the place of heads that are fitted here; `learning_rates` then is of `artwork` alone.
+    #[serde(default)]
+    pub adapter: Option<PathBuf>,
+    /// Round the encoder's matrices to multiples of quantisation steps; without it they have 4 bits a weight.
+    #[serde(default, alias = "lattice")]
+    pub rounding: Option<Rounding>,
+    /// Data.
+    pub data: Data,
+    /// Random delivery, the same for both classes.
+    pub augment: Augment,
+}
+
+impl SemanticRecipe {
+    /// Reads a recipe.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] or [`TrainError::Recipe`].
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let text = std::fs::read_to_string(path).map_err(io_error(path))?;
+        let recipe: Self = toml::from_str(&text).map_err(|e| TrainError::Recipe(e.to_string()))?;
+        if !(1..=12).contains(&recipe.blocks)
+            || !(1..=recipe.blocks).contains(&recipe.read)
+            || recipe.deliveries == 0
+            || recipe.learning_rates.is_empty()
+            || !(0.0..1.0).contains(&recipe.dropout)
+            || recipe
+                .drawn
+                .iter()
+                .flatten()
+                .chain(&recipe.windows)
+                .any(|w| !(0.0..=100.0).contains(w))
+        {
+            return Err(TrainError::Recipe(
+                "`blocks` must be 1 to 12, `read` at most that, `deliveries` and `learning_rates` not \
+                 empty, `dropout` below 1, weights of `drawn` and `windows` 0 to 100"
+                    .into(),
+            ));
+        }
+        if let Some(rounding) = &recipe.rounding {
+            rounding.check()?;
+        }
+        if let Some(artwork) = &recipe.artwork
+            && !(0.0..0.5).contains(&artwork.photographs)
+        {
+            return Err(TrainError::Recipe(
+                "`artwork`: `photographs` must be 0 to 0.5".into(),
+            ));
+        }
+        if recipe.head_alone
+            && (recipe.blocks != 12
+                || recipe.deviations
+                || recipe.rounding.is_some()
+                || recipe.adapter.is_some())
+        {
+            return Err(TrainError::Recipe(
+                "`head_alone` is for the whole encoder as imported: 12 `blocks`, no `deviations`, `rounding` or \
+                 `adapter`"
+                    .into(),
+            ));
+        }
+        Ok(recipe)
+    }
+
+    /// Whether a recipe file is of this kind.
+    #[must_use]
+    pub fn is_one(text: &str) -> bool {
+        toml::from_str::<toml::Table>(text).is_ok_and(|t| t.contains_key("encoder"))
+    }
+
+    /// How a head is fitted at a learning rate.
+    pub(super) fn early(&self, learning_rate: f64) -> Early {
+        Early {
+            epochs: self.epochs,
+            learning_rate,
+            weight_decay: self.weight_decay,
+            dropout: self.dropout,
+            smoothing: self.smoothing,
+            seed: self.seed,
+        }
+    }
+
+    pub(super) fn config(&self) -> VitConfig {
+        VitConfig {
+            depth: self.blocks,
+            ..VitConfig::clip_b16()
+        }
+    }
+
+    /// Vectors of a block.
+    fn statistics(&self) -> usize {
+        if self.deviations { 3 } else { 2 }
+    }
+
+    /// Length of the feature vector of all kept blocks.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.statistics() * self.blocks * self.config().hidden
+    }
+
+    /// Length of the part that the head reads.
+    #[must_use]
+    pub fn read_width(&self) -> usize {
+        self.statistics() * self.read * self.config().hidden
+    }
+
+    /// Everything that the cached features depend on.
+    pub(super) fn identity(&self, encoder: &[u8], kind: &str) -> String {
+        let text = format!(
+            "{}/{}/{}/{}{kind}",
+            sha256(encoder),
+            self.deliveries,
+            self.seed,
+            serde_json::to_string(&self.augment).unwrap_or_default()
+        );
+        sha256(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<SemanticRecipe, TrainError> {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, text).expect("writes");
+        SemanticRecipe::read(&path)
+    }
+
+    #[test]
+    fn recipes_that_ship_are_read_and_unfit_ones_refused() {
+        let probe = include_str!("../../../../recipes/clip-probe.toml");
+        let semantic = include_str!("../../../../recipes/semantic.toml");
+        assert!(read(probe).expect("reads").head_alone);
+        let shipped = read(semantic).expect("reads");
+        assert!(shipped.rounding.is_some());
+        assert_eq!(shipped.data.frames, 4);
+        let adapted = include_str!("../../../../recipes/adapted.toml");
+        assert!(read(adapted).expect("reads").adapter.is_some());
+        let head = format!("adapter = \"adapters\"\n{probe}");
+        let e = read(&head).expect_err("refused");
+        assert!(e.to_string().contains("adapter"), "{e}");
+        // Recipes of before call the rounding `lattice`.
+        let older = semantic.replace("[rounding]", "[lattice]");
+        assert_ne!(older, semantic);
+        assert!(read(&older).expect("reads").rounding.is_some());
+        // A head alone must fit the encoder as it is imported.
+        for (from, to) in [
+            ("blocks = 12", "blocks = 11"),
+            ("blocks = 12", "blocks = 12\ndeviations = true"),
+        ] {
+            let e = read(&probe.replace(from, to)).expect_err("refused");
+            assert!(e.to_string().contains("head_alone"), "{e}");
+        }
+        let drawn = |weight: &str| {
+            let text = semantic.replace("read = 3", &format!("read = 3\ndrawn = [{weight}, 0.5]"));
+            read(&text)
+        };
+        assert_eq!(drawn("1.0").expect("reads").drawn, Some([1.0, 0.5]));
+        let e = drawn("-1.0").expect_err("refused");
+        assert!(e.to_string().contains("drawn"), "{e}");
+        let windows = |weight: &str| {
+            read(&semantic.replace("read = 3", &format!("read = 3\nwindows = {weight}")))
+        };
+        assert_eq!(windows("0.5").expect("reads").windows, Some(0.5));
+        assert!(windows("-0.5").is_err());
+        let artwork = |share: &str| {
+            read(&semantic.replace("photographs = 0.02", &format!("photographs = {share}")))
+        };
+        assert!(artwork("0.1").expect("reads").artwork.is_some());
+        assert!(artwork("0.5").is_err());
+        for (from, to) in [
+            ("damping = 0.03", "damping = 0.0"),
+            ("rows = 0.7", "rows = 1.5"),
+            ("class_token = 30.0", "class_token = 0.0"),
+        ] {
+            let e = read(&semantic.replace(from, to)).expect_err("refused");
+            assert!(e.to_string().contains("damping"), "{e}");
+        }
+    }
+}
