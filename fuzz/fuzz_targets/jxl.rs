@@ -1,6 +1,11 @@
 #![no_main]
-//! Any bytes that begin like Jxl end in a picture within the limits or in a typed error.
+//! Any bytes that begin like JPEG XL end in a picture within the limits or in a typed error.
 
 use libfuzzer_sys::fuzz_target;
+use realscope_fuzz::Target;
 
-fuzz_target!(|data: &[u8]| realscope_fuzz::decodes_or_errs(realscope_media::Format::Jxl, data));
+fuzz_target!(|data: &[u8]| {
+    let _ = Target::named("jxl")
+        .expect("a target")
+        .decodes_or_errs(data);
+});

@@ -1,0 +1,97 @@
+//! What fuzzing checks: any bytes end in a picture within the limits or in a typed error.
+//!
+//! Owns: one [`Target`] a format and the damage ([`damage`]) that an ordinary test does to the corpus.
+//! Refuses: finding its own way into a decoder. Coverage guides libFuzzer, whose targets in `fuzz/` call the same
+//! functions (`./ci --full`).
+//!
+//! Open first: this file, then `tests/hostile.rs`.
+
+pub mod damage;
+
+use realscope_media::{Format, Limits, MediaError, Options, decode};
+
+/// A decoder under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Name of the target, its file in `fuzz/fuzz_targets` and its folder in `fuzz/corpus`.
+    pub name: &'static str,
+    /// The format that its inputs begin like.
+    pub format: Format,
+    /// Whether some damaged inputs abort the process: a panic behind a C interface cannot unwind. That costs a
+    /// decoding worker and no more, so only hangs and memory are looked for there.
+    pub may_abort: bool,
+    /// Damaged inputs of a test run: a few seconds' worth.
+    pub cases: u64,
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    target("jpeg", Format::Jpeg),
+    target("png", Format::Png),
+    target("webp", Format::Webp),
+    target("gif", Format::Gif),
+    target("bmp", Format::Bmp),
+    target("tiff", Format::Tiff),
+    Target {
+        cases: 4000,
+        ..target("jxl", Format::Jxl)
+    },
+    Target {
+        may_abort: true,
+        cases: 2000,
+        ..target("avif", Format::Avif)
+    },
+];
+
+const fn target(name: &'static str, format: Format) -> Target {
+    Target {
+        name,
+        format,
+        may_abort: false,
+        cases: 30_000,
+    }
+}
+
+impl Target {
+    /// The target of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        TARGETS.iter().find(|t| t.name == name)
+    }
+
+    /// Decodes `data` when it begins like the target's format, strictly and leniently.
+    ///
+    /// # Errors
+    /// What strict decoding says; bytes that begin otherwise are `Ok`.
+    ///
+    /// # Panics
+    /// When a picture breaks the limits: that is what fuzzing looks for.
+    pub fn decodes_or_errs(&self, data: &[u8]) -> Result<(), MediaError> {
+        if Format::sniff(data) != Some(self.format) {
+            return Ok(());
+        }
+        let decode_within = |allow_truncated| -> Result<(), MediaError> {
+            let decoded = decode(data, &limits(), &Options { allow_truncated })?;
+            let (width, height) = decoded.pixels.dimensions();
+            assert!(width > 0 && height > 0);
+            assert!(u64::from(width) * u64::from(height) <= limits().max_pixels);
+            Ok(())
+        };
+        let strict = decode_within(false);
+        let lenient = decode_within(true);
+        assert!(
+            strict.is_err() || lenient.is_ok(),
+            "what decodes strictly decodes leniently"
+        );
+        strict
+    }
+}
+
+/// Limits small enough for a fuzzer's own.
+fn limits() -> Limits {
+    Limits {
+        max_bytes: 1 << 20,
+        max_pixels: 1 << 20,
+        max_alloc: 64 << 20,
+    }
+}
