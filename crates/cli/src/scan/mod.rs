@@ -25,8 +25,12 @@ use crate::models::{engine_kind, model_failure};
 use inputs::{Fault, Input};
 use print::{Outcome, Printer};
 
+/// The hash and the decoding of an input; `None` within for a file that is passed over, `None` for what there is nothing
+/// to read of.
+type Opened = Option<Result<Option<(String, Result<Decoded, DecodeError>)>, Fault>>;
+
 /// A single file that was read and decoded while the detector was loaded; taken once.
-type Ahead = Mutex<Option<Result<Option<(String, Result<Decoded, DecodeError>)>, Fault>>>;
+type Ahead = Mutex<Opened>;
 
 /// How this program serves as a decoding worker.
 pub fn launch() -> Result<Launch, Failure> {
@@ -174,12 +178,7 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
 
 /// Reads and decodes an input; `None` for what there is nothing to read of. It is read once: a pipe would not give its
 /// bytes a second time.
-fn open(
-    input: &Input,
-    mut lane: Lane,
-    limits: &Limits,
-    options: &Options,
-) -> Option<Result<Option<(String, Result<Decoded, DecodeError>)>, Fault>> {
+fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Opened {
     let read;
     let bytes = match input {
         Input::Stdin(bytes) => bytes,
