@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::RgbImage;
-use realscope_engine::{self as engine, Choice, Engine, Tensor, Threads, packed};
+use realscope_engine::{self as engine, Choice, Engine, Network, Tensor, Threads, packed};
 use sha2::{Digest, Sha256};
 
 use crate::card::{Card, ClipLayout, Colour, Head, Input, Polarity, View};
@@ -95,6 +95,19 @@ impl NetworkDetector {
     /// [`DetectorError::Corrupt`] on a card that is not well formed, another hash or an output that the network lacks,
     /// [`DetectorError::Engine`] when the weights do not load.
     pub fn load(card: Card, onnx: &[u8], choice: Choice) -> Result<Self, DetectorError> {
+        Self::load_with(card, onnx, choice, Ok)
+    }
+
+    /// As [`NetworkDetector::load`], with a change to the network on its way to the engine.
+    ///
+    /// # Errors
+    /// Those of [`NetworkDetector::load`], and [`DetectorError::Corrupt`] with what `change` finds wrong.
+    pub fn load_with(
+        card: Card,
+        onnx: &[u8],
+        choice: Choice,
+        change: impl FnOnce(Network) -> Result<Network, String>,
+    ) -> Result<Self, DetectorError> {
         let corrupt = |reason: String| DetectorError::Corrupt {
             id: card.id.clone(),
             reason,
@@ -108,7 +121,7 @@ impl NetworkDetector {
             )));
         }
         let network = packed::unpack(onnx).map_err(|e| corrupt(e.to_string()))?;
-        let engine = engine::load(choice, network)?;
+        let engine = engine::load(choice, change(network).map_err(corrupt)?)?;
         let (mut outputs, mut reads) = (Vec::new(), Vec::new());
         for head in &card.heads {
             let name = match head.output() {

@@ -94,6 +94,7 @@ pub fn card(
                 .into(),
         known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
+        map_pixel_auc: None,
         input: input(View::WholeAndWindows { most }),
         heads: vec![Head::Binary {
             output: None,

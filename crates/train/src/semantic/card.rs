@@ -42,6 +42,7 @@ pub(super) fn card(recipe: &SemanticRecipe, id: &str, packed: &[u8]) -> Card {
         ),
         known_failures: recipe.known_failures.clone(),
         map_false_alarm_rate: None,
+        map_pixel_auc: None,
         input: input(),
         heads: vec![Head::Binary {
             output: None,
