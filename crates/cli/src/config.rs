@@ -20,7 +20,7 @@ pub struct Settings {
     pub engine: EngineChoice,
     /// Files scanned at once; 0 = the number of processors.
     pub jobs: usize,
-    /// Longest time for decoding one file, in seconds.
+    /// Longest time for one file, in seconds.
     pub deadline: f64,
     /// Largest picture in pixels.
     pub max_pixels: u64,

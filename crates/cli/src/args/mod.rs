@@ -29,8 +29,8 @@ pub struct Args {
 /// Ends the help of `scan`.
 const SCAN_EXAMPLES: &str = "\
 Examples:
-  realscope scan -v photo.jpg                    one file, with the evidence
-  realscope scan --format html folder > out.html  a folder, as one page with maps
+  realscope scan -v photo.jpg                    one file, explained
+  realscope scan --format html folder > out.html a folder, as one page with maps
   realscope scan --format csv --fail-on generated 'uploads/*.jpg'
                                                  a table; exit code 1 when one is accused";
 
@@ -121,7 +121,7 @@ pub struct ScanArgs {
     /// Files scanned at once (default: the number of processors).
     #[arg(long)]
     pub jobs: Option<usize>,
-    /// Longest time for decoding one file, in seconds.
+    /// Longest time for one file, in seconds.
     #[arg(long)]
     pub deadline: Option<f64>,
     /// Largest picture in pixels.
@@ -139,7 +139,7 @@ pub struct ScanArgs {
     /// Run all re-deliveries of every picture, also where none could change the verdict.
     #[arg(long)]
     pub all_deliveries: bool,
-    /// Show the evidence.
+    /// Explain the verdict.
     #[arg(short, long)]
     pub verbose: bool,
     /// No progress and no summary on stderr.
