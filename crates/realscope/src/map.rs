@@ -1,6 +1,6 @@
 //! The map of a detector over a picture, and its drawing.
 //!
-//! A map takes the network at most [`MOST_WINDOWS`] times more, whatever the size of the picture. A detector that sees
+//! A map shows the network at most [`MOST_WINDOWS`] windows more, whatever the size of the picture. A detector that sees
 //! whole pictures is shown the parts of a coarse grid as it is shown a whole, and its masks (of the parts, and of the
 //! whole view that was scored anyway) say what lies where within them. A detector of native windows is shown one in
 //! the middle of each part.
