@@ -153,7 +153,7 @@ use std::path::Path;
 
 use crate::DetectorError;
 use crate::card::Card;
-use crate::catalog::{{self, Entry, Weights}};
+use crate::entry::{{self, Entry, Weights}};
 
 /// Stable id.
 pub const ID: &str = "{name}";
@@ -166,12 +166,12 @@ pub static ENTRY: Entry = Entry {{
         hint: "realscope models import {name} MODEL.onnx",
         convert: Some(convert),
     }}],
-    load: catalog::network,
+    load: entry::network,
 }};
 
 /// The user brings the ONNX network. TODO published weights of another form: `convert.rs`, see `cnndetection`.
 fn convert(file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {{
-    catalog::onnx((ENTRY.card)()?, file)
+    entry::onnx((ENTRY.card)()?, file)
 }}
 "#
     )

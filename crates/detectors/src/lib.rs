@@ -5,7 +5,7 @@
 //! Refuses: weights whose hash is not the card's, a head on another encoder than its own, a sample that a detector is
 //! not made for.
 //!
-//! A detector is a folder: `card.toml` (its card), `mod.rs` (its [`Entry`](catalog::Entry)), and where the user brings
+//! A detector is a folder: `card.toml` (its card), `mod.rs` (its [`Entry`](entry::Entry)), and where the user brings
 //! weights `convert.rs`. Two plain lines register it, its module below and its entry in [`catalog::CATALOG`];
 //! `cargo xtask new-detector NAME --kind KIND` writes folder and lines.
 //!
@@ -20,6 +20,7 @@ pub mod cnndetection;
 pub mod community_forensics;
 #[cfg(feature = "import")]
 pub mod deploy;
+pub mod entry;
 pub mod models;
 pub mod network;
 pub mod npr;

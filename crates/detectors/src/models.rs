@@ -179,7 +179,7 @@ impl Models {
     fn load(&self, id: &str, choice: Choice) -> Result<Arc<dyn Detector>, DetectorError> {
         let unknown = || DetectorError::Unknown { id: id.into() };
         let entry = catalog::find(id);
-        let load = entry.map_or(catalog::network as catalog::Load, |e| e.load);
+        let load = entry.map_or(crate::entry::network as crate::entry::Load, |e| e.load);
         match self.availability(id).ok_or_else(unknown)? {
             Availability::Installed => {
                 let path = self.folder(id).join("model.onnx");
@@ -248,7 +248,7 @@ impl Models {
             Some((_, None)) => return Err(ImportError::NoConversion),
             None => classifier(name, file, card.ok_or(ImportError::NeedsCard)?)?,
         };
-        let load = entry.map_or(catalog::network as catalog::Load, |e| e.load);
+        let load = entry.map_or(crate::entry::network as crate::entry::Load, |e| e.load);
         load(card.clone(), &onnx, EngineKind::Rten.into())?;
         let folder = self.folder(name);
         std::fs::create_dir_all(&folder).map_err(io(&folder))?;

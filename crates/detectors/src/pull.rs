@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
 
-use crate::catalog::Pin;
+use crate::entry::Pin;
 use crate::network::sha256_of;
 
 /// A pinned file.

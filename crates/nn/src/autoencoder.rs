@@ -13,7 +13,7 @@ use burn::tensor::{Tensor, activation};
 
 use crate::exec::Exec;
 use crate::params::{self, ParamVisitor, Parameters};
-use crate::upscale::conv;
+use crate::upscale::{conv, pixel_shuffle};
 
 /// How a decoder doubles the sides of its maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,15 +132,6 @@ pub struct Autoencoder<B: Backend> {
     #[module(skip)]
     upsampling: Upsampling,
     levels: usize,
-}
-
-/// Channels laid out as pixels: `[n, c f f, h, w]` to `[n, c, f h, f w]`.
-pub fn pixel_shuffle<B: Backend>(x: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
-    let [n, c, h, w] = x.dims();
-    let channels = c / (factor * factor);
-    x.reshape([n, channels, factor, factor, h, w])
-        .permute([0, 1, 4, 2, 5, 3])
-        .reshape([n, channels, h * factor, w * factor])
 }
 
 impl<B: Backend> Autoencoder<B> {

@@ -10,12 +10,20 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
 
-use crate::autoencoder::pixel_shuffle;
 use crate::exec::Exec;
 use crate::params::{self, ParamVisitor, Parameters};
 
 /// Enlargement of all networks here.
 pub const FACTOR: usize = 4;
+
+/// Channels laid out as pixels: `[n, c f f, h, w]` to `[n, c, f h, f w]`.
+pub fn pixel_shuffle<B: Backend>(x: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
+    let [n, c, h, w] = x.dims();
+    let channels = c / (factor * factor);
+    x.reshape([n, channels, factor, factor, h, w])
+        .permute([0, 1, 4, 2, 5, 3])
+        .reshape([n, channels, h * factor, w * factor])
+}
 
 pub(crate) fn conv<B: Backend>(
     channels: [usize; 2],

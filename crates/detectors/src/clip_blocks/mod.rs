@@ -14,7 +14,7 @@ use realscope_engine::proto::Graph;
 use realscope_engine::{Choice, Network};
 
 use crate::card::Card;
-use crate::catalog::{Entry, Weights};
+use crate::entry::{Entry, Weights};
 use crate::network::NetworkDetector;
 use crate::{Detector, DetectorError};
 

@@ -8,7 +8,7 @@
 //! The same construction, packed, is the detector [`crate::clip_blocks`].
 
 use crate::card::Card;
-use crate::catalog::{self, Entry, Weights};
+use crate::entry::{self, Entry, Weights};
 
 #[cfg(feature = "import")]
 mod convert;
@@ -28,5 +28,5 @@ pub static ENTRY: Entry = Entry {
         #[cfg(not(feature = "import"))]
         convert: None,
     }],
-    load: catalog::network,
+    load: entry::network,
 };

@@ -7,7 +7,7 @@
 //! `uncertain`.
 
 use crate::card::Card;
-use crate::catalog::{self, Entry, Weights};
+use crate::entry::{self, Entry, Weights};
 
 #[cfg(feature = "import")]
 mod convert;
@@ -27,5 +27,5 @@ pub static ENTRY: Entry = Entry {
         #[cfg(not(feature = "import"))]
         convert: None,
     }],
-    load: catalog::network,
+    load: entry::network,
 };

@@ -6,7 +6,7 @@
 //! `uncertain`.
 
 use crate::card::Card;
-use crate::catalog::{self, Entry, Pin, Weights};
+use crate::entry::{self, Entry, Pin, Weights};
 
 #[cfg(feature = "import")]
 mod convert;
@@ -31,5 +31,5 @@ pub static ENTRY: Entry = Entry {
         #[cfg(not(feature = "import"))]
         convert: None,
     }],
-    load: catalog::network,
+    load: entry::network,
 };

@@ -7,7 +7,7 @@
 //! `uncertain`.
 
 use crate::card::Card;
-use crate::catalog::{self, Entry, Weights};
+use crate::entry::{self, Entry, Weights};
 
 #[cfg(feature = "import")]
 mod convert;
@@ -29,5 +29,5 @@ pub static ENTRY: Entry = Entry {
             convert: None,
         },
     ],
-    load: catalog::network,
+    load: entry::network,
 };

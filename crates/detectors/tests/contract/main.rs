@@ -10,7 +10,8 @@ use std::sync::Arc;
 use image::RgbImage;
 use realscope_delivery as delivery;
 use realscope_detectors::card::{Card, ClipLayout, Colour, Head, Input, View};
-use realscope_detectors::catalog::{self, CATALOG, Load, Weights};
+use realscope_detectors::catalog::{self, CATALOG};
+use realscope_detectors::entry::{self, Load, Weights};
 use realscope_detectors::network::sha256;
 use realscope_detectors::prepare::{self, FaceBox, TimedFrame};
 use realscope_detectors::{
@@ -49,7 +50,7 @@ fn tiny() -> Vec<Subject> {
         .map(|(card, weights)| Subject {
             card,
             weights,
-            load: catalog::network,
+            load: entry::network,
         })
         .collect()
 }
@@ -513,7 +514,7 @@ fn normalisation(card: &Card) {
             input,
             ..card.clone()
         };
-        let detector = catalog::network(echo.clone(), &weights, EngineKind::Rten.into());
+        let detector = entry::network(echo.clone(), &weights, EngineKind::Rten.into());
         let detector = detector.unwrap_or_else(|e| panic!("{}: {e}", card.id));
         let sample = random(&echo, 6);
         let answers = infer(&*detector, std::slice::from_ref(&sample));
