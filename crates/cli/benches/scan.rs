@@ -2,9 +2,8 @@
 //!
 //! `cargo bench -p realscope-cli` prints, each as a median: the complete record of a 12-megapixel JPEG
 //! against decoding alone; the first verdict on a small picture against `--version`; a report with maps against
-//! records alone; peak memory; 200 small files, on one core and on all, with one job and
-//! with more; memory of the
-//! pipeline over many files (`REALSCOPE_BENCH_FILES`, 2,000).
+//! records alone; peak memory; 200 small files, on one core and on all, with one job and with
+//! more; memory of the pipeline over many files (`REALSCOPE_BENCH_FILES`, 2,000).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
