@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p realscope-cli` prints, each as a median: the complete record of a 12-megapixel JPEG
 //! against decoding alone; the first verdict on a small picture against `--version`; a report with maps against
-//! records alone; peak memory; 200 small files, on one core and on all, with one job and with more; memory of the
-//! pipeline over many files (`REALSCOPE_BENCH_FILES`, 2,000).
+//! records alone; peak memory; 200 small files, on one core and on all, with one job and with
+//! more; memory of the pipeline over many files (`REALSCOPE_BENCH_FILES`, 2,000).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -252,10 +252,13 @@ fn main() {
     let many = text(&many);
     let args = ["scan", "--quiet", &many];
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let all = seconds(&args, 3);
+    let all = seconds(&args, 1);
     let single = || {
         let mut on_one = Command::new("taskset");
-        on_one.args(["-c", "0"]);
+        on_one
+            .args(["-c", "0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let inner = command(&args);
         on_one.arg(inner.get_program()).args(inner.get_args());
         for (key, value) in inner.get_envs() {
@@ -268,7 +271,7 @@ fn main() {
         .output()
         .is_ok_and(|o| o.status.success())
     {
-        let one = seconds_of(single, 3);
+        let one = seconds_of(single, 1);
         println!(
             "200 small files: one core {one:.2} s, {cores} cores {all:.2} s, efficiency {:.2}",
             one / (cores as f64 * all)
@@ -276,11 +279,12 @@ fn main() {
     } else {
         println!("200 small files: {cores} cores {all:.2} s; one core not measured (no `taskset`)");
     }
-    let jobs = |jobs: &str| 200.0 / seconds(&["scan", "--quiet", "--jobs", jobs, &many], 3);
-    let (one, two) = (jobs("1"), jobs("2"));
+    let one_job = seconds(&["scan", "--quiet", "--jobs", "1", &many], 1);
     println!(
-        "jobs: one {one:.1} files a second, two {two:.1}, {:.2} times as many",
-        two / one
+        "200 small files: one job {:.1} a second, {cores} jobs {:.1}, {:.2} times as many",
+        200.0 / one_job,
+        200.0 / all,
+        one_job / all
     );
 
     let files: usize = std::env::var("REALSCOPE_BENCH_FILES")
