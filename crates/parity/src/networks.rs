@@ -186,7 +186,7 @@ impl Case<'_> {
             built: self.built,
             inputs: self.inputs,
             engine: self.engine,
-            device: self.device.clone(),
+            device: self.device,
         };
         let named = |key: String| match key.as_str() {
             "logits" => "logit".to_owned(),
