@@ -48,7 +48,7 @@ polarity = "generated"
 "#;
 
 impl Told {
-    fn new(pause: u64) -> Arc<dyn Detector> {
+    fn detector(pause: u64) -> Arc<dyn Detector> {
         Arc::new(Self {
             card: Card::parse("told", CARD).expect("a card"),
             pause: Duration::from_millis(pause),
@@ -89,7 +89,7 @@ fn native() -> Options {
 }
 
 fn scanner(pause: u64, queue: usize) -> Scanner {
-    let builder = Scanner::builder().detector(Told::new(pause)).queue(queue);
+    let builder = Scanner::builder().detector(Told::detector(pause)).queue(queue);
     builder.threads(1).build().expect("a scanner")
 }
 
