@@ -89,7 +89,9 @@ fn native() -> Options {
 }
 
 fn scanner(pause: u64, queue: usize) -> Scanner {
-    let builder = Scanner::builder().detector(Told::detector(pause)).queue(queue);
+    let builder = Scanner::builder()
+        .detector(Told::detector(pause))
+        .queue(queue);
     builder.threads(1).build().expect("a scanner")
 }
 
