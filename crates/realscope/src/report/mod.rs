@@ -1,6 +1,6 @@
 //! Reports of a record: text, CSV, a self-contained page.
 //!
-//! Open first: [`words`], which turns a record into plain sentences that text and page share.
+//! Open first: `words`, which turns a record into plain sentences that text and page share.
 
 mod csv;
 mod html;
