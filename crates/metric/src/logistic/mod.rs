@@ -4,7 +4,7 @@
 //! one; the bias is free. Three ways to its minimum:
 //! - [`fit`]: all the way, on standardised features, for many features;
 //! - [`early`]: a few passes of AdamW, where stopping early is the regulariser;
-//! - [`line`]: Newton's method for a single feature, to the last digit.
+//! - [`line()`]: Newton's method for a single feature, to the last digit.
 //!
 //! All start from zero and give the same result in every run, whatever the number of threads.
 
