@@ -236,6 +236,22 @@ fn outcomes_come_in_order() {
 }
 
 #[test]
+fn settings_of_a_request_are_in_the_hash() {
+    let scanner = scanner(0, 8);
+    let hash = |max_fpr| {
+        let options = Options {
+            max_fpr,
+            ..native()
+        };
+        let scanned = scanner.scan(Source::Frames(&[plain(40)]), &options);
+        scanned.expect("scores").record.tool.config_sha256
+    };
+    assert_eq!(hash(None), hash(None));
+    assert_ne!(hash(None), hash(Some(0.01)));
+    assert_ne!(hash(Some(0.05)), hash(Some(0.01)));
+}
+
+#[test]
 fn what_a_scanner_lacks_is_said() {
     assert!(matches!(
         Scanner::builder().build(),

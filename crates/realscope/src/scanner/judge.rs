@@ -207,7 +207,7 @@ impl Scanner {
         timing_ms.insert("total".into(), request.begun.elapsed().as_secs_f64() * 1e3);
         let record = Record {
             schema_version: SCHEMA_VERSION,
-            tool: self.0.tool.clone(),
+            tool: self.tool_of(options),
             path: options.path.clone(),
             sha256,
             media: Some(match facts {

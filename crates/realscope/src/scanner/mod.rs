@@ -14,7 +14,6 @@ use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError};
 use realscope_engine::Threads;
 use realscope_media::{Decoded, Limits, MediaError, Options as DecodeOptions};
-use serde::Serialize;
 
 pub use deliveries::Deliveries;
 pub use queue::WhenFull;
@@ -176,8 +175,9 @@ impl Scanned {
     }
 }
 
-/// What bears on a result; hashed into the record.
-#[derive(Serialize)]
+/// What bears on every result of a scanner; hashed into records, with what a request adds.
+#[derive(Debug)]
+#[expect(dead_code, reason = "read by way of `Debug`")]
 struct Settings<'a> {
     detector: &'a str,
     weights: &'a str,
@@ -276,13 +276,13 @@ impl Builder {
             profile: &self.profile,
             limits: &self.limits,
         };
-        let settings = serde_json::to_vec(&settings).unwrap_or_default();
+        let settings = format!("{settings:?}");
         let tool = Tool {
             name: "realscope".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             engine: self.engine.clone(),
             profile: self.profile.clone(),
-            config_sha256: sha256(&settings),
+            config_sha256: sha256(settings.as_bytes()),
             calibration_id: card.calibration.as_ref().map(|c| c.id.clone()),
         };
         let threads = match self.threads {
@@ -295,6 +295,7 @@ impl Builder {
             detector,
             flags: self.flags,
             limits: self.limits,
+            settings,
             tool,
             queue,
         })))
@@ -307,6 +308,7 @@ struct Inner {
     lanes: Lanes,
     queue: Queue,
     limits: Limits,
+    settings: String,
     tool: Tool,
 }
 
@@ -339,6 +341,18 @@ impl Scanner {
     #[must_use]
     pub fn tool(&self) -> &Tool {
         &self.0.tool
+    }
+
+    /// What the record of a request says of the program: its settings count too.
+    fn tool_of(&self, options: &Options) -> Tool {
+        let settings = format!(
+            "{} allow_truncated: {}, max_fpr: {:?}, deliveries: {:?}",
+            self.0.settings, options.allow_truncated, options.max_fpr, options.deliveries
+        );
+        Tool {
+            config_sha256: sha256(settings.as_bytes()),
+            ..self.0.tool.clone()
+        }
     }
 
     /// The detector that decides.
