@@ -2,8 +2,8 @@
 
 use image::RgbImage;
 
-use crate::codec::raw::Raw;
-use crate::codec::{avif, jpeg, jxl, raster};
+use crate::codec::raw::{Colour, Raw};
+use crate::codec::{heif, jpeg, jxl, raster};
 use crate::error::MediaError;
 use crate::format::{self, Format};
 use crate::limits::Limits;
@@ -65,13 +65,8 @@ fn pixels(
         Format::Png | Format::Webp | Format::Gif | Format::Bmp | Format::Tiff => {
             raster::decode(bytes, format, limits)?
         }
-        Format::Avif => avif::decode(bytes, limits)?,
+        Format::Avif | Format::Heic => heif::decode(bytes, format, limits)?,
         Format::Jxl => jxl::decode(bytes, limits)?,
-        Format::Heic => {
-            return Err(MediaError::Unsupported {
-                format: "HEIC".into(),
-            });
-        }
         Format::Video => {
             return Err(MediaError::Unsupported {
                 format: "video".into(),
@@ -82,12 +77,17 @@ fn pixels(
 
 fn finish(raw: Raw, format: Format, metadata: Metadata) -> Decoded {
     let mut notes = raw.notes;
-    let converted = colour::to_srgb(raw.samples, raw.icc.as_deref());
+    let adobe = raw.colour == Colour::Srgb && raw.exif.as_deref().is_some_and(colour::is_adobe_rgb);
+    let colour = if adobe { Colour::AdobeRgb } else { raw.colour };
+    let converted = colour::to_srgb(raw.samples, &colour);
     if let Some(reason) = converted.profile_problem {
         notes.push(Note::new(
             "icc_ignored",
-            format!("The embedded colour profile could not be applied: {reason}."),
+            format!("The colour profile could not be applied: {reason}."),
         ));
+    }
+    if let Some(how) = converted.tone_mapped {
+        notes.push(Note::new("tone_mapped", how));
     }
     if converted.alpha_composited {
         notes.push(Note::new(

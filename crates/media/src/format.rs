@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::heif;
+
 /// What the first bytes of a file say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,7 +25,7 @@ pub enum Format {
     Avif,
     /// JPEG XL, bare or in a container.
     Jxl,
-    /// HEIC; recognised, not decoded.
+    /// HEIC, and HEIF whose pictures are coded otherwise.
     Heic,
     /// A video container; its frames are decoded by [`crate::video`] alone.
     Video,
@@ -96,25 +98,35 @@ impl Format {
         }
     }
 
-    /// The brands of an ISO base media file; the major one first.
+    /// What an ISO base media file is by its brands, the major one first. Brands that name no codec are decided by the
+    /// picture that the file is for.
     fn brand(bytes: &[u8]) -> Self {
         let declared = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
         let end = declared.clamp(12, 256).min(bytes.len());
-        let brands = bytes
-            .get(8..end)
-            .unwrap_or_default()
-            .chunks_exact(4)
-            .enumerate()
-            .filter(|(i, _)| *i != 1)
-            .map(|(_, brand)| brand);
-        for brand in brands {
+        let brands = || {
+            bytes
+                .get(8..end)
+                .unwrap_or_default()
+                .chunks_exact(4)
+                .enumerate()
+                .filter(|(i, _)| *i != 1)
+                .map(|(_, brand)| brand)
+        };
+        let mut found = Self::Video;
+        for brand in brands() {
             match brand {
-                b"avif" | b"avis" => return Self::Avif,
-                b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" => return Self::Heic,
+                b"avif" | b"avis" | b"avio" => return Self::Avif,
+                b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"hevm" | b"hevs" => {
+                    return Self::Heic;
+                }
+                b"mif1" | b"mif2" | b"msf1" | b"miaf" => found = Self::Heic,
                 _ => {}
             }
         }
-        Self::Video
+        if found == Self::Heic && heif::codec(bytes) == Some(*b"av01") {
+            return Self::Avif;
+        }
+        found
     }
 
     /// Name for people.
@@ -275,6 +287,10 @@ mod tests {
             Format::sniff(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
             Some(Format::Heic)
         );
+        for brand in [b"heix", b"hevc", b"mif1", b"msf1"] {
+            let file = [&b"\0\0\0\x10ftyp"[..], brand, &[0; 4]].concat();
+            assert_eq!(Format::sniff(&file), Some(Format::Heic), "{brand:?}");
+        }
         assert_eq!(
             Format::sniff(b"\0\0\0\x18ftypisom\0\0\0\0mp41isom"),
             Some(Format::Video)

@@ -5,7 +5,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-use super::raw::{Raw, Samples};
+use super::raw::{Colour, Raw, Samples};
 use crate::error::MediaError;
 use crate::jpeg;
 use crate::limits::Limits;
@@ -97,7 +97,9 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result
         height,
         bit_depth: 8,
         animated: false,
-        icc: icc.filter(|_| facts.components == 3),
+        colour: icc
+            .filter(|_| facts.components != 4)
+            .map_or(Colour::Srgb, Colour::Icc),
         exif: block,
         orientation: None,
         jpeg: Some(facts),

@@ -2,7 +2,7 @@
 
 use jxl_oxide::{AllocTracker, EnumColourEncoding, JxlImage, PixelFormat, RenderingIntent};
 
-use super::raw::{Raw, Samples};
+use super::raw::{Colour, Raw, Samples};
 use crate::error::MediaError;
 use crate::limits::Limits;
 
@@ -75,7 +75,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw, MediaError> {
         height,
         bit_depth: u8::try_from(bit_depth).unwrap_or(32),
         animated: picture.num_loaded_keyframes() > 1,
-        icc: None,
+        colour: Colour::Srgb,
         exif: None,
         // The renderer has applied the orientation of the header.
         orientation: Some(1),

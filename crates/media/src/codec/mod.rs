@@ -1,7 +1,12 @@
 //! One decoder for each format, from bytes to [`raw::Raw`] samples within limits.
 
-pub(crate) mod avif;
+mod av1;
+mod canvas;
+pub(crate) mod heif;
+#[cfg(feature = "heic")]
+mod hevc;
 pub(crate) mod jpeg;
 pub(crate) mod jxl;
 pub(crate) mod raster;
 pub(crate) mod raw;
+mod yuv;

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
-use super::raw::{Raw, Samples};
+use super::raw::{Colour, Raw, Samples};
 use crate::container::tiff::Directory;
 use crate::container::{gif, png};
 use crate::error::MediaError;
@@ -109,11 +109,59 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
         height,
         bit_depth,
         animated: animated(bytes, format),
-        icc,
+        colour: png_colour(bytes, format)
+            .or(icc.map(Colour::Icc))
+            .unwrap_or_default(),
         exif,
         orientation: None,
         jpeg: None,
         notes,
+    })
+}
+
+/// The colours of a PNG in their order of precedence (third edition, section 4.3): `cICP`, `iCCP`, `sRGB`, then `gAMA`
+/// and `cHRM`. `None` leaves them to the profile, if there is one.
+fn png_colour(bytes: &[u8], format: Format) -> Option<Colour> {
+    if format != Format::Png {
+        return None;
+    }
+    let ahead = || png::chunks(bytes).take_while(|(kind, _)| kind != b"IDAT");
+    let chunk = |wanted: &[u8; 4]| {
+        ahead()
+            .find(|(kind, _)| kind == wanted)
+            .map(|(_, data)| data)
+    };
+    // The matrix of RGB is 0, and samples of narrow range are not read.
+    if let Some([primaries, transfer, 0, 1]) = chunk(b"cICP") {
+        return Some(Colour::cicp(Some((
+            u16::from(*primaries),
+            u16::from(*transfer),
+        ))));
+    }
+    if chunk(b"iCCP").is_some() {
+        return None;
+    }
+    if chunk(b"sRGB").is_some() {
+        return Some(Colour::Srgb);
+    }
+    let number = |data: &[u8], i: usize| {
+        let word = data.get(4 * i..4 * i + 4)?.try_into().ok()?;
+        Some(f64::from(u32::from_be_bytes(word)) / 100_000.0)
+    };
+    let gamma = chunk(b"gAMA")
+        .and_then(|data| number(data, 0))
+        .filter(|g| (0.1..=10.0).contains(g))
+        .map(|g| 1.0 / g);
+    let chromaticities = chunk(b"cHRM").and_then(|data| {
+        let mut all = [0.0; 8];
+        for (i, to) in all.iter_mut().enumerate() {
+            *to = number(data, i).filter(|v| *v < 1.0)?;
+        }
+        Some(all)
+    });
+    (gamma.is_some() || chromaticities.is_some()).then_some(Colour::Measured {
+        gamma,
+        chromaticities,
     })
 }
 

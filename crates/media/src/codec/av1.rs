@@ -1,4 +1,4 @@
-//! AVIF: `avif-parse` for the container, `rav1d` for the AV1 picture.
+//! AV1 pictures through `rav1d`.
 //!
 //! The only `unsafe` of the project: `rav1d` offers dav1d's C interface. Every pointer handed over
 //! outlives the call, every object received is released by its guard, and planes are read only
@@ -16,151 +16,14 @@ use rav1d::include::dav1d::headers::{
 use rav1d::include::dav1d::picture::Dav1dPicture;
 use rav1d::src::lib as dav1d;
 
-use super::raw::{Raw, Samples};
+use super::yuv::Planes;
 use crate::error::MediaError;
 use crate::limits::Limits;
-use crate::note::Note;
 
 fn corrupt(reason: impl Into<String>) -> MediaError {
     MediaError::Corrupt {
         format: "AVIF".into(),
         reason: reason.into(),
-    }
-}
-
-pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw, MediaError> {
-    // The parser asserts what it should report.
-    let parsed = std::panic::catch_unwind(|| avif_parse::read_avif(&mut &bytes[..]))
-        .map_err(|_| corrupt("the container contradicts itself"))?;
-    let container = parsed.map_err(|e| match e {
-        avif_parse::Error::UnexpectedEOF => MediaError::Truncated {
-            format: "AVIF".into(),
-            reason: "the container is incomplete".into(),
-        },
-        avif_parse::Error::Unsupported(what) => MediaError::Unsupported {
-            format: format!("AVIF variant ({what})"),
-        },
-        other => corrupt(other.to_string()),
-    })?;
-    let header = container
-        .primary_item_metadata()
-        .map_err(|e| corrupt(e.to_string()))?;
-    let (width, height) = (header.max_frame_width.get(), header.max_frame_height.get());
-    limits.check(u64::from(width), u64::from(height), 12)?;
-    let colour = picture(&container.primary_item, limits)?;
-    let alpha = match &container.alpha_item {
-        Some(item) => Some(picture(item, limits)?),
-        None => None,
-    };
-    let mut notes = Vec::new();
-    let rgb = colour.to_rgb16()?;
-    let samples = match alpha {
-        Some(alpha) if (alpha.width, alpha.height) == (colour.width, colour.height) => {
-            let mut out = Vec::with_capacity(rgb.len() / 3 * 4);
-            for (pixel, a) in rgb.chunks_exact(3).zip(&alpha.planes[0]) {
-                out.extend_from_slice(pixel);
-                out.push(alpha.full_scale_luma(*a));
-            }
-            Samples::Rgba16(out)
-        }
-        Some(_) => return Err(corrupt("the alpha plane has another size")),
-        None => Samples::Rgb16(rgb),
-    };
-    if container.premultiplied_alpha {
-        notes.push(Note::new(
-            "premultiplied_alpha",
-            "The colours are stored multiplied by the transparency and were composited as they are.",
-        ));
-    }
-    Ok(Raw {
-        samples,
-        width: colour.width as u32,
-        height: colour.height as u32,
-        bit_depth: colour.depth,
-        animated: false,
-        icc: None,
-        exif: None,
-        orientation: None,
-        jpeg: None,
-        notes,
-    })
-}
-
-/// Planes of a decoded AV1 picture, rows without padding.
-struct Planes {
-    width: usize,
-    height: usize,
-    depth: u8,
-    /// Chroma size relative to luma as shifts (x, y); `None` without chroma.
-    chroma: Option<(usize, usize)>,
-    planes: [Vec<u16>; 3],
-    full_range: bool,
-    matrix: u32,
-}
-
-impl Planes {
-    fn full_scale_luma(&self, v: u16) -> u16 {
-        let max = f32::from((1_u16 << self.depth) - 1);
-        let (low, range) = self.luma_range();
-        let unit = (f32::from(v) / max - low) / range;
-        (unit.clamp(0.0, 1.0) * 65535.0).round() as u16
-    }
-
-    fn luma_range(&self) -> (f32, f32) {
-        if self.full_range {
-            (0.0, 1.0)
-        } else {
-            (16.0 / 255.0, 219.0 / 255.0)
-        }
-    }
-
-    /// Interleaved RGB of 16 bits (ITU-T H.273, matrix coefficients); chroma is repeated.
-    fn to_rgb16(&self) -> Result<Vec<u16>, MediaError> {
-        let max = f32::from((1_u16 << self.depth) - 1);
-        let (low, range) = self.luma_range();
-        let chroma_range = if self.full_range { 1.0 } else { 224.0 / 255.0 };
-        let (kr, kb) = match self.matrix {
-            0 => (0.0, 0.0),
-            1 => (0.2126, 0.0722),
-            9 => (0.2627, 0.0593),
-            // 2 (unspecified), 5 and 6: BT.601, as browsers assume.
-            2 | 5 | 6 => (0.299, 0.114),
-            other => {
-                return Err(MediaError::Unsupported {
-                    format: format!("AVIF with matrix coefficients {other}"),
-                });
-            }
-        };
-        let kg = 1.0 - kr - kb;
-        let unit = |v: u16| f32::from(v) / max;
-        let mut out = Vec::with_capacity(self.width * self.height * 3);
-        for y in 0..self.height {
-            for x in 0..self.width {
-                let luma = self.planes[0][y * self.width + x];
-                let rgb = match self.chroma {
-                    None => [(unit(luma) - low) / range; 3],
-                    Some((sx, sy)) => {
-                        let stride = (self.width + sx) >> sx;
-                        let at = (y >> sy) * stride + (x >> sx);
-                        let (u, v) = (unit(self.planes[1][at]), unit(self.planes[2][at]));
-                        let l = (unit(luma) - low) / range;
-                        if self.matrix == 0 {
-                            // Identity: planes are G, B, R.
-                            let scale = |c: f32| (c - low) / range;
-                            [scale(v), l, scale(u)]
-                        } else {
-                            let half = f32::from(1_u16 << (self.depth - 1)) / max;
-                            let (cb, cr) = ((u - half) / chroma_range, (v - half) / chroma_range);
-                            let r = l + 2.0 * (1.0 - kr) * cr;
-                            let b = l + 2.0 * (1.0 - kb) * cb;
-                            [r, (l - kr * r - kb * b) / kg, b]
-                        }
-                    }
-                };
-                out.extend(rgb.map(|c| (c.clamp(0.0, 1.0) * 65535.0).round() as u16));
-            }
-        }
-        Ok(out)
     }
 }
 
@@ -192,7 +55,7 @@ impl Drop for Data {
 }
 
 /// Decodes the first frame of an AV1 still.
-fn picture(obu: &[u8], limits: &Limits) -> Result<Planes, MediaError> {
+pub(crate) fn picture(obu: &[u8], limits: &Limits) -> Result<Planes, MediaError> {
     let mut settings = std::mem::MaybeUninit::<Dav1dSettings>::uninit();
     // SAFETY: the pointer is valid for writing; the call fills every field.
     let mut settings = unsafe {
@@ -314,6 +177,8 @@ fn copy_planes(frame: &Dav1dPicture, limits: &Limits) -> Result<Planes, MediaErr
         chroma,
         planes,
         full_range: header.color_range != 0,
-        matrix: header.mtrx,
+        matrix: u16::try_from(header.mtrx).unwrap_or(2),
+        primaries: u16::try_from(header.pri).unwrap_or(2),
+        transfer: u16::try_from(header.trc).unwrap_or(2),
     })
 }
