@@ -50,7 +50,7 @@ fn faulty() -> tempfile::TempDir {
     for (name, bytes) in [
         ("cut.jpg", &jpeg[..jpeg.len() / 2]),
         ("empty.jpg", b"".as_slice()),
-        ("phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+        ("light.exr", b"\x76\x2f\x31\x01\x02\0\0\0"),
         ("text.jpg", b"not a picture at all"),
         ("notes.txt", b"nobody asked for this one"),
         ("\u{202e}gpj.exe.jpg", b"<b>\x1b[31m"),

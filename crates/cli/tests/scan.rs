@@ -104,7 +104,7 @@ fn what_is_no_picture_never_gets_a_verdict() {
     bomb.extend([
         0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30, 8, 2, 0, 0, 0, 0, 0, 0, 0,
     ]);
-    let cases: [(&str, &[u8], &str, i32); 5] = [
+    let cases: [(&str, &[u8], &str, i32); 6] = [
         ("empty.jpg", b"", "empty", 3),
         ("text.jpg", b"not a picture at all", "not_a_picture", 3),
         ("truncated.jpg", &jpeg[..jpeg.len() / 2], "truncated", 3),
@@ -112,9 +112,10 @@ fn what_is_no_picture_never_gets_a_verdict() {
         (
             "phone.heic",
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-            "unsupported",
+            "truncated",
             3,
         ),
+        ("light.exr", b"\x76\x2f\x31\x01\x02\0\0\0", "unsupported", 3),
     ];
     for (name, bytes, expected, exit) in cases {
         let path = dir.path().join(name);
@@ -135,7 +136,7 @@ fn what_is_no_picture_never_gets_a_verdict() {
     let output = realscope(&["scan", "--format", "json", &folder]);
     assert_eq!(code(&output), 4);
     let report: Value = serde_json::from_slice(&output.stdout).expect("json");
-    assert_eq!(report["results"].as_array().map(Vec::len), Some(6));
+    assert_eq!(report["results"].as_array().map(Vec::len), Some(7));
     assert_eq!(report["summary"]["skipped"], 1);
 }
 

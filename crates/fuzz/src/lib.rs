@@ -8,7 +8,7 @@
 
 pub mod damage;
 
-use realscope_media::{Format, Limits, MediaError, Options, decode};
+use realscope_media::{Decoded, Format, Limits, MediaError, Options, decode};
 
 /// A decoder under test.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,28 @@ pub const TARGETS: &[Target] = &[
         cases: 2000,
         ..target("avif", Format::Avif)
     },
+    Target {
+        cases: 2000,
+        ..target("heic", Format::Heic)
+    },
+    Target {
+        cases: 2000,
+        ..target("jp2", Format::Jp2)
+    },
+    target("psd", Format::Psd),
+    target("ico", Format::Ico),
+    Target {
+        cases: 5000,
+        ..target("pdf", Format::Pdf)
+    },
+    Target {
+        cases: 10_000,
+        ..target("svg", Format::Svg)
+    },
+    Target {
+        cases: 2000,
+        ..target("raw", Format::Raw)
+    },
 ];
 
 const fn target(name: &'static str, format: Format) -> Target {
@@ -71,7 +93,11 @@ impl Target {
             return Ok(());
         }
         let decode_within = |allow_truncated| -> Result<(), MediaError> {
-            let decoded = decode(data, &limits(), &Options { allow_truncated })?;
+            let options = Options {
+                allow_truncated,
+                ..Options::default()
+            };
+            let decoded = first_picture(data, &options)?;
             let (width, height) = decoded.pixels.dimensions();
             assert!(width > 0 && height > 0);
             assert!(u64::from(width) * u64::from(height) <= limits().max_pixels);
@@ -84,6 +110,20 @@ impl Target {
             "what decodes strictly decodes leniently"
         );
         strict
+    }
+}
+
+/// The picture of a file, or the first that is named within it.
+fn first_picture(data: &[u8], options: &Options) -> Result<Decoded, MediaError> {
+    match decode(data, &limits(), options) {
+        Err(MediaError::Parts { parts, .. }) => {
+            let options = Options {
+                part: parts.into_iter().next(),
+                ..options.clone()
+            };
+            decode(data, &limits(), &options)
+        }
+        other => other,
     }
 }
 

@@ -3,12 +3,13 @@
 use image::RgbImage;
 
 use crate::codec::raw::{Colour, Raw};
-use crate::codec::{heif, jpeg, jxl, raster};
+use crate::codec::{heif, jp2, jpeg, jxl, psd, raster, tiff};
 use crate::error::MediaError;
 use crate::format::{self, Format};
 use crate::limits::Limits;
 use crate::metadata::{self, Metadata};
 use crate::note::Note;
+use crate::parts::{self, Part};
 use crate::picture::{Decoded, Facts, Options};
 use crate::{colour, orientation};
 
@@ -30,7 +31,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
             limit: limits.max_bytes,
         });
     }
-    if let Some(name) = format::undecoded(bytes) {
+    if let Some(name) = format::undecoded(bytes).filter(|name| *name != format::RAW) {
         return Err(MediaError::Unsupported {
             format: name.into(),
         });
@@ -42,6 +43,9 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
     };
     // A decoder's own assertion is a fault of the file to its reader, not of the program.
     let guarded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        if format.holds_pictures() {
+            return one_of(bytes, format, limits, options);
+        }
         let raw = pixels(bytes, format, limits, options)?;
         let metadata = metadata::read(bytes, format, raw.exif.as_deref());
         Ok(finish(raw, format, metadata))
@@ -54,6 +58,35 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
     })
 }
 
+/// The picture of a file that is asked for by its name.
+fn one_of(
+    bytes: &[u8],
+    format: Format,
+    limits: &Limits,
+    options: &Options,
+) -> Result<Decoded, MediaError> {
+    let Some(name) = &options.part else {
+        return Err(parts::refusal(bytes, format));
+    };
+    let mut decoded = match parts::part(bytes, format, name, limits)? {
+        Part::Raw(raw) => finish(*raw, format, Metadata::default()),
+        Part::File(file) => {
+            let options = Options {
+                part: None,
+                ..options.clone()
+            };
+            decode(&file, limits, &options)?
+        }
+    };
+    if format == Format::Raw {
+        decoded.facts.notes.push(Note::new(
+            "preview",
+            "The camera's own preview in the raw photograph was read, not the photograph.",
+        ));
+    }
+    Ok(decoded)
+}
+
 fn pixels(
     bytes: &[u8],
     format: Format,
@@ -62,14 +95,17 @@ fn pixels(
 ) -> Result<Raw, MediaError> {
     Ok(match format {
         Format::Jpeg => jpeg::decode(bytes, limits, options)?,
-        Format::Png | Format::Webp | Format::Gif | Format::Bmp | Format::Tiff => {
+        Format::Png | Format::Webp | Format::Gif | Format::Bmp | Format::Ico => {
             raster::decode(bytes, format, limits)?
         }
+        Format::Tiff => tiff::decode(bytes, limits)?,
         Format::Avif | Format::Heic => heif::decode(bytes, format, limits)?,
+        Format::Jp2 => jp2::decode(bytes, limits)?,
+        Format::Psd => psd::decode(bytes, limits)?,
         Format::Jxl => jxl::decode(bytes, limits)?,
-        Format::Video => {
+        Format::Video | Format::Pdf | Format::Svg | Format::Raw => {
             return Err(MediaError::Unsupported {
-                format: "video".into(),
+                format: format.name().into(),
             });
         }
     })

@@ -22,6 +22,16 @@ pub enum MediaError {
         /// The format or its variant.
         format: String,
     },
+    /// Pictures within a file that is none itself; each is asked for by its name ([`crate::Options::part`]).
+    #[error("a {format} with {} pictures, which are read one by one", parts.len() as u64 + more)]
+    Parts {
+        /// The format of the file.
+        format: String,
+        /// Names of the pictures.
+        parts: Vec<String>,
+        /// How many more there are than have names.
+        more: u64,
+    },
     /// The data end before the picture does.
     #[error("truncated {format}: {reason}")]
     Truncated {
@@ -57,7 +67,7 @@ impl MediaError {
         match self {
             Self::Empty => "empty",
             Self::NotAPicture { .. } => "not_a_picture",
-            Self::Unsupported { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::Parts { .. } => "unsupported",
             Self::Truncated { .. } => "truncated",
             Self::Corrupt { .. } => "corrupt",
             Self::Limit { .. } => "limit_exceeded",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::container::heif;
+use crate::container::tiff::Directory;
 
 /// What the first bytes of a file say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,14 +20,26 @@ pub enum Format {
     Gif,
     /// Windows bitmap.
     Bmp,
-    /// TIFF.
+    /// TIFF and BigTIFF.
     Tiff,
+    /// Windows icon, of which the largest picture is read.
+    Ico,
+    /// JPEG 2000, bare or in a container.
+    Jp2,
+    /// Photoshop document, of which the merged picture is read.
+    Psd,
     /// AVIF.
     Avif,
     /// JPEG XL, bare or in a container.
     Jxl,
     /// HEIC, and HEIF whose pictures are coded otherwise.
     Heic,
+    /// PDF document, whose pictures are read one by one.
+    Pdf,
+    /// SVG drawing, whose embedded pictures are read one by one.
+    Svg,
+    /// What a camera's sensor gave, of which the camera's preview can be read.
+    Raw,
     /// A video container; its frames are decoded by [`crate::video`] alone.
     Video,
 }
@@ -35,6 +48,9 @@ impl Format {
     /// The format that `bytes` begin with.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        if undecoded(bytes) == Some(RAW) || is_tiff_of_camera(bytes) {
+            return Some(Self::Raw);
+        }
         match bytes {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some(Self::Png),
@@ -69,7 +85,11 @@ impl Format {
                 ..,
             ] => Some(Self::Video),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
-            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
+            // A directory of one to 255 entries, each with a zero byte, and the first behind the directory.
+            [0, 0, 1, 0, entries, 0, _, _, _, 0, ..] if *entries > 0 && bytes.len() > 22 => {
+                Some(Self::Ico)
+            }
             [0xff, 0x0a, ..] => Some(Self::Jxl),
             [
                 0,
@@ -86,6 +106,9 @@ impl Format {
                 0x0a,
                 ..,
             ] => Some(Self::Jxl),
+            [0, 0, 0, 12, b'j', b'P', b' ', b' ', 13, 10, 0x87, 10, ..]
+            | [0xff, 0x4f, 0xff, 0x51, ..] => Some(Self::Jp2),
+            [b'8', b'B', b'P', b'S', 0, 1 | 2, ..] => Some(Self::Psd),
             [0x1a, 0x45, 0xdf, 0xa3, ..] => Some(Self::Video),
             // A bitmap's declared header size tells it from text that happens to begin with "BM".
             [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..]
@@ -94,6 +117,8 @@ impl Format {
                 Some(Self::Bmp)
             }
             [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Self::brand(bytes)),
+            [b'%', b'P', b'D', b'F', b'-', ..] => Some(Self::Pdf),
+            _ if is_svg(bytes) => Some(Self::Svg),
             _ => None,
         }
     }
@@ -129,6 +154,12 @@ impl Format {
         found
     }
 
+    /// Whether a file of this format is no picture but may hold some, which are read one by one.
+    #[must_use]
+    pub fn holds_pictures(self) -> bool {
+        matches!(self, Self::Pdf | Self::Svg | Self::Raw)
+    }
+
     /// Name for people.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -139,22 +170,44 @@ impl Format {
             Self::Gif => "GIF",
             Self::Bmp => "BMP",
             Self::Tiff => "TIFF",
+            Self::Ico => "ICO",
+            Self::Jp2 => "JPEG 2000",
+            Self::Psd => "Photoshop document",
             Self::Avif => "AVIF",
             Self::Jxl => "JPEG XL",
             Self::Heic => "HEIC",
+            Self::Pdf => "PDF document",
+            Self::Svg => "SVG drawing",
+            Self::Raw => RAW,
             Self::Video => "video",
         }
     }
 }
 
-/// Name of a picture format that is recognised and not decoded. What a camera writes as a TIFF is told by
-/// [`crate::decode()`].
+/// Whether a camera wrote its sensor's data as a TIFF: DNG, NEF, ARW and their like, or CR2 by its mark.
+fn is_tiff_of_camera(bytes: &[u8]) -> bool {
+    let is_tiff = matches!(bytes, [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..]);
+    is_tiff
+        && (bytes.get(8..10) == Some(b"CR")
+            || Directory::first(bytes).is_some_and(|d| d.is_of_camera()))
+}
+
+/// Whether text begins as an SVG drawing does, behind a declaration, comments and a document type.
+fn is_svg(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(4096)];
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let blank = text.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let text = &text[blank..];
+    text.starts_with(b"<")
+        && (text.starts_with(b"<svg")
+            || (text.starts_with(b"<?xml") || text.starts_with(b"<!"))
+                && text.windows(4).any(|w| w == b"<svg"))
+}
+
+/// Name of a picture format that is recognised and not decoded.
 #[must_use]
 pub fn undecoded(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
-        [0, 0, 0, 12, b'j', b'P', b' ', b' ', 13, 10, 0x87, 10, ..]
-        | [0xff, 0x4f, 0xff, 0x51, ..] => Some("JPEG 2000"),
-        [b'8', b'B', b'P', b'S', 0, 1 | 2, ..] => Some("Photoshop document"),
         [0x76, 0x2f, 0x31, 0x01, ..] => Some("OpenEXR"),
         [b'D', b'D', b'S', b' ', 124, 0, 0, 0, ..] => Some("DirectDraw surface"),
         [b'q', b'o', b'i', b'f', ..] => Some("QOI"),
@@ -225,7 +278,6 @@ pub(crate) const RAW: &str = "raw photograph";
 #[must_use]
 pub fn describe(bytes: &[u8]) -> &'static str {
     match bytes {
-        [b'%', b'P', b'D', b'F', ..] => "a PDF document",
         [b'P', b'K', 3, 4, ..] => "a ZIP archive",
         [0x7f, b'E', b'L', b'F', ..] => "a program",
         [0x1f, 0x8b, ..] => "gzip data",
@@ -241,11 +293,11 @@ pub fn describe(bytes: &[u8]) -> &'static str {
 /// Whether a file name claims to be a picture or a video.
 #[must_use]
 pub fn name_claims_media(name: &str) -> bool {
-    const EXTENSIONS: [&str; 48] = [
+    const EXTENSIONS: [&str; 49] = [
         "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
         "avif", "jxl", "heic", "heif", "jp2", "j2k", "jpx", "psd", "tga", "qoi", "exr", "hdr",
         "dds", "ppm", "pgm", "pbm", "pnm", "dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2",
-        "pef", "srw", "x3f", "mp4", "mov", "m4v", "webm", "mkv", "avi", "mpg", "mpeg",
+        "pef", "srw", "x3f", "mp4", "mov", "m4v", "webm", "mkv", "avi", "mpg", "mpeg", "ico",
     ];
     name.rsplit_once('.')
         .is_some_and(|(_, ext)| EXTENSIONS.contains(&ext.to_ascii_lowercase().as_str()))
@@ -264,9 +316,7 @@ mod tests {
     #[test]
     fn pictures_without_a_decoder_have_a_name() {
         for (bytes, expected) in [
-            (&b"\0\0\0\x0cjP  \r\n\x87\n"[..], Some("JPEG 2000")),
-            (b"\0\0\0\x18ftypcrx \0\0\0\x01", Some(RAW)),
-            (b"8BPS\0\x01\0\0", Some("Photoshop document")),
+            (&b"\0\0\0\x18ftypcrx \0\0\0\x01"[..], Some(RAW)),
             (b"DDS: a heading", None),
             (b"P3 is how a text begins", None),
             (b"P6\n640 480\n255\n", Some("PNM")),
@@ -274,7 +324,7 @@ mod tests {
         ] {
             assert_eq!(undecoded(bytes), expected);
         }
-        assert!(name_claims_media("IMG_1.CR2") && !name_claims_media("favicon.ico"));
+        assert!(name_claims_media("IMG_1.CR2") && !name_claims_media("notes.txt"));
     }
 
     #[test]

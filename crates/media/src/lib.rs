@@ -22,6 +22,7 @@ mod error;
 mod limits;
 mod note;
 mod orientation;
+mod parts;
 mod picture;
 
 pub use decode::decode;

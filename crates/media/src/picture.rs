@@ -13,6 +13,9 @@ use crate::note::Note;
 pub struct Options {
     /// Take what there is of a JPEG whose data end early, and say so.
     pub allow_truncated: bool,
+    /// Which picture of a file that holds several to read, by its name ([`crate::MediaError::Parts`]).
+    #[serde(default)]
+    pub part: Option<String>,
 }
 
 /// A picture with its facts.

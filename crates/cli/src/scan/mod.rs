@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use realscope::lane::{DecodeError, Lane};
+use realscope::record::ErrorCode;
 use realscope::scanner::{BuildError, Deliveries, Scanned};
 use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
 use realscope_detectors::card::FlagKind;
 use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError, Models};
 use realscope_engine::Choice;
-use realscope_media::{Decoded, Limits};
+use realscope_media::{Decoded, Format, Limits, MediaError};
 
 use crate::Failure;
 use crate::args::{ScanArgs, ScanFormat};
@@ -128,9 +129,11 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     }
     let work = |scanner: &Scanner, input: Input| one(&args, scanner, &options, &ahead, input);
-    scanner.scan_ordered(inputs, work, |outcome| {
+    scanner.scan_ordered(inputs, work, |outcomes| {
         bar.inc(1);
-        printer.print(outcome)
+        outcomes
+            .into_iter()
+            .try_for_each(|outcome| printer.print(outcome))
     })?;
     bar.finish_and_clear();
     Ok(print::exit_code(&args, &printer.end()?))
@@ -194,23 +197,28 @@ fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Op
     };
     let decode = realscope_media::Options {
         allow_truncated: options.allow_truncated,
+        ..realscope_media::Options::default()
     };
     let decoded = lane.decode(bytes, limits, &decode, options.deadline, &Cancel::default());
+    let again = match input {
+        Input::File { path, .. } => path.is_file(),
+        _ => true,
+    };
+    // Pictures within the file are read one by one, each from its bytes.
+    if again && matches!(decoded, Err(DecodeError::Media(MediaError::Parts { .. }))) {
+        return None;
+    }
     Some(Ok(Some((sha256(bytes), decoded))))
 }
 
-/// What becomes of one input.
+/// What becomes of one input: an outcome for each picture.
 fn one(
     args: &ScanArgs,
     scanner: &Scanner,
     options: &Options,
     ahead: &Ahead,
     input: Input,
-) -> Outcome {
-    let skipped = || Outcome {
-        record: None,
-        html: String::new(),
-    };
+) -> Vec<Outcome> {
     let name = input.name();
     let options = Options {
         path: name.clone(),
@@ -218,17 +226,15 @@ fn one(
     };
     let failed = |(code, message): Fault, hash: Option<String>| {
         let record = scanner.failed(&name, hash, code, message);
-        finish(args, Scanned::of(record))
+        vec![finish(args, Scanned::of(record))]
     };
     let ahead = ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
     match ahead {
         Some(Ok(None)) => return skipped(),
         Some(Err(fault)) => return failed(fault, None),
         Some(Ok(Some((hash, Ok(decoded))))) => {
-            return finish(
-                args,
-                scanner.record(Source::Decoded(&decoded, &hash), &options),
-            );
+            let scanned = scanner.record(Source::Decoded(&decoded, &hash), &options);
+            return vec![finish(args, scanned)];
         }
         Some(Ok(Some((hash, Err(e))))) => {
             let e = ScanError::from(e);
@@ -237,17 +243,60 @@ fn one(
         None => {}
     }
     match input {
-        Input::Stdin(bytes) => finish(args, scanner.record(Source::Bytes(&bytes), &options)),
+        Input::Stdin(bytes) => pictures(args, scanner, &bytes, true, &options),
         Input::Failed { fault, .. } => failed(fault, None),
         Input::Skipped => skipped(),
         Input::File { path, named } => {
             match inputs::read(&path, named, scanner.limits(), options.deadline) {
-                Ok(Some(bytes)) => finish(args, scanner.record(Source::Bytes(&bytes), &options)),
+                Ok(Some(bytes)) => pictures(args, scanner, &bytes, named, &options),
                 Ok(None) => skipped(),
                 Err(fault) => failed(fault, None),
             }
         }
     }
+}
+
+fn skipped() -> Vec<Outcome> {
+    vec![Outcome {
+        record: None,
+        html: String::new(),
+    }]
+}
+
+/// The picture of a file, or each of those within it, whose names follow the file's: `report.pdf#page=3,image=1`.
+fn pictures(
+    args: &ScanArgs,
+    scanner: &Scanner,
+    bytes: &[u8],
+    named: bool,
+    options: &Options,
+) -> Vec<Outcome> {
+    let whole = || vec![finish(args, scanner.record(Source::Bytes(bytes), options))];
+    if !Format::sniff(bytes).is_some_and(Format::holds_pictures) {
+        return whole();
+    }
+    let (parts, more) = match scanner.decode(bytes, options) {
+        Err(DecodeError::Media(MediaError::Parts { parts, more, .. })) => (parts, more),
+        // Most documents in a folder hold none.
+        Err(DecodeError::Media(MediaError::NotAPicture { .. })) if !named => return skipped(),
+        _ => return whole(),
+    };
+    let of = |part: String| Options {
+        path: format!("{}#{part}", options.path),
+        part: Some(part),
+        ..options.clone()
+    };
+    let mut outcomes: Vec<Outcome> = parts
+        .into_iter()
+        .map(|part| finish(args, scanner.record(Source::Bytes(bytes), &of(part))))
+        .collect();
+    if more > 0 {
+        let message = format!("{more} further pictures were not read");
+        let path = format!("{}#further", options.path);
+        let record = scanner.failed(&path, None, ErrorCode::LimitExceeded, message);
+        outcomes.push(finish(args, Scanned::of(record)));
+    }
+    outcomes
 }
 
 /// Draws what was asked for.

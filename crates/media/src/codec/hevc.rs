@@ -2,9 +2,11 @@
 
 use heifer_hevc_dec::Error;
 use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
+use heifer_hevc_dec::nal::{NalUnit, split_annex_b};
+use heifer_hevc_dec::params::ParameterSets;
 
 use super::yuv::Planes;
-use crate::container::heif::{Numbers, boxes};
+use crate::container::heif::Numbers;
 use crate::error::MediaError;
 use crate::limits::Limits;
 
@@ -55,6 +57,7 @@ pub(crate) fn picture(config: &[u8], data: &[u8], limits: &Limits) -> Result<Pla
             }
         }
     }
+    let (primaries, transfer) = colours(&stream).unwrap_or((2, 2));
     Ok(Planes {
         width,
         height,
@@ -63,9 +66,26 @@ pub(crate) fn picture(config: &[u8], data: &[u8], limits: &Limits) -> Result<Pla
         planes,
         full_range: frame.full_range,
         matrix: u16::from(frame.matrix_coeffs),
-        primaries: 2,
-        transfer: 2,
+        primaries,
+        transfer,
     })
+}
+
+/// Primaries and transfer characteristics as the parameter sets of the stream say them.
+fn colours(stream: &[u8]) -> Option<(u16, u16)> {
+    let mut sets = ParameterSets::default();
+    for unit in split_annex_b(stream).filter_map(|u| NalUnit::parse(u).ok()) {
+        if unit.header.unit_type.is_slice() {
+            break;
+        }
+        // What cannot be read has been an error of the decoder, or does not matter to it.
+        let _ = sets.add(&unit);
+    }
+    let vui = sets.sps.iter().flatten().find_map(|s| s.vui.as_ref())?;
+    Some((
+        u16::from(vui.colour_primaries),
+        u16::from(vui.transfer_characteristics),
+    ))
 }
 
 /// The parameter sets of the configuration and the units of the item, each behind a start code (H.265, annex B).
@@ -91,11 +111,4 @@ fn stream(config: &[u8], data: &[u8]) -> Option<Vec<u8>> {
         push(units.take(len)?);
     }
     Some(out)
-}
-
-/// The configuration of a sequence's sample entry.
-pub(crate) fn config(description: &[u8]) -> Option<&[u8]> {
-    boxes(description)
-        .find(|b| b.kind == *b"hvcC")
-        .map(|b| b.data)
 }

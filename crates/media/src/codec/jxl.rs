@@ -1,6 +1,8 @@
 //! JPEG XL through `jxl-oxide`, with its allocations tracked.
 
-use jxl_oxide::{AllocTracker, EnumColourEncoding, JxlImage, PixelFormat, RenderingIntent};
+use jxl_oxide::{
+    AllocTracker, EnumColourEncoding, HdrType, JxlImage, PixelFormat, RenderingIntent,
+};
 
 use super::raw::{Colour, Raw, Samples};
 use crate::error::MediaError;
@@ -44,7 +46,29 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw, MediaError> {
             reason: "the codestream is incomplete".into(),
         });
     }
-    picture.request_color_encoding(EnumColourEncoding::srgb(RenderingIntent::Relative));
+    // High dynamic range is brought down as that of other formats is, and a profile that the samples are stored in is
+    // applied as theirs are.
+    let intent = RenderingIntent::Relative;
+    let stored = !picture.image_header().metadata.xyb_encoded;
+    let (asked, colour) = match (picture.hdr_type(), picture.original_icc()) {
+        (Some(kind), _) => {
+            let (encoding, transfer) = if kind == HdrType::Hlg {
+                (EnumColourEncoding::bt2100_hlg(intent), 18)
+            } else {
+                (EnumColourEncoding::bt2100_pq(intent), 16)
+            };
+            let colour = Colour::Cicp {
+                primaries: 9,
+                transfer,
+            };
+            (Some(encoding), colour)
+        }
+        (None, Some(icc)) if stored => (None, Colour::Icc(icc.to_vec())),
+        _ => (Some(EnumColourEncoding::srgb(intent)), Colour::Srgb),
+    };
+    if let Some(encoding) = asked {
+        picture.request_color_encoding(encoding);
+    }
     let render = picture.render_frame(0).map_err(error)?;
     let mut stream = render.stream();
     let (width, height) = (stream.width(), stream.height());
@@ -52,7 +76,22 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw, MediaError> {
     let mut values = vec![0.0_f32; width as usize * height as usize * channels];
     stream.write_to_buffer(&mut values);
     let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
+    let word = |v: f32| (v.clamp(0.0, 1.0) * 65535.0).round() as u16;
+    let converted = colour != Colour::Srgb;
     let samples = match picture.pixel_format() {
+        PixelFormat::Gray if converted => {
+            Samples::Rgb16(values.iter().flat_map(|v| [word(*v); 3]).collect())
+        }
+        PixelFormat::Graya if converted => Samples::Rgba16(
+            values
+                .chunks_exact(2)
+                .flat_map(|p| [word(p[0]), word(p[0]), word(p[0]), word(p[1])])
+                .collect(),
+        ),
+        PixelFormat::Rgb if converted => Samples::Rgb16(values.iter().map(|v| word(*v)).collect()),
+        PixelFormat::Rgba if converted => {
+            Samples::Rgba16(values.iter().map(|v| word(*v)).collect())
+        }
         PixelFormat::Gray => Samples::Rgb8(values.iter().flat_map(|v| [byte(*v); 3]).collect()),
         PixelFormat::Graya => Samples::Rgba8(
             values
@@ -75,7 +114,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw, MediaError> {
         height,
         bit_depth: u8::try_from(bit_depth).unwrap_or(32),
         animated: picture.num_loaded_keyframes() > 1,
-        colour: Colour::Srgb,
+        colour,
         exif: None,
         // The renderer has applied the orientation of the header.
         orientation: Some(1),

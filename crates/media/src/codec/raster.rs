@@ -1,11 +1,10 @@
-//! PNG, WebP, GIF, BMP and TIFF through the `image` crate, within limits.
+//! PNG, WebP, GIF, BMP and ICO through the `image` crate, within limits.
 
 use std::io::Cursor;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::raw::{Colour, Raw, Samples};
-use crate::container::tiff::Directory;
 use crate::container::{gif, png};
 use crate::error::MediaError;
 use crate::format::Format;
@@ -36,13 +35,55 @@ fn error(format: Format, e: &ImageError) -> MediaError {
     }
 }
 
+/// The largest picture of an icon: as it is if it is a PNG, else as an icon of its own.
+fn largest_of_icon(bytes: &[u8]) -> Option<(Format, Vec<u8>)> {
+    const ENTRY: usize = 16;
+    let entries = bytes.get(6..)?.chunks_exact(ENTRY);
+    let side = |v: u8| if v == 0 { 256 } else { u32::from(v) };
+    let word = |entry: &[u8], at: usize| {
+        let digits = entry[at..at + 4].try_into().unwrap_or_default();
+        u32::from_le_bytes(digits) as usize
+    };
+    let entry = entries
+        .take(usize::from(*bytes.get(4)?))
+        .max_by_key(|e| (side(e[0]) * side(e[1]), e[6]))?;
+    let start = word(entry, 12);
+    let data = bytes.get(start..start.checked_add(word(entry, 8))?)?;
+    if data.starts_with(b"\x89PNG") {
+        return Some((Format::Png, data.to_vec()));
+    }
+    let mut icon = vec![0, 0, 1, 0, 1, 0];
+    icon.extend_from_slice(&entry[..12]);
+    icon.extend((6 + ENTRY as u32).to_le_bytes());
+    icon.extend_from_slice(data);
+    Some((Format::Ico, icon))
+}
+
 pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Raw, MediaError> {
+    if format != Format::Ico {
+        return one(bytes, format, limits);
+    }
+    let (kind, picture) = largest_of_icon(bytes).ok_or_else(|| MediaError::Truncated {
+        format: "ICO".into(),
+        reason: "its largest picture is incomplete".into(),
+    })?;
+    let mut raw = one(&picture, kind, limits)?;
+    if bytes[4] > 1 {
+        raw.notes.push(Note::new(
+            "largest_picture",
+            format!("The icon has {} pictures; its largest was read.", bytes[4]),
+        ));
+    }
+    Ok(raw)
+}
+
+fn one(bytes: &[u8], format: Format, limits: &Limits) -> Result<Raw, MediaError> {
     let kind = match format {
         Format::Png => ImageFormat::Png,
         Format::Webp => ImageFormat::WebP,
         Format::Gif => ImageFormat::Gif,
         Format::Bmp => ImageFormat::Bmp,
-        _ => ImageFormat::Tiff,
+        _ => ImageFormat::Ico,
     };
     let failed = |e: ImageError| error(format, &e);
     if format == Format::Png
@@ -57,21 +98,6 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
             ]))
         };
         limits.check(word(0), word(4), 3)?;
-    }
-    let directory = (format == Format::Tiff)
-        .then(|| Directory::first(bytes))
-        .flatten();
-    if let Some(kind) = directory.as_ref().and_then(Directory::refused) {
-        return Err(MediaError::Unsupported {
-            format: kind.into(),
-        });
-    }
-    let mut notes = Vec::new();
-    if directory.is_some_and(|d| d.next != 0) {
-        notes.push(Note::new(
-            "first_page",
-            "The file has several pages; only its first was read.",
-        ));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     let mut bounds = image::Limits::no_limits();
@@ -115,7 +141,7 @@ pub(crate) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Ra
         exif,
         orientation: None,
         jpeg: None,
-        notes,
+        notes: Vec::new(),
     })
 }
 
@@ -187,42 +213,6 @@ fn animated(bytes: &[u8], format: Format) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_raw_photograph_is_not_judged_by_its_preview() {
-        for tag in [0xfe_u16, 0xc612] {
-            let mut file = b"II*\0\x08\0\0\0\x01\0".to_vec();
-            file.extend(tag.to_le_bytes());
-            file.extend(b"\x04\0\x01\0\0\0\x01\0\0\0\0\0\0\0");
-            let found = decode(&file, Format::Tiff, &Limits::default()).map(|_| ());
-            assert_eq!(found.expect_err("refused").code(), "unsupported");
-        }
-    }
-
-    #[test]
-    fn further_pages_of_a_tiff_are_told() {
-        let mut file = Cursor::new(Vec::new());
-        image::RgbImage::new(9, 7)
-            .write_to(&mut file, ImageFormat::Tiff)
-            .expect("encodes");
-        let mut file = file.into_inner();
-        let notes = |file: &[u8]| {
-            let decoded = decode(file, Format::Tiff, &Limits::default()).expect("decodes");
-            decoded
-                .notes
-                .iter()
-                .map(|n| n.code.clone())
-                .collect::<Vec<_>>()
-        };
-        assert!(notes(&file).is_empty());
-        let start = u32::from_le_bytes(file[4..8].try_into().expect("four")) as usize;
-        let count = usize::from(file[start]) + 256 * usize::from(file[start + 1]);
-        file[start + 2 + 12 * count] = 8;
-        assert_eq!(notes(&file), ["first_page"]);
-        for end in 0..file.len() {
-            let _ = Directory::first(&file[..end]);
-        }
-    }
 
     #[test]
     fn frames_of_a_gif_are_counted_without_decoding_them() {

@@ -1,49 +1,88 @@
-//! The first directory of a TIFF (TIFF 6.0, section 2).
+//! The first directory of a TIFF (TIFF 6.0, section 2) or BigTIFF.
 
-use crate::format::RAW;
+/// How samples mean colours (PhotometricInterpretation).
+pub(crate) const PHOTOMETRIC: u32 = 0x106;
 
-/// The first directory of a TIFF (TIFF 6.0, section 2): tags, their values where those are single numbers of two or four
-/// bytes, and where the next directory begins (0: nowhere).
+struct Entry {
+    tag: u32,
+    /// The value where it is a single number of two or four bytes.
+    value: u32,
+    /// Where the value stands.
+    at: usize,
+}
+
+/// The first directory of a TIFF.
 pub(crate) struct Directory {
-    tags: Vec<(u32, u32)>,
-    pub(crate) next: u32,
+    entries: Vec<Entry>,
+    little: bool,
 }
 
 impl Directory {
     pub(crate) fn first(bytes: &[u8]) -> Option<Self> {
-        const LONG: u32 = 4;
+        const LONG: u64 = 4;
         let little = bytes.starts_with(b"II");
         let number = |at: usize, len: usize| {
             let digits = bytes.get(at..at.checked_add(len)?)?;
-            let join = |n: u32, digit: &u8| (n << 8) | u32::from(*digit);
+            let join = |n: u64, digit: &u8| (n << 8) | u64::from(*digit);
             Some(if little {
                 digits.iter().rev().fold(0, join)
             } else {
                 digits.iter().fold(0, join)
             })
         };
-        let start = number(4, 4)? as usize;
-        let count = number(start, 2)? as usize;
-        let tags = (0..count)
+        // Sizes of an offset, of the count of entries and of an entry, and where the value stands in it.
+        let (offset, count, entry, value) = if number(2, 2)? == 43 {
+            (8, 8, 20, 12)
+        } else {
+            (4, 2, 12, 8)
+        };
+        let start = usize::try_from(number(if offset == 8 { 8 } else { 4 }, offset)?).ok()?;
+        let many = usize::try_from(number(start, count)?).ok()?;
+        let entries = (0..many.min(65_536))
             .map(|i| {
-                let at = start + 2 + 12 * i;
+                let at = start.checked_add(count + entry * i)?;
                 let len = if number(at + 2, 2)? == LONG { 4 } else { 2 };
-                Some((number(at, 2)?, number(at + 8, len)?))
+                let place = at + value;
+                Some(Entry {
+                    tag: number(at, 2)? as u32,
+                    value: number(place, len)? as u32,
+                    at: place,
+                })
             })
             .collect::<Option<_>>()?;
-        let next = number(start + 2 + 12 * count, 4).unwrap_or(0);
-        Some(Self { tags, next })
+        Some(Self { entries, little })
     }
 
-    /// What the first picture is if not the one that the file is for: a verdict on a preview would be one on another
-    /// picture. Cameras write DNGVersion, or a reduced version (NewSubfileType, bit 0) ahead of the raw photograph.
-    pub(crate) fn refused(&self) -> Option<&'static str> {
+    /// Whether the first picture is a camera's preview ahead of its raw photograph: DNGVersion, or a maker beside a
+    /// reduced version (NewSubfileType, bit 0).
+    pub(crate) fn is_of_camera(&self) -> bool {
         const DNG_VERSION: u32 = 0xc612;
+        const MAKE: u32 = 0x10f;
+        self.value(DNG_VERSION).is_some() || (self.value(MAKE).is_some() && self.is_preview())
+    }
+
+    /// Whether the first picture is a reduced version of another one: a verdict on a preview would be one on another
+    /// picture.
+    pub(crate) fn is_preview(&self) -> bool {
         const NEW_SUBFILE_TYPE: u32 = 0xfe;
-        self.tags.iter().find_map(|(tag, v)| match *tag {
-            DNG_VERSION => Some(RAW),
-            NEW_SUBFILE_TYPE if v & 1 == 1 => Some("TIFF that begins with a preview"),
-            _ => None,
-        })
+        self.value(NEW_SUBFILE_TYPE).is_some_and(|v| v & 1 == 1)
+    }
+
+    /// A value that is one number.
+    pub(crate) fn value(&self, tag: u32) -> Option<u32> {
+        self.entries.iter().find(|e| e.tag == tag).map(|e| e.value)
+    }
+
+    /// The file with another number of two bytes in the place of a value.
+    pub(crate) fn with(&self, bytes: &[u8], tag: u32, value: u16) -> Option<Vec<u8>> {
+        let at = self.entries.iter().find(|e| e.tag == tag)?.at;
+        let digits = if self.little {
+            value.to_le_bytes()
+        } else {
+            value.to_be_bytes()
+        };
+        let mut copy = bytes.to_vec();
+        copy.get_mut(at..at + 2)?.copy_from_slice(&digits);
+        Some(copy)
     }
 }

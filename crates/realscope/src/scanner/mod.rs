@@ -42,6 +42,8 @@ pub struct Options {
     pub path: String,
     /// Scan what there is of a truncated JPEG.
     pub allow_truncated: bool,
+    /// Which picture of a file that holds several, by its name ([`MediaError::Parts`]).
+    pub part: Option<String>,
     /// False-positive rate that a verdict may have.
     pub max_fpr: Option<f64>,
     /// Which re-deliveries are scored.
@@ -61,6 +63,7 @@ impl Default for Options {
         Self {
             path: String::new(),
             allow_truncated: false,
+            part: None,
             max_fpr: None,
             deliveries: Deliveries::default(),
             draw: false,
@@ -127,7 +130,7 @@ fn media_code(e: &MediaError) -> ErrorCode {
     match e {
         MediaError::Empty => ErrorCode::Empty,
         MediaError::NotAPicture { .. } => ErrorCode::NotAPicture,
-        MediaError::Unsupported { .. } => ErrorCode::Unsupported,
+        MediaError::Unsupported { .. } | MediaError::Parts { .. } => ErrorCode::Unsupported,
         MediaError::Truncated { .. } => ErrorCode::Truncated,
         MediaError::Limit { .. } => ErrorCode::LimitExceeded,
         // `MediaError` may grow; what is new is a fault of the file until it has a code of its own.
@@ -380,6 +383,7 @@ impl Scanner {
     pub fn decode(&self, bytes: &[u8], options: &Options) -> Result<Decoded, DecodeError> {
         let decode = DecodeOptions {
             allow_truncated: options.allow_truncated,
+            part: options.part.clone(),
         };
         let (limits, cancel) = (&self.0.limits, &options.cancel);
         self.0.lanes.with(options.deadline, cancel, |lane, left| {
