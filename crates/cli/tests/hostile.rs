@@ -1,0 +1,123 @@
+//! Damaged files of every container, decoded by the program's own worker: each ends in a picture or in a typed error,
+//! within the deadline, and costs no other file.
+//!
+//! `REALSCOPE_DAMAGED` is the number of damaged copies for each container, 50 without it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use realscope::lane::{DecodeError, Lane};
+use realscope::{Cancel, Launch};
+use realscope_fuzz::damage::damaged;
+use realscope_fuzz::{TARGETS, Target};
+use realscope_media::{Limits, MediaError, Options};
+
+/// Longest that one file may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Shortened copies of each good file.
+const PREFIXES: usize = 25;
+
+fn corpus(target: &Target) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    let mut paths: Vec<_> = std::fs::read_dir(folder.join(target.name))
+        .expect("a corpus")
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some())
+        .collect();
+    paths.sort();
+    let read = |p: &std::path::PathBuf| std::fs::read(p).expect("a file of the corpus");
+    paths.iter().map(read).collect()
+}
+
+/// Decodes a file, or the first picture within it, and says in a word how that ended.
+fn outcome(lane: &mut Lane, bytes: &[u8], limits: &Limits) -> Result<&'static str, String> {
+    let mut decode = |part: Option<String>| {
+        let options = Options {
+            part,
+            ..Options::default()
+        };
+        lane.decode(bytes, limits, &options, DEADLINE, &Cancel::default())
+    };
+    let mut found = decode(None);
+    if let Err(DecodeError::Media(MediaError::Parts { parts, .. })) = &found {
+        found = decode(parts.first().cloned());
+    }
+    match found {
+        Ok(picture) => {
+            let (width, height) = picture.pixels.dimensions();
+            let pixels = u64::from(width) * u64::from(height);
+            if pixels == 0 || pixels > limits.max_pixels {
+                return Err(format!("a picture of {width} x {height}"));
+            }
+            Ok("picture")
+        }
+        Err(DecodeError::Media(e)) => Ok(e.code()),
+        Err(DecodeError::Crashed { .. }) => Ok("worker_crashed"),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+#[test]
+fn damaged_files_end_in_a_picture_or_a_typed_error() {
+    let copies = std::env::var("REALSCOPE_DAMAGED").map_or(50, |n| n.parse().expect("a number"));
+    let limits = Limits {
+        max_bytes: 4 << 20,
+        max_pixels: 4 << 20,
+        max_alloc: 128 << 20,
+    };
+    let mut lane = Lane::new(Launch {
+        program: env!("CARGO_BIN_EXE_realscope").into(),
+        args: vec!["decode-worker".into()],
+    });
+    for target in TARGETS {
+        let good = corpus(target);
+        let mut cases: Vec<(String, Vec<u8>)> = Vec::new();
+        for (i, file) in good.iter().enumerate() {
+            for k in 0..PREFIXES {
+                let end = file.len() * k / PREFIXES;
+                cases.push((format!("{end} bytes of file {i}"), file[..end].to_vec()));
+            }
+        }
+        for case in 0..copies {
+            cases.push((format!("case {case}"), damaged(&good, case)));
+        }
+        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut slowest = Duration::ZERO;
+        for (name, bytes) in &cases {
+            let begun = Instant::now();
+            let end = outcome(&mut lane, bytes, &limits);
+            slowest = slowest.max(begun.elapsed());
+            match end {
+                Ok(word) => *counts.entry(word).or_default() += 1,
+                Err(e) => panic!("{} {name}: {e}", target.name),
+            }
+        }
+        let crashes = counts.get("worker_crashed").copied().unwrap_or(0);
+        println!(
+            "{}: {} files, slowest {} ms, {counts:?}",
+            target.name,
+            cases.len(),
+            slowest.as_millis()
+        );
+        assert!(
+            target.may_abort || crashes == 0,
+            "{}: {crashes} crashes",
+            target.name
+        );
+        // Were it most of them, little would be tested.
+        assert!(
+            u64::from(crashes) * 4 <= cases.len() as u64,
+            "{}",
+            target.name
+        );
+        // The good file behind all that still decodes.
+        assert_eq!(
+            outcome(&mut lane, &good[0], &limits),
+            Ok("picture"),
+            "{}",
+            target.name
+        );
+    }
+}
