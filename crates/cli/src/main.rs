@@ -32,10 +32,12 @@ fn main() -> ExitCode {
         Command::Data(command) => data::run(command),
         #[cfg(feature = "lab")]
         Command::Train(train) => train::run(&train),
+        #[cfg(feature = "lab")]
+        Command::Calibrate(args) => train::calibrate(&args),
         #[cfg(not(feature = "lab"))]
-        Command::Eval(_) | Command::Data(_) | Command::Train(_) => Err(Failure::new(
+        Command::Eval(_) | Command::Data(_) | Command::Train(_) | Command::Calibrate(_) => Err(Failure::new(
             2,
-            "this program scans; evaluation, data sets and training take a build with `--features lab`",
+            "this program scans; evaluation, data sets, training and calibration take a build with `--features lab`",
         )),
         Command::Config { action } => config::run(action),
         Command::Completions { shell } => {

@@ -59,6 +59,9 @@ pub enum Command {
     /// Train a detector from a recipe.
     #[cfg(feature = "lab")]
     Train(TrainArgs),
+    /// Fit an installed detector's probabilities and thresholds on your own labelled pictures.
+    #[cfg(feature = "lab")]
+    Calibrate(CalibrateArgs),
     /// Evaluate detectors (a program with `--features lab`).
     #[cfg(not(feature = "lab"))]
     #[command(disable_help_flag = true)]
@@ -71,6 +74,10 @@ pub enum Command {
     #[cfg(not(feature = "lab"))]
     #[command(disable_help_flag = true)]
     Train(Elsewhere),
+    /// Fit an installed detector's probabilities and thresholds (a program with `--features lab`).
+    #[cfg(not(feature = "lab"))]
+    #[command(disable_help_flag = true)]
+    Calibrate(Elsewhere),
     /// Show the settings in force.
     Config {
         #[command(subcommand)]

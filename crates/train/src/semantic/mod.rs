@@ -19,6 +19,7 @@ mod held_out;
 mod map;
 mod recipe;
 mod report;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,19 +62,33 @@ pub fn train(
         return Err(TrainError::Recipe("the manifest has no folds".into()));
     }
     let encoder = root.join(&recipe.encoder);
-    let mut frozen = tower::tower(&encoder, recipe.blocks)?;
-    if let Some(how) = &recipe.rounding {
-        frozen = rounded(recipe, how, frozen, root, &items, out, log)?;
-    }
+    let frozen = match (recipe.shipped(), &recipe.rounding) {
+        (Some(_), _) => None,
+        (None, how) => {
+            let tower = tower::tower(&encoder, recipe.blocks)?;
+            Some(match how {
+                Some(how) => rounded(recipe, how, tower, root, &items, out, log)?,
+                None => tower,
+            })
+        }
+    };
     let adapter = match &recipe.adapter {
         Some(folder) => Some(Adapter::read(folder, "all", recipe.read_width())?),
         None => None,
     };
-    let (tower, packed) = deployed(recipe, frozen.clone(), adapter.as_ref(), log)?;
-    let (held, features) = match &recipe.adapter {
-        Some(folder) => held_out::adapted(recipe, folder, &frozen, root, &items, out, log)?,
-        None => {
-            let features = all_features(recipe, root, &items, &packed, out, log)?;
+    let (tower, deployed) = match &frozen {
+        Some(frozen) => {
+            let (tower, deployed) = deployed(recipe, frozen.clone(), adapter.as_ref(), log)?;
+            (Some(tower), deployed)
+        }
+        None => (None, encoder::shipped(recipe)?),
+    };
+    let (held, features) = match (&recipe.adapter, &frozen) {
+        (Some(folder), Some(frozen)) => {
+            held_out::adapted(recipe, folder, frozen, root, &items, out, log)?
+        }
+        _ => {
+            let features = all_features(recipe, root, &items, &deployed, out, log)?;
             (
                 held_out::best_rate(recipe, &features, &items, log),
                 features,
@@ -130,7 +145,10 @@ pub fn train(
     } else {
         let mut heads = vec![&head];
         heads.extend(second.iter().map(|(head, ..)| head));
-        let onnx = network(recipe, &tower, &heads)?;
+        let onnx = match &tower {
+            Some(tower) => network(recipe, tower, &heads)?,
+            None => encoder::with_heads(recipe, &heads)?,
+        };
         let card = card(recipe, id, &onnx);
         (format!("{id}.onnx"), onnx, card)
     };
@@ -141,7 +159,7 @@ pub fn train(
         card.heads.push(found);
     }
     let calibration = calibrate::fit(&scored);
-    let network_of = |fold: &str| networks.get(fold).unwrap_or(&packed).clone();
+    let network_of = |fold: &str| networks.get(fold).unwrap_or(&deployed.packed).clone();
     card.map_false_alarm_rate =
         map::false_alarms(recipe, root, &items, &network_of, &heads, &calibration)?;
     card.calibration = Some(calibration);
