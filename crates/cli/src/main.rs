@@ -35,10 +35,12 @@ fn main() -> ExitCode {
         #[cfg(feature = "lab")]
         Command::Calibrate(args) => train::calibrate(&args),
         #[cfg(not(feature = "lab"))]
-        Command::Eval(_) | Command::Data(_) | Command::Train(_) | Command::Calibrate(_) => Err(Failure::new(
-            2,
-            "this program scans; evaluation, data sets, training and calibration take a build with `--features lab`",
-        )),
+        Command::Eval(_) | Command::Data(_) | Command::Train(_) | Command::Calibrate(_) => {
+            Err(Failure::new(
+                2,
+                "this program scans; evaluation, data sets, training and calibration take a build with `--features lab`",
+            ))
+        }
         Command::Config { action } => config::run(action),
         Command::Completions { shell } => {
             let mut script = Vec::new();

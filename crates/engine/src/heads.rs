@@ -70,6 +70,29 @@ pub fn without(packed: &[u8]) -> Result<Vec<u8>, EngineError> {
     })
 }
 
+/// The heads of a network: weights and offset of each column.
+///
+/// # Errors
+/// [`EngineError::Load`] when the network does not end in linear heads.
+pub fn of(packed: &[u8]) -> Result<Vec<(Vec<f32>, f32)>, EngineError> {
+    let mut heads = Vec::new();
+    edited(packed, |graph| {
+        let found = find(graph)?;
+        let (dims, weights) = graph.floats(&found.weights)?;
+        let (_, offsets) = graph.floats(&found.offsets)?;
+        let columns = dims.get(1).copied().unwrap_or(0);
+        if columns != offsets.len() {
+            return Err(format!("{columns} heads with {} offsets", offsets.len()));
+        }
+        for (column, offset) in offsets.into_iter().enumerate() {
+            let own = weights.iter().skip(column).step_by(columns).copied();
+            heads.push((own.collect(), offset));
+        }
+        Ok(())
+    })?;
+    Ok(heads)
+}
+
 /// The network with other heads in place of its own, one column each.
 ///
 /// # Errors
@@ -137,8 +160,12 @@ mod tests {
         };
         assert_eq!(run(network.clone()), [30.0 * 2.0 - 100.0 + 0.5]);
         assert_eq!(run(without(&network).expect("edits")), [30.0, 100.0]);
-        let two = with(&network, &[(&[1.0, 0.0], 1.0), (&[0.0, 1.0], -1.0)]);
-        assert_eq!(run(two.expect("edits")), [31.0, 99.0]);
+        let two = with(&network, &[(&[1.0, 0.0], 1.0), (&[0.0, 1.0], -1.0)]).expect("edits");
+        assert_eq!(
+            of(&two).expect("has heads"),
+            [(vec![1.0, 0.0], 1.0), (vec![0.0, 1.0], -1.0)]
+        );
+        assert_eq!(run(two), [31.0, 99.0]);
         assert!(with(&network, &[(&[1.0], 0.0)]).is_err());
         assert!(without(&without(&network).expect("edits")).is_err());
     }

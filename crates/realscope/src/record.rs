@@ -87,8 +87,7 @@ pub struct ClassProbabilities {
     pub manipulated: Option<f64>,
 }
 
-/// A detector's part. The first decides; the embedded one may follow, asked whether the picture looks painted or drawn
-/// where the first may accuse and cannot tell.
+/// A detector's part. The first decides; one may follow that is shown beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectorScore {

@@ -118,8 +118,8 @@ pub struct ScanArgs {
     /// Detector.
     #[arg(long)]
     pub detector: Option<String>,
-    /// Profile: `fast` uses the embedded detector, `accurate` the one with the whole encoder, which is imported
-    /// first. `--detector` overrides it.
+    /// Profile: `fast` uses the embedded detector, `accurate` shows `community-forensics` beside it, which is fetched
+    /// first and decides once it is calibrated. `--detector` overrides it.
     #[arg(long, value_enum)]
     pub profile: Option<Profile>,
     /// Inference engine.
@@ -263,7 +263,7 @@ pub enum FailOn {
 pub enum Profile {
     /// The embedded detector.
     Fast,
-    /// The whole encoder, imported by the user.
+    /// A larger detector that the user fetched, beside the embedded one.
     Accurate,
 }
 
@@ -273,14 +273,6 @@ impl Profile {
         match self {
             Self::Fast => "fast",
             Self::Accurate => "accurate",
-        }
-    }
-
-    /// Its detector; `set` is the configured one.
-    pub fn detector(self, set: String) -> String {
-        match self {
-            Self::Fast => set,
-            Self::Accurate => realscope_detectors::clip_probe::ID.into(),
         }
     }
 }

@@ -12,14 +12,14 @@ use std::time::Duration;
 use realscope::lane::{DecodeError, Lane};
 use realscope::scanner::{BuildError, Deliveries, Scanned};
 use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
-use realscope_detectors::card::FlagKind;
+use realscope_detectors::community_forensics;
 use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError, Models};
 use realscope_engine::Choice;
 use realscope_media::{Decoded, Limits};
 
 use crate::Failure;
-use crate::args::{ScanArgs, ScanFormat};
+use crate::args::{Profile, ScanArgs, ScanFormat};
 use crate::config::{self, Settings};
 use crate::models::{engine_kind, model_failure};
 use inputs::{Fault, Input};
@@ -40,23 +40,28 @@ pub fn launch() -> Result<Launch, Failure> {
     })
 }
 
-/// A detector, and the one that is asked about artwork where the first may accuse and cannot tell.
+/// The detector that decides, and one that is shown beside it.
 pub type Pair = (Arc<dyn Detector>, Option<Arc<dyn Detector>>);
 
-/// A detector and, where it takes one, its second.
-pub fn detectors(models: &Models, name: &str, choice: Choice) -> Result<Pair, DetectorError> {
-    let detector = models.get(name, choice)?;
-    let card = detector.card();
-    let accuses = card
-        .calibration
-        .as_ref()
-        .is_some_and(|c| c.generated_threshold.is_some());
-    let flags = if accuses && card.flag_threshold(FlagKind::Artwork).is_none() {
-        Some(models.get("default", choice)?)
-    } else {
-        None
-    };
-    Ok((detector, flags))
+/// The detectors of a profile: the embedded one alone, or with the larger one that the user fetched. That one decides
+/// once it is calibrated.
+fn of_profile(
+    models: &Models,
+    profile: Profile,
+    own: &str,
+    choice: Choice,
+) -> Result<Pair, DetectorError> {
+    let own = models.get(own, choice)?;
+    match profile {
+        Profile::Fast => Ok((own, None)),
+        Profile::Accurate => {
+            let large = models.get(community_forensics::ID, choice)?;
+            Ok(match large.card().calibration {
+                Some(_) => (large, Some(own)),
+                None => (own, Some(large)),
+            })
+        }
+    }
 }
 
 /// Runs the command.
@@ -71,10 +76,6 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         ));
     }
     let profile = args.profile.unwrap_or(settings.profile);
-    let detector = args
-        .detector
-        .clone()
-        .unwrap_or_else(|| profile.detector(settings.detector.clone()));
     let choice = Choice {
         kind: engine_kind(args.engine.unwrap_or(settings.engine))?,
         // One picture is not worth the memory: of its views, one to four, four gain a tenth and one loses as much. A
@@ -102,9 +103,12 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
                 *ahead.lock().unwrap_or_else(PoisonError::into_inner) = opened;
             });
         }
-        detectors(&models, &detector, choice)
+        match &args.detector {
+            Some(name) => Ok((models.get(name, choice)?, None)),
+            None => of_profile(&models, profile, &settings.detector, choice),
+        }
     });
-    let (detector, flags) = loaded.map_err(|e| model_failure(&e))?;
+    let (detector, beside) = loaded.map_err(|e| model_failure(&e))?;
     let mut builder = Scanner::builder()
         .detector(detector)
         .decoding(Decoding::Processes {
@@ -113,8 +117,8 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         })
         .limits(limits)
         .named(choice.kind.name(), profile.name());
-    if let Some(flags) = flags {
-        builder = builder.flags_from(flags);
+    if let Some(beside) = beside {
+        builder = builder.beside(beside);
     }
     let scanner = builder.build().map_err(|e| build_failure(&e))?;
     if let Some(folder) = &args.heatmap {

@@ -181,7 +181,7 @@ impl Scanned {
 struct Settings<'a> {
     detector: &'a str,
     weights: &'a str,
-    flags: Option<&'a str>,
+    beside: Option<&'a str>,
     engine: &'a str,
     profile: &'a str,
     limits: &'a Limits,
@@ -191,7 +191,7 @@ struct Settings<'a> {
 #[derive(Clone, Default)]
 pub struct Builder {
     detector: Option<Arc<dyn Detector>>,
-    flags: Option<Arc<dyn Detector>>,
+    beside: Option<Arc<dyn Detector>>,
     decoding: Option<Decoding>,
     threads: Option<usize>,
     queue: Option<usize>,
@@ -208,11 +208,11 @@ impl Builder {
         self
     }
 
-    /// A detector that is asked whether a picture looks painted or drawn, where the first one may accuse and cannot
-    /// tell.
+    /// A detector whose score is shown beside that of the first. It has no say, but for whether a picture looks painted
+    /// or drawn where the first one cannot tell.
     #[must_use]
-    pub fn flags_from(mut self, detector: Arc<dyn Detector>) -> Self {
-        self.flags = Some(detector);
+    pub fn beside(mut self, detector: Arc<dyn Detector>) -> Self {
+        self.beside = Some(detector);
         self
     }
 
@@ -271,7 +271,7 @@ impl Builder {
         let settings = Settings {
             detector: &card.id,
             weights: &card.weights_sha256,
-            flags: self.flags.as_ref().map(|d| d.card().id.as_str()),
+            beside: self.beside.as_ref().map(|d| d.card().id.as_str()),
             engine: &self.engine,
             profile: &self.profile,
             limits: &self.limits,
@@ -293,7 +293,7 @@ impl Builder {
         Ok(Scanner(Arc::new(Inner {
             lanes: Lanes::new(&self.decoding.unwrap_or(Decoding::Off)),
             detector,
-            flags: self.flags,
+            beside: self.beside,
             limits: self.limits,
             settings,
             tool,
@@ -304,7 +304,7 @@ impl Builder {
 
 struct Inner {
     detector: Arc<dyn Detector>,
-    flags: Option<Arc<dyn Detector>>,
+    beside: Option<Arc<dyn Detector>>,
     lanes: Lanes,
     queue: Queue,
     limits: Limits,

@@ -118,9 +118,7 @@ pub(super) fn network(
         .map(|h| (h.weight.as_slice(), h.bias))
         .collect();
     let float = tower::network(&recipe.name, tower, recipe.deviations, &heads);
-    Ok(if recipe.head_alone {
-        packed::dynamic_int8(&float)?
-    } else if recipe.adapter.is_some() {
+    Ok(if recipe.adapter.is_some() {
         // Room for the updates: the patches' kernel takes 8 bits a weight in place of 16.
         packed::pack_kernels(&float)?
     } else {

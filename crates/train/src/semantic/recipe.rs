@@ -77,9 +77,6 @@ pub struct SemanticRecipe {
     /// Failures that the card states.
     #[serde(default)]
     pub known_failures: Vec<String>,
-    /// Write the head alone, for an encoder that the user imports; the encoder then has 8 bits a weight.
-    #[serde(default)]
-    pub head_alone: bool,
     /// Folder of low-rank updates of the encoder and the heads fitted with them ([`crate::adapter`]), relative to the
     /// current folder. They take the place of heads that are fitted here; `learning_rates` then is of `artwork` alone.
     #[serde(default)]
@@ -131,12 +128,9 @@ impl SemanticRecipe {
         if let Some(rounding) = &recipe.rounding {
             rounding.check()?;
         }
-        if recipe.shipped().is_some()
-            && (recipe.rounding.is_some() || recipe.adapter.is_some() || recipe.head_alone)
-        {
+        if recipe.shipped().is_some() && (recipe.rounding.is_some() || recipe.adapter.is_some()) {
             return Err(TrainError::Recipe(
-                "an encoder that ships is taken as it is: no `rounding`, `adapter` or `head_alone`"
-                    .into(),
+                "an encoder that ships is taken as it is: no `rounding` or `adapter`".into(),
             ));
         }
         if let Some(artwork) = &recipe.artwork
@@ -144,18 +138,6 @@ impl SemanticRecipe {
         {
             return Err(TrainError::Recipe(
                 "`artwork`: `photographs` must be 0 to 0.5".into(),
-            ));
-        }
-        if recipe.head_alone
-            && (recipe.blocks != 12
-                || recipe.deviations
-                || recipe.rounding.is_some()
-                || recipe.adapter.is_some())
-        {
-            return Err(TrainError::Recipe(
-                "`head_alone` is for the whole encoder as imported: 12 `blocks`, no `deviations`, `rounding` or \
-                 `adapter`"
-                    .into(),
             ));
         }
         Ok(recipe)
@@ -229,29 +211,26 @@ mod tests {
 
     #[test]
     fn recipes_that_ship_are_read_and_unfit_ones_refused() {
-        let probe = include_str!("../../../../recipes/clip-probe.toml");
+        let head = include_str!("../../../../recipes/head.toml");
         let semantic = include_str!("../../../../recipes/semantic.toml");
-        assert!(read(probe).expect("reads").head_alone);
+        assert!(read(head).expect("reads").shipped().is_some());
+        let e = read(&format!(
+            "{head}[rounding]\nbits = 3.0\npictures = 1\ndamping = 0.1\nrows = 0.5\n"
+        ));
+        let e = e.expect_err("refused").to_string();
+        assert!(
+            e.contains("taken as it is") || e.contains("class_token"),
+            "{e}"
+        );
         let shipped = read(semantic).expect("reads");
         assert!(shipped.rounding.is_some());
         assert_eq!(shipped.data.frames, 4);
         let adapted = include_str!("../../../../recipes/adapted.toml");
         assert!(read(adapted).expect("reads").adapter.is_some());
-        let head = format!("adapter = \"adapters\"\n{probe}");
-        let e = read(&head).expect_err("refused");
-        assert!(e.to_string().contains("adapter"), "{e}");
         // Recipes of before call the rounding `lattice`.
         let older = semantic.replace("[rounding]", "[lattice]");
         assert_ne!(older, semantic);
         assert!(read(&older).expect("reads").rounding.is_some());
-        // A head alone must fit the encoder as it is imported.
-        for (from, to) in [
-            ("blocks = 12", "blocks = 11"),
-            ("blocks = 12", "blocks = 12\ndeviations = true"),
-        ] {
-            let e = read(&probe.replace(from, to)).expect_err("refused");
-            assert!(e.to_string().contains("head_alone"), "{e}");
-        }
         let drawn = |weight: &str| {
             let text = semantic.replace("read = 3", &format!("read = 3\ndrawn = [{weight}, 0.5]"));
             read(&text)
