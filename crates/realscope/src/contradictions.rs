@@ -8,7 +8,9 @@ use crate::record::{Declared, Provenance};
 
 /// Below this correlation a thumbnail shows another picture. Of authentic photographs with a thumbnail `SHARE` in 1,000
 /// lie below it.
-pub const THUMBNAIL: f64 = 0.5;
+/// Below this likeness a thumbnail shows another picture. Of 58 authentic photographs with a thumbnail, the
+/// least alike has 0.885.
+pub const THUMBNAIL: f64 = 0.7;
 
 /// A camera, and what it can do.
 struct Camera {
@@ -113,7 +115,10 @@ fn of_exif(exif: &ExifFacts, facts: &Facts, out: &mut Vec<String>) {
             exif.f_number.unwrap_or_default()
         ));
     }
-    if exif.focal_length.is_some_and(|f| f < 0.0 || f > 5_000.0) {
+    if exif
+        .focal_length
+        .is_some_and(|f| !(0.0..=5_000.0).contains(&f))
+    {
         let focal = exif.focal_length.unwrap_or_default();
         out.push(format!("No lens has the focal length {focal} mm."));
     }

@@ -93,7 +93,7 @@ fn number(value: &Value) -> Option<u64> {
         Value::String(s) => s.trim().parse().ok(),
         Value::Number(n) => n.as_u64().or_else(|| {
             let v = n.as_f64()?;
-            (v >= 0.0 && v < 9.0e15 && v.fract() == 0.0).then_some(v as u64)
+            ((0.0..9.0e15).contains(&v) && v.fract() == 0.0).then_some(v as u64)
         }),
         _ => None,
     }

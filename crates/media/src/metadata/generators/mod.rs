@@ -1,6 +1,6 @@
 //! Traces that picture generators leave in metadata, recognised by the structure they write.
 //!
-//! Open first: [`find`]; `parameters` reads the lines of Stable Diffusion WebUI and its forks, `json` what others write
+//! Open first: `find`; `parameters` reads the lines of Stable Diffusion WebUI and its forks, `json` what others write
 //! as JSON, `names` what programs and credits call themselves, `label` China's mandatory label.
 
 mod json;
