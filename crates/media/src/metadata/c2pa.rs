@@ -189,7 +189,7 @@ pub(crate) fn read(bytes: &[u8], format: Format, anchors: Option<&Anchors>) -> O
         Err(e) => return Some(unreadable(&e)),
     };
     match c2pa::Reader::from_context(context).with_stream(mime, Cursor::new(bytes)) {
-        Ok(reader) => Some(summarise(&reader)),
+        Ok(reader) => Some(summarise(&reader, anchors.is_some())),
         Err(c2pa::Error::RemoteManifestUrl(url)) => Some(remote(&url)),
         Err(c2pa::Error::JumbfNotFound | c2pa::Error::UnsupportedType) => None,
         // A damaged container is the decoder's to report; only a present store counts here.
@@ -240,8 +240,9 @@ fn unreadable(e: &c2pa::Error) -> C2pa {
     }
 }
 
-fn summarise(reader: &c2pa::Reader) -> C2pa {
-    let store = Store::new(serde_json::from_str(&reader.json()).unwrap_or_default());
+fn summarise(reader: &c2pa::Reader, checked: bool) -> C2pa {
+    let json = serde_json::from_str(&reader.json()).unwrap_or_default();
+    let store = Store::new(json, checked);
     let active = store.json["active_manifest"].as_str().unwrap_or_default();
     let mut seen = BTreeSet::new();
     let mut left = MAX_MANIFESTS;
@@ -309,7 +310,8 @@ impl Checks {
         match (code, failed) {
             ("claimSignature.validated", false) => self.signed = true,
             ("signingCredential.trusted", false) => self.trusted = true,
-            (UNTRUSTED, true) => self.untrusted = true,
+            // The reader's own checks come first: what it trusts, an earlier signer cannot distrust for it.
+            (UNTRUSTED, true) => self.untrusted |= !self.trusted,
             (code, true) => {
                 self.failures.insert(cut(code));
             }
@@ -319,12 +321,14 @@ impl Checks {
 }
 
 struct Store {
+    /// Whether there is a list to check trust by. What earlier signers found is no answer for this reader.
+    checked: bool,
     json: Value,
     checks: BTreeMap<String, Checks>,
 }
 
 impl Store {
-    fn new(json: Value) -> Self {
+    fn new(json: Value, checked: bool) -> Self {
         let mut checks: BTreeMap<String, Checks> = BTreeMap::new();
         let active = json["active_manifest"].as_str().unwrap_or_default();
         let mut add = |lists: &Value, about: &str| {
@@ -371,7 +375,11 @@ impl Store {
                 }
             }
         }
-        Self { json, checks }
+        Self {
+            checked,
+            json,
+            checks,
+        }
     }
 
     fn manifest(
@@ -403,7 +411,9 @@ impl Store {
                 "not_checked"
             }
             .into(),
-            trust: if checks.untrusted {
+            trust: if !self.checked {
+                "not_checked"
+            } else if checks.untrusted {
                 "untrusted"
             } else if checks.trusted && checks.failures.is_empty() {
                 "trusted"
@@ -621,29 +631,32 @@ mod tests {
 
     #[test]
     fn an_ingredient_cannot_vouch_for_a_manifest_that_failed() {
-        let store = Store::new(json!({
-            "active_manifest": "urn:c2pa:a",
-            "manifests": {
-                "urn:c2pa:a": {"ingredients": [{
-                    "active_manifest": "urn:c2pa:b",
-                    "relationship": "parentOf",
-                    "validation_results": {"activeManifest": {
-                        "success": [{"code": "claimSignature.validated"}, {"code": "signingCredential.trusted"}],
-                    }},
-                }]},
-                "urn:c2pa:b": {"ingredients": [{"active_manifest": "urn:c2pa:a", "relationship": "parentOf"}]},
-            },
-            "validation_results": {
-                "activeManifest": {"success": [{"code": "claimSignature.validated", "url": "urn:c2pa:a"}]},
-                "ingredientDeltas": [{
-                    "ingredientAssertionURI": "self#jumbf=/c2pa/urn:c2pa:a/c2pa.assertions/c2pa.ingredient.v3",
-                    "validationDeltas": {"failure": [{
-                        "code": "assertion.hashedURI.mismatch",
-                        "url": "self#jumbf=/c2pa/urn:c2pa:b/c2pa.assertions/c2pa.actions",
+        let store = Store::new(
+            json!({
+                "active_manifest": "urn:c2pa:a",
+                "manifests": {
+                    "urn:c2pa:a": {"ingredients": [{
+                        "active_manifest": "urn:c2pa:b",
+                        "relationship": "parentOf",
+                        "validation_results": {"activeManifest": {
+                            "success": [{"code": "claimSignature.validated"}, {"code": "signingCredential.trusted"}],
+                        }},
                     }]},
-                }],
-            },
-        }));
+                    "urn:c2pa:b": {"ingredients": [{"active_manifest": "urn:c2pa:a", "relationship": "parentOf"}]},
+                },
+                "validation_results": {
+                    "activeManifest": {"success": [{"code": "claimSignature.validated", "url": "urn:c2pa:a"}]},
+                    "ingredientDeltas": [{
+                        "ingredientAssertionURI": "self#jumbf=/c2pa/urn:c2pa:a/c2pa.assertions/c2pa.ingredient.v3",
+                        "validationDeltas": {"failure": [{
+                            "code": "assertion.hashedURI.mismatch",
+                            "url": "self#jumbf=/c2pa/urn:c2pa:b/c2pa.assertions/c2pa.actions",
+                        }]},
+                    }],
+                },
+            }),
+            true,
+        );
         let mut seen = BTreeSet::new();
         let tree = store
             .manifest("urn:c2pa:a", &mut Vec::new(), &mut 9, &mut seen)
