@@ -4,6 +4,7 @@
 mod output;
 
 mod args;
+mod audit;
 mod config;
 #[cfg(feature = "lab")]
 mod data;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
         Command::Scan(scan) => scan::run(*scan),
+        Command::Audit(audit) => audit::run(&audit),
         Command::Models(models) => models::run(models),
         Command::Doctor { format } => models::doctor(format),
         #[cfg(feature = "lab")]

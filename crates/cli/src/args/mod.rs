@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use realscope::audit::Mark;
 
 #[cfg(feature = "lab")]
 mod lab;
@@ -34,11 +35,21 @@ Examples:
   realscope scan --format csv --fail-on generated 'uploads/*.jpg'
                                                  a table; exit code 1 when one is accused";
 
+/// Ends the help of `audit`.
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  realscope audit picture.png                    its marks, and whether they agree
+  realscope audit --require any outputs/         exit code 1 when a file says nowhere that AI made it
+  realscope audit --require c2pa,iptc --trust list.pem *.jpg";
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Scan pictures, folders and glob patterns.
     #[command(arg_required_else_help = true, after_help = SCAN_EXAMPLES)]
     Scan(Box<ScanArgs>),
+    /// Say which machine-readable marks of origin files carry, and whether they agree.
+    #[command(arg_required_else_help = true, after_help = AUDIT_EXAMPLES)]
+    Audit(AuditArgs),
     /// List, show, import and verify detectors.
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -140,6 +151,9 @@ pub struct ScanArgs {
     /// Scan what there is of a truncated JPEG, and say so.
     #[arg(long)]
     pub allow_truncated: bool,
+    /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
     /// False-positive rate that the verdict may have, such as 0.01.
     #[arg(long)]
     pub max_fpr: Option<f64>,
@@ -152,6 +166,77 @@ pub struct ScanArgs {
     /// No progress and no summary on stderr.
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+#[derive(clap::Args)]
+pub struct AuditArgs {
+    /// Files, folders or glob patterns; `-` reads a list of paths from stdin.
+    #[arg(value_hint = clap::ValueHint::AnyPath)]
+    pub paths: Vec<OsString>,
+    /// Exit with 1 when a file lacks this mark of AI. Content credentials count where their integrity is valid.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "MARK")]
+    pub require: Vec<Required>,
+    /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = AuditFormat::Text)]
+    pub format: AuditFormat,
+    /// Largest file in bytes.
+    #[arg(long)]
+    pub max_bytes: Option<u64>,
+    /// No summary on stderr.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// For people.
+    Text,
+    /// One audit a line.
+    Ndjson,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Required {
+    /// Any mark that says that AI made or changed the picture.
+    Any,
+    /// Content credentials.
+    C2pa,
+    /// IPTC digital source type.
+    Iptc,
+    /// IPTC's AI fields of 2025.1.
+    AiFields,
+    /// China's label of generated content.
+    Aigc,
+    /// A vendor's credit.
+    Credit,
+    /// A generator's parameters or name.
+    Generator,
+    /// A generator's name in EXIF.
+    Exif,
+}
+
+impl Required {
+    /// The mark; `None` for any.
+    pub fn mark(self) -> Option<Mark> {
+        Some(match self {
+            Self::Any => return None,
+            Self::C2pa => Mark::C2pa,
+            Self::Iptc => Mark::Iptc,
+            Self::AiFields => Mark::AiFields,
+            Self::Aigc => Mark::Aigc,
+            Self::Credit => Mark::Credit,
+            Self::Generator => Mark::Generator,
+            Self::Exif => Mark::Exif,
+        })
+    }
+
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        self.mark().map_or("any mark of AI", Mark::name)
+    }
 }
 
 #[derive(Subcommand)]

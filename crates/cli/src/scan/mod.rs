@@ -1,10 +1,10 @@
 //! `realscope scan`.
 
-mod inputs;
+pub mod inputs;
 mod print;
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use realscope_detectors::community_forensics;
 use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError, Models};
 use realscope_engine::Choice;
+use realscope_media::metadata::Anchors;
 use realscope_media::{Decoded, Limits};
 
 use crate::Failure;
@@ -68,7 +69,8 @@ fn of_profile(
 pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
     let settings = config::load()?;
     let options = options(&args, &settings)?;
-    let mut inputs = inputs::collect(&args)?;
+    let limit = args.max_bytes.unwrap_or(Limits::default().max_bytes);
+    let mut inputs = inputs::collect(&args.paths, args.stdin, limit)?;
     if inputs.is_empty() {
         return Err(Failure::new(
             2,
@@ -168,6 +170,7 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
     }
     Ok(Options {
         allow_truncated: args.allow_truncated,
+        trust: trust(&args.trust, settings)?.map(Arc::new),
         max_fpr: args.max_fpr,
         deliveries: if args.all_deliveries {
             Deliveries::All
@@ -178,6 +181,26 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
         deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
         ..Options::default()
     })
+}
+
+/// The trust lists of the flags, else of the settings, as one; `None` without any.
+pub fn trust(flags: &[PathBuf], settings: &Settings) -> Result<Option<Anchors>, Failure> {
+    let lists = if flags.is_empty() {
+        &settings.trust.anchors
+    } else {
+        flags
+    };
+    let mut all: Option<Anchors> = None;
+    for path in lists {
+        let fail = |e: String| Failure::new(2, format!("{}: {e}", path.display()));
+        let list = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+        let anchors = Anchors::parse(&list).map_err(|e| fail(e.to_string()))?;
+        all = Some(match all {
+            Some(others) => others.joined(&anchors),
+            None => anchors,
+        });
+    }
+    Ok(all)
 }
 
 /// Reads and decodes an input; `None` for what there is nothing to read of. It is read once: a pipe would not give its
@@ -198,6 +221,8 @@ fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Op
     };
     let decode = realscope_media::Options {
         allow_truncated: options.allow_truncated,
+        trust: options.trust.as_deref().cloned(),
+        ..realscope_media::Options::default()
     };
     let decoded = lane.decode(bytes, limits, &decode, options.deadline, &Cancel::default());
     Some(Ok(Some((sha256(bytes), decoded))))

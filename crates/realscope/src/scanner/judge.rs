@@ -200,6 +200,15 @@ impl Scanner {
         evidence.extend(beside);
         if let Some(provenance) = &mut provenance {
             contradictions(&decision, calibration, p, provenance);
+            let found = facts.map(|f| crate::contradictions::of(f, provenance));
+            for sentence in found.into_iter().flatten() {
+                evidence.push(Evidence::remark(
+                    "contradiction",
+                    EvidenceKind::Context,
+                    sentence.clone(),
+                ));
+                provenance.contradictions.push(sentence);
+            }
         }
         if let Some(look) = look.filter(|l| l.raised()) {
             let remark = "The whole picture looks painted or drawn.";

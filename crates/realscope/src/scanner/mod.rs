@@ -13,6 +13,7 @@ use image::RgbImage;
 use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError};
 use realscope_engine::Threads;
+use realscope_media::metadata::Anchors;
 use realscope_media::{Decoded, Limits, MediaError, Options as DecodeOptions};
 
 pub use deliveries::Deliveries;
@@ -42,6 +43,8 @@ pub struct Options {
     pub path: String,
     /// Scan what there is of a truncated JPEG.
     pub allow_truncated: bool,
+    /// Whose signatures on content credentials are trusted; without them trust is not checked.
+    pub trust: Option<Arc<Anchors>>,
     /// False-positive rate that a verdict may have.
     pub max_fpr: Option<f64>,
     /// Which re-deliveries are scored.
@@ -61,6 +64,7 @@ impl Default for Options {
         Self {
             path: String::new(),
             allow_truncated: false,
+            trust: None,
             max_fpr: None,
             deliveries: Deliveries::default(),
             draw: false,
@@ -345,8 +349,12 @@ impl Scanner {
 
     /// What the record of a request says of the program: its settings count too.
     fn tool_of(&self, options: &Options) -> Tool {
+        let trust = options.trust.as_ref().map_or(String::new(), |anchors| {
+            let lists = format!("{}{}", anchors.certificates, anchors.allowed);
+            format!(" trust: {},", sha256(lists.as_bytes()))
+        });
         let settings = format!(
-            "{} allow_truncated: {}, max_fpr: {:?}, deliveries: {:?}",
+            "{}{trust} allow_truncated: {}, max_fpr: {:?}, deliveries: {:?}",
             self.0.settings, options.allow_truncated, options.max_fpr, options.deliveries
         );
         Tool {
@@ -380,6 +388,8 @@ impl Scanner {
     pub fn decode(&self, bytes: &[u8], options: &Options) -> Result<Decoded, DecodeError> {
         let decode = DecodeOptions {
             allow_truncated: options.allow_truncated,
+            trust: options.trust.as_deref().cloned(),
+            ..DecodeOptions::default()
         };
         let (limits, cancel) = (&self.0.limits, &options.cancel);
         self.0.lanes.with(options.deadline, cancel, |lane, left| {
