@@ -4,14 +4,15 @@ use image::RgbImage;
 
 use crate::codec::raw::{Colour, Raw};
 use crate::codec::{heif, jp2, jpeg, jxl, psd, raster, tiff};
+use crate::container::trailer;
 use crate::error::MediaError;
 use crate::format::{self, Format};
 use crate::limits::Limits;
-use crate::metadata::{self, Metadata};
+use crate::metadata::{self, Metadata, Sources};
 use crate::note::Note;
 use crate::parts::{self, Part};
 use crate::picture::{Decoded, Facts, Options};
-use crate::{colour, orientation};
+use crate::{colour, orientation, thumbnail};
 
 /// Decodes `bytes` within `limits`.
 ///
@@ -43,12 +44,39 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
     };
     // A decoder's own assertion is a fault of the file to its reader, not of the program.
     let guarded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        if options.metadata_only && options.part.is_none() {
+            if !format.holds_pictures() {
+                return Ok(undecoded(bytes, format, options));
+            }
+            // A camera's TIFF declares as every TIFF does.
+            if format == Format::Raw && is_tiff(bytes) {
+                let mut declared = undecoded(bytes, Format::Tiff, options);
+                declared.facts.format = format;
+                return Ok(declared);
+            }
+        }
         if format.holds_pictures() {
             return one_of(bytes, format, limits, options);
         }
         let raw = pixels(bytes, format, limits, options)?;
-        let metadata = metadata::read(bytes, format, raw.exif.as_deref());
-        Ok(finish(raw, format, metadata))
+        let behind = trailer::parts(bytes, format);
+        let hidden = metadata::stealth::read(&raw.samples, raw.width, raw.height);
+        let sources = Sources {
+            exif: raw.exif.as_deref(),
+            hidden: hidden.as_deref(),
+            behind: &behind,
+            anchors: options.trust.as_ref(),
+        };
+        let (metadata, notes) = metadata::read(bytes, format, &sources);
+        let block = raw.exif.clone();
+        let mut decoded = finish(raw, format, metadata);
+        let turned = decoded.facts.orientation;
+        decoded.facts.thumbnail =
+            block.and_then(|b| thumbnail::compare(&b, &decoded.pixels, turned));
+        decoded.facts.notes.extend(told(&behind));
+        decoded.facts.notes.extend(notes);
+        decoded.facts.behind = behind;
+        Ok(decoded)
     }));
     guarded.unwrap_or_else(|_| {
         Err(MediaError::Corrupt {
@@ -85,6 +113,53 @@ fn one_of(
         ));
     }
     Ok(decoded)
+}
+
+fn is_tiff(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..])
+}
+
+/// What a file declares, without a picture.
+fn undecoded(bytes: &[u8], format: Format, options: &Options) -> Decoded {
+    let behind = trailer::parts(bytes, format);
+    let sources = Sources {
+        behind: &behind,
+        anchors: options.trust.as_ref(),
+        ..Sources::default()
+    };
+    let (metadata, mut notes) = metadata::read(bytes, format, &sources);
+    notes.extend(told(&behind));
+    Decoded {
+        pixels: RgbImage::default(),
+        facts: Facts {
+            format,
+            width: 0,
+            height: 0,
+            bit_depth: 0,
+            alpha_composited: false,
+            animated: false,
+            orientation: 1,
+            icc_profile: None,
+            jpeg: None,
+            thumbnail: None,
+            behind,
+            metadata,
+            notes,
+        },
+    }
+}
+
+/// A note on each part behind the picture.
+fn told(behind: &[trailer::Part]) -> impl Iterator<Item = Note> + '_ {
+    behind.iter().map(|part| {
+        Note::new(
+            "trailing_bytes",
+            format!(
+                "Behind the picture stand {} bytes: {}.",
+                part.bytes, part.what
+            ),
+        )
+    })
 }
 
 fn pixels(
@@ -156,6 +231,8 @@ fn finish(raw: Raw, format: Format, metadata: Metadata) -> Decoded {
             orientation: turned,
             icc_profile: converted.profile,
             jpeg: raw.jpeg,
+            thumbnail: None,
+            behind: Vec::new(),
             metadata,
             notes,
         },
