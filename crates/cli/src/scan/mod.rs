@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use realscope::lane::{DecodeError, Lane};
-use realscope::scanner::{BuildError, Deliveries, Scanned};
+use realscope::scanner::{BuildError, Deliveries, Live, Scanned};
 use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
 use realscope_detectors::card::FlagKind;
 use realscope_detectors::network::sha256;
@@ -154,6 +154,9 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
             format!("--deadline {deadline}: must be positive"),
         ));
     }
+    if args.live && args.format != ScanFormat::Ndjson {
+        return Err(Failure::new(2, "--live: takes --format ndjson"));
+    }
     if let Some(fpr) = args.max_fpr
         && !(fpr > 0.0 && fpr < 1.0)
     {
@@ -171,15 +174,19 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
             Deliveries::AsNeeded
         },
         draw: args.heatmap.is_some() || args.format == ScanFormat::Html,
+        live: args.live.then(|| Live::new(print::frame)),
         deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
         ..Options::default()
     })
 }
 
-/// Reads and decodes an input; `None` for what there is nothing to read of. It is read once: a pipe would not give its
-/// bytes a second time.
+/// Reads and decodes an input; `None` for what there is nothing to read of, and for a video, which is scored as it is
+/// decoded. It is read once: a pipe would not give its bytes a second time.
 fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Opened {
     let read;
+    if matches!(input, Input::File { path, .. } if inputs::may_move(path)) {
+        return None;
+    }
     let bytes = match input {
         Input::Stdin(bytes) => bytes,
         Input::File { path, named } => {
@@ -240,6 +247,10 @@ fn one(
         Input::Stdin(bytes) => finish(args, scanner.record(Source::Bytes(&bytes), &options)),
         Input::Failed { fault, .. } => failed(fault, None),
         Input::Skipped => skipped(),
+        // A video is not read into memory.
+        Input::File { path, .. } if inputs::may_move(&path) => {
+            finish(args, scanner.record(Source::File(&path), &options))
+        }
         Input::File { path, named } => {
             match inputs::read(&path, named, scanner.limits(), options.deadline) {
                 Ok(Some(bytes)) => finish(args, scanner.record(Source::Bytes(&bytes), &options)),
@@ -266,10 +277,11 @@ fn finish(args: &ScanArgs, scanned: Scanned) -> Outcome {
         }
     }
     let html = if args.format == ScanFormat::Html {
-        report::html_record(
+        report::html_film(
             &scanned.record,
             scanned.pixels.as_ref(),
             scanned.heatmap.as_ref(),
+            &scanned.key_frames,
         )
     } else {
         String::new()
