@@ -229,6 +229,8 @@ struct Packet {
 struct Shown {
     best_effort_timestamp_time: Option<String>,
     duration_time: Option<String>,
+    /// Its name before ffmpeg 6.
+    pkt_duration_time: Option<String>,
     key_frame: Option<u8>,
 }
 
@@ -343,11 +345,11 @@ impl Process {
         }
         let pixels = limits.picture.max_pixels.to_string();
         let memory = limits.picture.max_alloc.to_string();
-        let mut args: Vec<&OsStr> = before.iter().map(OsStr::new).collect();
+        // The level comes first: behind an option that ffmpeg does not know yet it would come too late for the banner.
+        let first = ["-v", "error", "-hide_banner"];
+        let mut args: Vec<&OsStr> = first.iter().chain(before).map(OsStr::new).collect();
         args.extend(
             [
-                "-v",
-                "error",
                 "-max_alloc",
                 &memory,
                 "-protocol_whitelist",
@@ -376,7 +378,7 @@ impl Process {
     /// What ffprobe says of the first stream of pictures; with `decode` of its frames, else of its packets.
     fn probe(&self, limits: &VideoLimits, decode: bool) -> Result<Probe, VideoError> {
         let show = if decode {
-            "frame=best_effort_timestamp_time,duration_time,key_frame"
+            "frame=best_effort_timestamp_time,duration_time,pkt_duration_time,key_frame"
         } else {
             "packet=pts_time,dts_time,duration_time,flags:stream=codec_name,codec_type,width,height,pix_fmt,color_range,\
              color_space,bit_rate:stream_side_data=rotation:stream_tags:format_tags"
@@ -482,7 +484,8 @@ impl Process {
             each.map(|f| {
                 (
                     seconds(f.best_effort_timestamp_time.as_ref()),
-                    seconds(f.duration_time.as_ref()).unwrap_or(0.0),
+                    seconds(f.duration_time.as_ref().or(f.pkt_duration_time.as_ref()))
+                        .unwrap_or(0.0),
                     f.key_frame == Some(1),
                 )
             })
