@@ -28,6 +28,16 @@ pub struct Settings {
     pub max_bytes: u64,
     /// Folder of installed models.
     pub home: PathBuf,
+    /// Whose signatures on content credentials are trusted.
+    pub trust: Trust,
+}
+
+/// Whose signatures on content credentials are trusted.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trust {
+    /// Trust lists in PEM.
+    pub anchors: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -47,6 +57,7 @@ impl Default for Settings {
             max_pixels: limits.max_pixels,
             max_bytes: limits.max_bytes,
             home: data.join("realscope"),
+            trust: Trust::default(),
         }
     }
 }
@@ -86,6 +97,11 @@ pub fn load() -> Result<Settings, Failure> {
     set("REALSCOPE_MAX_PIXELS", &mut settings.max_pixels)?;
     set("REALSCOPE_MAX_BYTES", &mut settings.max_bytes)?;
     set("REALSCOPE_HOME", &mut settings.home)?;
+    if let Some(lists) = std::env::var_os("REALSCOPE_TRUST") {
+        settings.trust.anchors = std::env::split_paths(&lists)
+            .filter(|p| !p.as_os_str().is_empty())
+            .collect();
+    }
     if let Ok(value) = std::env::var("REALSCOPE_ENGINE") {
         settings.engine = match value.as_str() {
             "auto" => EngineChoice::Auto,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use realscope_data::manifest::{Item, Manifest};
 use realscope_data::split::{self, Framing};
-use realscope_data::{check, import};
+use realscope_data::{check, import, restore};
 use realscope_train::pairs::Maker;
 use realscope_train::{synth, traces};
 
@@ -95,6 +95,20 @@ pub fn run(command: DataCommand) -> Result<ExitCode, Failure> {
                 }
             }
             Ok(ExitCode::SUCCESS)
+        }
+        DataCommand::Restore { lists, clones, out } => {
+            let restored = restore::restore(&lists, &clones, &out, &mut |line| eprintln!("{line}"))
+                .map_err(data_failure)?;
+            outln!(
+                "{} files there, {} lost; see {}",
+                restored.there,
+                restored.lost.len(),
+                out.join("lost.tsv").display()
+            );
+            Ok(match restored.lost.is_empty() {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::from(1),
+            })
         }
         DataCommand::Synth {
             data,

@@ -260,19 +260,16 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
         .detectors
         .iter()
         .map(|name| {
-            let detectors = scan::detectors(&models, name, engine.for_many());
-            let (detector, flags) = detectors.map_err(|e| model_failure(&e))?;
-            let mut builder = Scanner::builder()
-                .detector(detector)
+            let detector = models.get(name, engine.for_many());
+            Scanner::builder()
+                .detector(detector.map_err(|e| model_failure(&e))?)
                 .decoding(Decoding::Processes {
                     lanes: jobs,
                     worker: scan::launch()?,
                 })
-                .named(engine.name(), "fast");
-            if let Some(flags) = flags {
-                builder = builder.flags_from(flags);
-            }
-            builder.build().map_err(|e| scan::build_failure(&e))
+                .named(engine.name(), "fast")
+                .build()
+                .map_err(|e| scan::build_failure(&e))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     let base = args.manifest.parent().unwrap_or(Path::new("."));

@@ -4,6 +4,7 @@
 mod output;
 
 mod args;
+mod audit;
 mod config;
 #[cfg(feature = "lab")]
 mod data;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
         Command::Scan(scan) => scan::run(*scan),
+        Command::Audit(audit) => audit::run(&audit),
         Command::Models(models) => models::run(models),
         Command::Doctor { format } => models::doctor(format),
         #[cfg(feature = "lab")]
@@ -32,11 +34,15 @@ fn main() -> ExitCode {
         Command::Data(command) => data::run(command),
         #[cfg(feature = "lab")]
         Command::Train(train) => train::run(&train),
+        #[cfg(feature = "lab")]
+        Command::Calibrate(args) => train::calibrate(&args),
         #[cfg(not(feature = "lab"))]
-        Command::Eval(_) | Command::Data(_) | Command::Train(_) => Err(Failure::new(
-            2,
-            "this program scans; evaluation, data sets and training take a build with `--features lab`",
-        )),
+        Command::Eval(_) | Command::Data(_) | Command::Train(_) | Command::Calibrate(_) => {
+            Err(Failure::new(
+                2,
+                "this program scans; evaluation, data sets, training and calibration take a build with `--features lab`",
+            ))
+        }
         Command::Config { action } => config::run(action),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -3,12 +3,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use realscope_detectors::Models;
+use realscope_detectors::catalog::Availability;
+use realscope_detectors::models::ImportError;
+use realscope_train::calibrate::own;
 use realscope_train::recipe::NetworkRecipe;
 use realscope_train::semantic::{self, SemanticRecipe};
 use realscope_train::{run, ship};
 
-use crate::Failure;
-use crate::args::TrainArgs;
+use crate::args::{CalibrateArgs, EngineChoice, TrainArgs};
+use crate::models::{engine_kind, model_failure};
+use crate::{Failure, config};
 
 #[cfg(feature = "tch")]
 pub(crate) type Backend = burn::backend::Autodiff<burn::backend::LibTorch<f32>>;
@@ -87,4 +92,70 @@ fn train(args: &TrainArgs, recipe: &NetworkRecipe) -> Result<PathBuf, realscope_
     let finished = run::train::<Backend>(recipe, &args.data, &args.out, &device, &mut log)?;
     bar.finish();
     Ok(finished.weights)
+}
+
+/// Calibrates an installed detector on the caller's pictures.
+pub fn calibrate(args: &CalibrateArgs) -> Result<ExitCode, Failure> {
+    let home = Models::at(&config::load()?.home);
+    let engine = engine_kind(args.engine.unwrap_or(EngineChoice::Auto))?;
+    let refused = |e: ImportError| Failure::new(5, e.to_string());
+    let listed = home.listed(&args.detector).map_err(|e| model_failure(&e))?;
+    if listed.availability != Availability::Installed {
+        return Err(refused(ImportError::NotInstalled(listed.card.id)));
+    }
+    let detector = home
+        .get(&args.detector, engine)
+        .map_err(|e| model_failure(&e))?;
+    let own = own::calibrate(detector.as_ref(), &args.manifest, &mut |line| {
+        eprintln!("{line}");
+    })
+    .map_err(|e| Failure::new(3, e.to_string()))?;
+    for (path, reason) in &own.left_out {
+        eprintln!("left out: {}: {reason}", path.display());
+    }
+    let card = home
+        .calibrate(&listed.card.id, own.calibration)
+        .map_err(refused)?;
+    let [authentic, generated] = own.pictures;
+    let [authentic_groups, generated_groups] = own.groups;
+    outln!(
+        "{}: {authentic} authentic pictures of {authentic_groups} groups, {generated} generated ones of \
+         {generated_groups}",
+        card.id
+    );
+    let Some(c) = &card.calibration else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    outln!("decision threshold {:.2}", c.decision_threshold);
+    match c.generated_threshold {
+        Some(t) => outln!("`generated` from {t:.3}"),
+        None => outln!("these pictures carry no verdict `generated`: at most `uncertain`"),
+    }
+    for p in &c.operating_points {
+        outln!(
+            "{:<6} at {:.0}% false positives: threshold {:.3}, false positives {:.3} ({:.3} to {:.3}), recall {:.3} \
+             ({:.3} to {:.3})",
+            p.tier.name(),
+            100.0 * p.max_fpr,
+            p.threshold,
+            p.fpr,
+            p.fpr_ci95[0],
+            p.fpr_ci95[1],
+            p.recall,
+            p.recall_ci95[0],
+            p.recall_ci95[1]
+        );
+    }
+    for k in &c.kinds {
+        outln!(
+            "{:<14} {} pictures of {} groups: {:.3} accused ({:.3} to {:.3})",
+            k.content,
+            k.pictures,
+            k.groups,
+            k.accused,
+            k.accused_ci95[0],
+            k.accused_ci95[1]
+        );
+    }
+    Ok(ExitCode::SUCCESS)
 }

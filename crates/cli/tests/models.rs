@@ -53,7 +53,7 @@ fn the_accurate_profile_says_what_it_needs() {
     assert_eq!(out.status.code(), Some(5));
     assert!(out.stdout.is_empty());
     let text = String::from_utf8_lossy(&out.stderr);
-    assert!(text.contains("models import clip-probe"), "{text}");
+    assert!(text.contains("models pull community-forensics"), "{text}");
     // A detector that is named wins over the profile's.
     let args = [
         "scan",
@@ -64,28 +64,6 @@ fn the_accurate_profile_says_what_it_needs() {
         path,
     ];
     assert_eq!(realscope(&args, home.path()).status.code(), Some(0));
-}
-
-#[cfg(feature = "lab")]
-#[test]
-fn a_head_refuses_another_encoder() {
-    let home = tempfile::tempdir().expect("folder");
-    let file = home.path().join("encoder.onnx");
-    std::fs::write(&file, b"another encoder").expect("writes");
-    let path = file.to_str().expect("text");
-    let out = realscope(&["models", "import", "clip-probe", path], home.path());
-    assert_eq!(out.status.code(), Some(5));
-    let text = String::from_utf8_lossy(&out.stderr);
-    assert!(text.contains("was trained on the encoder file"), "{text}");
-    let out = realscope(&["models", "list", "--format", "json"], home.path());
-    let list: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
-    let models = list["models"].as_array().expect("models");
-    let probe = models
-        .iter()
-        .find(|m| m["id"] == "clip-probe")
-        .expect("listed");
-    assert_eq!(probe["availability"], "needs_weights");
-    assert_eq!(probe["calibrated"], true);
 }
 
 #[cfg(feature = "lab")]

@@ -264,7 +264,12 @@ fn usage_errors_exit_with_two_and_missing_files_with_three() {
         2
     );
     assert_eq!(
-        code(&realscope(&["scan", "--detector", "clip-probe", "x.jpg"])),
+        code(&realscope(&[
+            "scan",
+            "--detector",
+            "community-forensics",
+            "x.jpg"
+        ])),
         5
     );
     assert_eq!(code(&realscope(&["scan", "/nowhere/at/all.jpg"])), 3);
@@ -362,7 +367,7 @@ fn models_list_names_what_is_there() {
     assert_eq!(of("clip-blocks")["calibrated"], true);
     assert_eq!(of("clip-blocks")["aliases"], serde_json::json!(["default"]));
     assert_eq!(of("npr")["availability"], "embedded");
-    assert_eq!(of("clip-probe")["availability"], "needs_weights");
+    assert_eq!(of("community-forensics")["availability"], "needs_weights");
     assert_eq!(code(&realscope(&["models", "verify"])), 0);
 }
 

@@ -3,8 +3,11 @@
 //! Columns: `path` (relative to the manifest's folder or absolute), `label` (1 = generated or
 //! manipulated), `split`, `group` (source or generator; never split), `generator`, `source`,
 //! `video` (unique over the set), `first_frame`, `last_frame`, `mask`, `tier`, `licence`,
-//! `match_set`, `fold`, `original_jpeg_quality`. Only `path`, `label` and `group` are needed; unknown columns are refused so that a
-//! misspelt one is not lost.
+//! `match_set`, `fold`, `original_jpeg_quality`, `content`. Only `path`, `label` and `group` are needed; unknown columns
+//! are refused so that a misspelt one is not lost.
+//!
+//! In text a label may be a word: `generated` and `manipulated` are 1, `real` and `cgi` (rendered or drawn by people)
+//! are 0. Rows labelled `mask` or `spoof` are no items and are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -98,9 +101,11 @@ pub struct Item {
     pub fold: String,
     /// Quality of the file's first JPEG encoding; empty where it is not known.
     pub original_jpeg_quality: String,
+    /// What it shows and how that was made: `photograph`, `portrait`, `painting` and so on; empty where not known.
+    pub content: String,
 }
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "path",
     "split",
     "group",
@@ -115,6 +120,7 @@ const COLUMNS: [&str; 14] = [
     "match_set",
     "fold",
     "original_jpeg_quality",
+    "content",
 ];
 
 impl Item {
@@ -134,6 +140,7 @@ impl Item {
             &self.match_set,
             &self.fold,
             &self.original_jpeg_quality,
+            &self.content,
         ][column]
     }
 
@@ -152,7 +159,8 @@ impl Item {
             10 => &mut self.licence,
             11 => &mut self.match_set,
             12 => &mut self.fold,
-            _ => &mut self.original_jpeg_quality,
+            13 => &mut self.original_jpeg_quality,
+            _ => &mut self.content,
         }
     }
 
@@ -261,7 +269,35 @@ impl Manifest {
 }
 
 /// Columns that other tools add and that carry nothing an evaluation needs.
-const IGNORED: [&str; 5] = ["width", "height", "original_format", "stored_as", "origin"];
+const IGNORED: [&str; 15] = [
+    "width",
+    "height",
+    "original_format",
+    "stored_as",
+    "origin",
+    "kind",
+    "format",
+    "bytes",
+    "sha1",
+    "repository",
+    "commit",
+    "file",
+    "proof",
+    "date",
+    "note",
+];
+
+/// What a label says: the class, or `None` for a row that is no item.
+fn label(text: &str) -> Result<Option<u8>, String> {
+    match text {
+        "0" | "real" | "cgi" => Ok(Some(0)),
+        "1" | "generated" | "manipulated" => Ok(Some(1)),
+        "mask" | "spoof" => Ok(None),
+        other => Err(format!(
+            "label `{other}` is neither 0 nor 1 (1 = generated), nor a word that stands for one"
+        )),
+    }
+}
 
 fn read_text(path: &Path, delimiter: u8) -> Result<Vec<Item>, ManifestError> {
     let fail = |e: csv::Error| ManifestError::file(path, e);
@@ -273,8 +309,13 @@ fn read_text(path: &Path, delimiter: u8) -> Result<Vec<Item>, ManifestError> {
     let name = |h: &str| h.trim_start_matches('\u{feff}').trim().to_owned();
     let mut at_label = None;
     let mut columns: Vec<Option<usize>> = Vec::new();
+    let has_source = header.iter().any(|h| name(h) == "source");
     for (i, h) in header.iter().enumerate() {
-        let h = name(h);
+        let h = match name(h) {
+            // Lists of files of public repositories name each picture's origin so.
+            h if h == "repository" && !has_source => "source".to_owned(),
+            h => h,
+        };
         if h == "label" {
             at_label = Some(i);
         }
@@ -299,18 +340,14 @@ fn read_text(path: &Path, delimiter: u8) -> Result<Vec<Item>, ManifestError> {
                 item.text_mut(*c).push_str(cell);
             }
         }
-        let label = record.get(at_label).unwrap_or_default().trim();
-        item.label = match label {
-            "0" => 0,
-            "1" => 1,
-            other => {
-                return Err(ManifestError::Row {
-                    path: path.to_owned(),
-                    row: row + 1,
-                    reason: format!("label `{other}` is neither 0 nor 1 (1 = generated)"),
-                });
-            }
-        };
+        let text = record.get(at_label).unwrap_or_default().trim();
+        let label = label(text).map_err(|reason| ManifestError::Row {
+            path: path.to_owned(),
+            row: row + 1,
+            reason,
+        })?;
+        let Some(label) = label else { continue };
+        item.label = label;
         items.push(item);
     }
     Ok(items)
@@ -422,6 +459,15 @@ mod tests {
             set.write(&copy).expect("writes");
             assert_eq!(Manifest::read(&copy).expect("reads"), set, "{name}");
         }
+        let words = "c.jpg\tcgi\ttrain\t3\tc\t\t\nd.jpg\tgenerated\ttrain\t3\td\t\t\ne.png\tmask\ttrain\t3\te\t\t\n";
+        std::fs::write(&path, format!("{head}{words}")).expect("writes");
+        let set = Manifest::read(&path).expect("reads");
+        let labels: Vec<(&str, u8)> = set
+            .items
+            .iter()
+            .map(|i| (i.path.as_str(), i.label))
+            .collect();
+        assert_eq!(labels, [("c.jpg", 0), ("d.jpg", 1)]);
         std::fs::write(&path, format!("{head}{rows}").replace("fold", "fodl")).expect("writes");
         let e = Manifest::read(&path).expect_err("refused");
         assert!(e.to_string().contains("unknown column `fodl`"), "{e}");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Item, Manifest};
 
@@ -68,9 +69,34 @@ pub fn training(manifest: &Manifest, framing: Framing) -> Vec<Item> {
         .collect()
 }
 
-/// `frames` frames of each clip of `split = train`, each an item of its own.
+/// At most `most` items of each group and class, 0 for all: those whose paths have the lowest hashes, so that a choice
+/// does not depend on the order of a manifest nor on other items.
 #[must_use]
-pub fn frames(manifest: &Manifest, frames: usize) -> Vec<Item> {
+pub fn capped(items: Vec<Item>, most: usize) -> Vec<Item> {
+    if most == 0 {
+        return items;
+    }
+    let hash = |i: &Item| Sha256::digest(&i.path);
+    let mut groups: BTreeMap<(String, u8), Vec<_>> = BTreeMap::new();
+    for item in &items {
+        let group = groups.entry((item.group.clone(), item.label)).or_default();
+        group.push(hash(item));
+    }
+    for hashes in groups.values_mut() {
+        hashes.sort_unstable();
+        hashes.truncate(most);
+    }
+    let kept = |i: &Item| {
+        let group = groups.get(&(i.group.clone(), i.label));
+        group.is_some_and(|hashes| hashes.binary_search(&hash(i)).is_ok())
+    };
+    items.into_iter().filter(kept).collect()
+}
+
+/// `frames` frames of each clip of `split = train`, each an item of its own; at most `clips` clips of a group, 0 for
+/// all.
+#[must_use]
+pub fn frames(manifest: &Manifest, frames: usize, clips: usize) -> Vec<Item> {
     let of_clip = |item: &Item| -> Vec<Item> {
         (0..frames)
             .map(|number| Item {
@@ -79,10 +105,9 @@ pub fn frames(manifest: &Manifest, frames: usize) -> Vec<Item> {
             })
             .collect()
     };
-    listed(manifest)
-        .filter(|item| is_clip(&item.path))
-        .flat_map(of_clip)
-        .collect()
+    let all = listed(manifest).filter(|item| is_clip(&item.path));
+    let chosen = capped(all.cloned().collect(), clips);
+    chosen.iter().flat_map(of_clip).collect()
 }
 
 fn listed(manifest: &Manifest) -> impl Iterator<Item = &Item> {
@@ -197,7 +222,7 @@ mod tests {
         };
         let paths = |items: &[Item]| items.iter().map(|i| i.path.clone()).collect::<Vec<_>>();
         assert_eq!(paths(&training(&manifest, Framing::Crop)), ["a/1.jpg"]);
-        let found = frames(&manifest, 2);
+        let found = frames(&manifest, 2, 0);
         assert!(found.iter().all(|i| i.label == 1 && i.fold == "1"));
         let found = paths(&found);
         assert_eq!(found, ["v/2.mp4#0/2", "v/2.mp4#1/2"]);
@@ -206,6 +231,23 @@ mod tests {
         for other in ["a/1.jpg", "v/2.mp4", "v/2.mp4#2/2", "a#1/2", "v/2.mp4#x/2"] {
             assert_eq!(ClipFrame::parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn groups_are_capped_whatever_the_order() {
+        let mut items: Vec<Item> = (0..40)
+            .map(|i| {
+                let group = ["a", "b"][usize::from(i < 3)];
+                item(&format!("{i}.jpg"), 0, "train", group, "0")
+            })
+            .collect();
+        let paths =
+            |items: Vec<Item>| -> BTreeSet<String> { items.into_iter().map(|i| i.path).collect() };
+        let first = capped(items.clone(), 5);
+        assert_eq!(first.len(), 5 + 3);
+        items.reverse();
+        assert_eq!(paths(capped(items.clone(), 5)), paths(first));
+        assert_eq!(capped(items, 0).len(), 40);
     }
 
     #[test]

@@ -76,6 +76,24 @@ pub struct StoredPoint {
     pub recall_ci95: [f64; 2],
 }
 
+/// Authentic validation pictures of one kind of content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kind {
+    /// What they show and how that was made (`photograph`, `portrait`, `painting` and so on).
+    pub content: String,
+    /// How many groups they are of.
+    pub groups: usize,
+    /// How many there are.
+    pub pictures: usize,
+    /// Share of them, over all tiers, that is called `generated`.
+    pub accused: f64,
+    /// 95% interval of that share, whole groups resampled.
+    pub accused_ci95: [f64; 2],
+    /// Share of them, over all tiers, at or above the decision threshold.
+    pub decided: f64,
+}
+
 /// Validation pictures of one tier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +137,9 @@ pub struct Calibration {
     /// Operating points at 1% and 5% by tier, with intervals.
     #[serde(default)]
     pub operating_points: Vec<StoredPoint>,
+    /// False alarms by kind of authentic picture.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<Kind>,
     /// Validation scores by tier, for operating points.
     pub tiers: Vec<TierCalibration>,
 }
@@ -266,6 +287,7 @@ mod tests {
             matched_auc_low: 0.4,
             matched_auc_high: 0.6,
             operating_points: vec![],
+            kinds: vec![],
             tiers: vec![],
         }
     }

@@ -235,7 +235,7 @@ pub enum FlagKind {
 pub struct FlagRates {
     /// Of authentic photographs.
     pub photographs: f64,
-    /// Of photographs after a filter that paints or draws.
+    /// Of authentic pictures that are painted, drawn or rendered, or of photographs after a filter that makes them so.
     pub filtered: f64,
     /// Of generated pictures in artists' styles.
     pub styled: f64,

@@ -8,7 +8,6 @@ use crate::entry::Entry;
 /// Every detector that this program knows by itself.
 pub static CATALOG: &[&Entry] = &[
     &crate::clip_blocks::ENTRY,
-    &crate::clip_probe::ENTRY,
     &crate::npr::ENTRY,
     &crate::cnndetection::ENTRY,
     &crate::community_forensics::ENTRY,

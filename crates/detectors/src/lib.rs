@@ -15,7 +15,6 @@ pub mod calibration;
 pub mod card;
 pub mod catalog;
 pub mod clip_blocks;
-pub mod clip_probe;
 pub mod cnndetection;
 pub mod community_forensics;
 #[cfg(feature = "import")]

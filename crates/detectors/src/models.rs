@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use realscope_engine::{Choice, EngineKind};
 
+use crate::calibration::Calibration;
 use crate::card::Card;
 use crate::catalog::{self, Availability, CATALOG, Listed};
 use crate::network::{sha256, sha256_of};
@@ -38,6 +39,9 @@ pub enum ImportError {
         "a model's name has letters, digits, `-` and `_` only, and is not an embedded one's: `{0}`"
     )]
     Name(String),
+    /// A card in the program cannot be changed.
+    #[error("`{0}` is not installed: the card of an embedded detector cannot be changed")]
+    NotInstalled(String),
     /// An ONNX file needs a card.
     #[error("an ONNX classifier needs a card: --card CARD.toml")]
     NeedsCard,
@@ -266,6 +270,30 @@ impl Models {
             std::fs::write(&fresh, bytes).map_err(io(&fresh))?;
             std::fs::rename(&fresh, &path).map_err(io(&path))?;
         }
+        Ok(card)
+    }
+
+    /// Writes a calibration into the card of an installed detector.
+    ///
+    /// # Errors
+    /// [`ImportError::NotInstalled`], [`ImportError::Card`], [`ImportError::Io`].
+    pub fn calibrate(&self, id: &str, calibration: Calibration) -> Result<Card, ImportError> {
+        if !self.is_installed(id) {
+            return Err(ImportError::NotInstalled(id.into()));
+        }
+        let mut card = self.installed_card(id)?;
+        card.calibration = Some(calibration);
+        let path = self.folder(id).join("card.toml");
+        let text = toml::to_string(&card).map_err(|e| ImportError::Card {
+            path: path.clone(),
+            reason: e.to_string(),
+        })?;
+        let fresh = path.with_extension("toml.new");
+        std::fs::write(&fresh, text).map_err(io(&fresh))?;
+        std::fs::rename(&fresh, &path).map_err(io(&path))?;
+        // What is loaded has the card of before.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|(loaded, _), _| loaded != id);
         Ok(card)
     }
 

@@ -53,42 +53,6 @@ pub fn tower(file: &Path, blocks: usize) -> Result<ClipVision<Cpu>, WeightsError
     Ok(tower)
 }
 
-/// Keys of the first and the second head in a file of heads: weights `[1, n]` and bias `[1]`.
-const HEADS: [[&str; 2]; 2] = [["weight", "bias"], ["artwork.weight", "artwork.bias"]];
-
-/// A file of heads `(weights, bias)`: that of the verdict, and one that tells what looks painted or drawn.
-#[must_use]
-pub fn save_heads(first: (&[f32], f32), artwork: Option<(&[f32], f32)>) -> StateDict {
-    let mut dict = StateDict::default();
-    for ([weight, bias], head) in HEADS.into_iter().zip([Some(first), artwork]) {
-        if let Some((values, offset)) = head {
-            dict.insert(weight, vec![1, values.len()], values.to_vec());
-            dict.insert(bias, vec![1], vec![offset]);
-        }
-    }
-    dict
-}
-
-/// The heads of a file of [`save_heads`], `count` of them.
-///
-/// # Errors
-/// The key that is missing or empty.
-pub fn heads(dict: &StateDict, count: usize) -> Result<Vec<(&[f32], f32)>, String> {
-    HEADS
-        .iter()
-        .take(count)
-        .map(|keys| {
-            let [weight, bias] = keys.map(|key| {
-                let values = dict.get(key).map(|(_, values)| values);
-                values
-                    .filter(|v| !v.is_empty())
-                    .ok_or_else(|| format!("the head lacks `{key}`"))
-            });
-            Ok((weight?, bias?[0]))
-        })
-        .collect()
-}
-
 /// The float network that yields the features of all blocks, or with heads `(weights, bias)` of one length, which read
 /// the last of them, their logits `[1, heads]`.
 #[must_use]

@@ -7,6 +7,7 @@
 //!
 //! Open first: [`Engine`], then [`packed`].
 
+pub mod heads;
 mod network;
 pub mod ort;
 pub mod packed;

@@ -83,8 +83,7 @@ impl Graph {
 
     /// Adds a float constant and gives its name back.
     pub fn constant(&mut self, name: &str, dims: &[usize], values: &[f32]) -> String {
-        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.initializer.push(tensor(name, dims, FLOAT, raw));
+        self.initializer.push(tensor_of_floats(name, dims, values));
         name.to_owned()
     }
 
@@ -152,6 +151,12 @@ impl Graph {
             }),
         });
     }
+}
+
+/// A float constant.
+pub(crate) fn tensor_of_floats(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
+    let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    tensor(name, dims, FLOAT, raw)
 }
 
 fn tensor(name: &str, dims: &[usize], data_type: i32, raw_data: Vec<u8>) -> TensorProto {

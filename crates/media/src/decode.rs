@@ -4,13 +4,14 @@ use image::RgbImage;
 
 use crate::codec::raw::Raw;
 use crate::codec::{avif, jpeg, jxl, raster};
+use crate::container::trailer::{self, Part};
 use crate::error::MediaError;
 use crate::format::{self, Format};
 use crate::limits::Limits;
-use crate::metadata::{self, Metadata};
+use crate::metadata::{self, Metadata, Sources};
 use crate::note::Note;
 use crate::picture::{Decoded, Facts, Options};
-use crate::{colour, orientation};
+use crate::{colour, orientation, thumbnail};
 
 /// Decodes `bytes` within `limits`.
 ///
@@ -42,15 +43,77 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
     };
     // A decoder's own assertion is a fault of the file to its reader, not of the program.
     let guarded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        if options.metadata_only {
+            return Ok(undecoded(bytes, format, options));
+        }
         let raw = pixels(bytes, format, limits, options)?;
-        let metadata = metadata::read(bytes, format, raw.exif.as_deref());
-        Ok(finish(raw, format, metadata))
+        let behind = trailer::parts(bytes, format);
+        let hidden = metadata::stealth::read(&raw.samples, raw.width, raw.height);
+        let sources = Sources {
+            exif: raw.exif.as_deref(),
+            hidden: hidden.as_deref(),
+            behind: &behind,
+            anchors: options.trust.as_ref(),
+        };
+        let (metadata, notes) = metadata::read(bytes, format, &sources);
+        let block = raw.exif.clone();
+        let mut decoded = finish(raw, format, metadata);
+        let turned = decoded.facts.orientation;
+        decoded.facts.thumbnail =
+            block.and_then(|b| thumbnail::compare(&b, &decoded.pixels, turned));
+        decoded.facts.notes.extend(told(&behind));
+        decoded.facts.notes.extend(notes);
+        decoded.facts.behind = behind;
+        Ok(decoded)
     }));
     guarded.unwrap_or_else(|_| {
         Err(MediaError::Corrupt {
             format: format.name().into(),
             reason: "the decoder gave up on a broken assumption".into(),
         })
+    })
+}
+
+/// What a file declares, without a picture.
+fn undecoded(bytes: &[u8], format: Format, options: &Options) -> Decoded {
+    let behind = trailer::parts(bytes, format);
+    let sources = Sources {
+        behind: &behind,
+        anchors: options.trust.as_ref(),
+        ..Sources::default()
+    };
+    let (metadata, mut notes) = metadata::read(bytes, format, &sources);
+    notes.extend(told(&behind));
+    Decoded {
+        pixels: RgbImage::default(),
+        facts: Facts {
+            format,
+            width: 0,
+            height: 0,
+            bit_depth: 0,
+            alpha_composited: false,
+            animated: false,
+            orientation: 1,
+            icc_profile: None,
+            jpeg: None,
+            thumbnail: None,
+            behind,
+            metadata,
+            notes,
+        },
+    }
+}
+
+/// A note on each part behind the picture.
+fn told(behind: &[Part]) -> impl Iterator<Item = Note> + '_ {
+    behind.iter().map(|part| {
+        Note::new(
+            "trailing_bytes",
+            format!(
+                "Behind the picture stand {} bytes: {}.",
+                part.bytes, part.what
+            ),
+        )
     })
 }
 
@@ -120,6 +183,8 @@ fn finish(raw: Raw, format: Format, metadata: Metadata) -> Decoded {
             orientation: turned,
             icc_profile: converted.profile,
             jpeg: raw.jpeg,
+            thumbnail: None,
+            behind: Vec::new(),
             metadata,
             notes,
         },

@@ -23,10 +23,13 @@ mod limits;
 mod note;
 mod orientation;
 mod picture;
+mod thumbnail;
 
+pub use container::trailer::Part as Behind;
 pub use decode::decode;
 pub use error::MediaError;
 pub use format::Format;
 pub use limits::Limits;
 pub use note::Note;
 pub use picture::{Decoded, Facts, Options, Options as DecodeOptions};
+pub use thumbnail::Thumbnail;

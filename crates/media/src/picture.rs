@@ -3,16 +3,22 @@
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
+use crate::container::trailer::Part;
 use crate::format::Format;
 use crate::jpeg::JpegFacts;
-use crate::metadata::Metadata;
+use crate::metadata::{Anchors, Metadata};
 use crate::note::Note;
+use crate::thumbnail::Thumbnail;
 
 /// How lenient decoding is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// Take what there is of a JPEG whose data end early, and say so.
     pub allow_truncated: bool,
+    /// Read what the file declares and decode no pixel.
+    pub metadata_only: bool,
+    /// Whose signatures on content credentials are trusted; without them trust is not checked.
+    pub trust: Option<Anchors>,
 }
 
 /// A picture with its facts.
@@ -45,6 +51,10 @@ pub struct Facts {
     pub icc_profile: Option<String>,
     /// Facts of a JPEG.
     pub jpeg: Option<JpegFacts>,
+    /// The thumbnail in EXIF, compared with the picture.
+    pub thumbnail: Option<Thumbnail>,
+    /// What stands behind the picture.
+    pub behind: Vec<Part>,
     /// What the file declares.
     pub metadata: Metadata,
     /// Things that a reader should know, each a stable code and a sentence.

@@ -6,7 +6,9 @@
 //!
 //! Open first: [`scanner::Scanner`], then [`verdict`]; for videos [`timeline`].
 
+pub mod audit;
 pub mod cancel;
+pub mod contradictions;
 pub mod lane;
 pub mod map;
 pub mod provenance;

@@ -87,8 +87,7 @@ pub struct ClassProbabilities {
     pub manipulated: Option<f64>,
 }
 
-/// A detector's part. The first decides; the embedded one may follow, asked whether the picture looks painted or drawn
-/// where the first may accuse and cannot tell.
+/// A detector's part. The first decides; one may follow that is shown beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectorScore {
@@ -164,18 +163,22 @@ impl Evidence {
     }
 }
 
-/// What a file says of its own making.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a file says of its own making, the weakest claim first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Declared {
-    /// It was generated.
-    Generated,
-    /// It was edited.
-    Edited,
-    /// A camera took it.
-    Captured,
     /// Nothing.
     None,
+    /// A camera took it.
+    Captured,
+    /// It was edited.
+    Edited,
+    /// It was edited with AI.
+    EditedWithAi,
+    /// Parts of it were generated.
+    CompositeWithGenerated,
+    /// It was generated.
+    Generated,
 }
 
 impl Declared {
@@ -184,11 +187,31 @@ impl Declared {
     pub fn word(self) -> &'static str {
         match self {
             Self::Generated => "generated",
+            Self::CompositeWithGenerated => "composite_with_generated",
+            Self::EditedWithAi => "edited_with_ai",
             Self::Edited => "edited",
             Self::Captured => "captured",
             Self::None => "none",
         }
     }
+
+    /// Whether it says that all or a part of the picture is an algorithm's.
+    #[must_use]
+    pub fn by_algorithm(self) -> bool {
+        self >= Self::EditedWithAi
+    }
+}
+
+/// One claim of a file about its own making.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// What it claims.
+    pub declared: Declared,
+    /// In which words.
+    pub what: String,
+    /// Where it stands.
+    pub place: String,
 }
 
 /// Whether content credentials are whole.
@@ -199,6 +222,8 @@ pub enum Integrity {
     Valid,
     /// They do not.
     Invalid,
+    /// They are kept elsewhere and were not fetched.
+    NotChecked,
 }
 
 /// Whether the signer of content credentials is known.
@@ -219,6 +244,8 @@ pub enum Trust {
 pub struct Provenance {
     /// The strongest claim.
     pub declared: Declared,
+    /// All claims, each with its place.
+    pub claims: Vec<Claim>,
     /// What was found, in words.
     pub found: Vec<String>,
     /// Integrity of content credentials; null without any.

@@ -83,7 +83,7 @@ pub fn decide(g: &Grounds<'_>) -> Decision {
     };
     let forced = |p: f64| p >= c.decision_threshold;
     let stable = forced(g.low) == forced(g.high);
-    let declared = matches!(g.declared, Declared::Generated | Declared::Edited);
+    let declared = g.declared.by_algorithm();
     let bar = c.generated_threshold.map(|own| g.threshold.unwrap_or(own));
     let mut verdict = match c.band(g.probability, [g.low, g.high], bar) {
         Band::Generated => Verdict::Generated,
@@ -139,7 +139,7 @@ pub fn decide(g: &Grounds<'_>) -> Decision {
     if declared && verdict == Verdict::NoEvidence {
         reasons.push((
             DECLARED_NOT_SEEN,
-            "The file declares that it was generated or edited; the pixels do not show it.".into(),
+            "The file declares that it was generated, or edited with AI; the pixels do not show it.".into(),
         ));
         verdict = Verdict::Uncertain;
     }
@@ -167,6 +167,7 @@ mod tests {
             matched_auc_low: 0.7,
             matched_auc_high: 0.9,
             operating_points: vec![],
+            kinds: vec![],
             tiers: vec![],
         }
     }
@@ -321,11 +322,21 @@ mod tests {
             decide(&grounds(&c, 0.1, 0.05, 0.2, Declared::Captured)).verdict,
             Verdict::NoEvidence
         );
-        let d = decide(&grounds(&c, 0.1, 0.05, 0.2, Declared::Generated));
         assert_eq!(
-            (d.verdict, d.reasons[0].0),
-            (Verdict::Uncertain, "declared_not_seen")
+            decide(&grounds(&c, 0.1, 0.05, 0.2, Declared::Edited)).verdict,
+            Verdict::NoEvidence
         );
+        for declared in [
+            Declared::Generated,
+            Declared::CompositeWithGenerated,
+            Declared::EditedWithAi,
+        ] {
+            let d = decide(&grounds(&c, 0.1, 0.05, 0.2, declared));
+            assert_eq!(
+                (d.verdict, d.reasons[0].0),
+                (Verdict::Uncertain, "declared_not_seen")
+            );
+        }
         assert_eq!(
             decide(&grounds(&c, 0.95, 0.9, 0.97, Declared::Captured)).verdict,
             Verdict::Generated

@@ -51,6 +51,9 @@ pub enum TrainError {
     /// A detector or its card was refused.
     #[error(transparent)]
     Detector(#[from] DetectorError),
+    /// A network was refused.
+    #[error(transparent)]
+    Engine(#[from] realscope_engine::EngineError),
     /// Packing of weights failed.
     #[error(transparent)]
     Packed(#[from] PackedError),

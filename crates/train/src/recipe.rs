@@ -108,6 +108,9 @@ pub struct Data {
     pub validation_folds: Vec<String>,
     /// Groups with fewer pictures weigh by this power of their size when sampled.
     pub group_power: f64,
+    /// Most pictures and most clips of a group, chosen by their paths' hashes; 0 for all.
+    #[serde(default)]
+    pub per_group: [usize; 2],
     /// Frames of each clip that count as pictures of its group; decoding them takes ffmpeg.
     #[serde(default)]
     pub frames: usize,
@@ -129,8 +132,9 @@ impl Data {
     /// [`TrainError::Manifest`] naming the row, [`TrainError::Split`] when a group would lie on both sides.
     pub fn split(&self, root: &Path, framing: Framing) -> Result<Split, TrainError> {
         let manifest = Manifest::read(&root.join(&self.manifest))?;
-        let mut items = split::training(&manifest, framing);
-        items.extend(split::frames(&manifest, self.frames));
+        let [pictures, clips] = self.per_group;
+        let mut items = split::capped(split::training(&manifest, framing), pictures);
+        items.extend(split::frames(&manifest, self.frames, clips));
         let held_out = HeldOut {
             match_sets: &self.validation_match_sets,
             groups: &self.validation_groups,

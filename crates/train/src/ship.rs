@@ -3,19 +3,18 @@
 
 use std::path::Path;
 
-use image::RgbImage;
 use realscope_delivery::arm::central;
 use realscope_detectors::card::{Card, Colour, Filter, Head, Input, Polarity, Status, Task, View};
 use realscope_detectors::network::{NetworkDetector, sha256};
-use realscope_detectors::{Detector, DetectorError, Logit, npr, pool, prepare};
-use realscope_engine::{EngineKind, Threads};
+use realscope_detectors::{Detector, npr};
+use realscope_engine::EngineKind;
 use realscope_nn::efficientnet_lite::EfficientNetLite;
 use realscope_nn::npr::Npr;
 use realscope_nn::onnx::Graph;
 use realscope_nn::{Cpu, Parameters, StateDict};
 
 use crate::backbone::{Backbone, Trainable as _};
-use crate::calibrate::{self, Scored};
+use crate::calibrate::{self, Scored, own};
 use crate::error::{TrainError, io_error, picture_error};
 use crate::picture;
 use crate::recipe::NetworkRecipe;
@@ -147,7 +146,7 @@ pub fn score(
         for tier in TIERS {
             let delivered = tier::deliver(&window, &tier::arm(tier), 0)
                 .map_err(|e| picture_error(&path, &e))?;
-            let logit = logit(detector, &delivered).map_err(|e| picture_error(&path, &e))?;
+            let logit = own::logit(detector, &delivered).map_err(|e| picture_error(&path, &e))?;
             out.push(Scored {
                 item: item.clone(),
                 tier,
@@ -158,17 +157,6 @@ pub fn score(
         }
     }
     Ok(out)
-}
-
-/// The pooled logit of a picture.
-fn logit(detector: &dyn Detector, picture: &RgbImage) -> Result<Logit, DetectorError> {
-    let card = detector.card();
-    let samples = prepare::picture(picture, &card.id, &card.input)?;
-    let answers = detector.infer(&samples, &Threads::all())?;
-    pool::mean(&pool::logits(card, &answers)).ok_or_else(|| DetectorError::Corrupt {
-        id: card.id.clone(),
-        reason: "it has no binary head".into(),
-    })
 }
 
 /// Exports, calibrates and writes `ID.onnx` and `ID.toml` into `folder`.

@@ -27,6 +27,19 @@ pub struct TrainArgs {
     pub out: PathBuf,
 }
 
+#[derive(clap::Args)]
+pub struct CalibrateArgs {
+    /// Installed detector; the result is written to its card.
+    pub detector: String,
+    /// Labelled pictures (Parquet, CSV or tab-separated; columns `path`, `label`, `group`, and `match_set` where both
+    /// classes share source and style: without match sets a verdict is at most `uncertain`).
+    #[arg(long)]
+    pub manifest: PathBuf,
+    /// Inference engine.
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineChoice>,
+}
+
 #[derive(Subcommand)]
 pub enum EvalCommand {
     /// Run detectors over a data set; continues an interrupted run.
@@ -163,6 +176,20 @@ pub enum DataCommand {
         /// Output format.
         #[arg(long, value_enum, default_value_t = TextFormat::Text)]
         format: TextFormat,
+    },
+    /// Rebuild a data set from lists of files of public repositories and git clones of these.
+    ///
+    /// Writes `manifest.tsv` of what is there and `lost.tsv` of what is not, which also makes the exit code 1.
+    Restore {
+        /// Lists (`recipes/sources`).
+        #[arg(required = true)]
+        lists: Vec<PathBuf>,
+        /// Folder of the clones, each at `OWNER/NAME` or `OWNER+NAME`.
+        #[arg(long, value_name = "DIR")]
+        clones: PathBuf,
+        /// Folder of the data set.
+        #[arg(short, long)]
+        out: PathBuf,
     },
     /// Re-make authentic training pictures with generators' networks: pairs that differ by a trace alone.
     Synth {

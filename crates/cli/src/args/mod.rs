@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use realscope::audit::Mark;
 
 #[cfg(feature = "lab")]
 mod lab;
@@ -34,11 +35,21 @@ Examples:
   realscope scan --format csv --fail-on generated 'uploads/*.jpg'
                                                  a table; exit code 1 when one is accused";
 
+/// Ends the help of `audit`.
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  realscope audit picture.png                    its marks, and whether they agree
+  realscope audit --require any outputs/         exit code 1 when a file says nowhere that AI made it
+  realscope audit --require c2pa,iptc --trust list.pem *.jpg";
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Scan pictures, videos, folders and glob patterns.
     #[command(arg_required_else_help = true, after_help = SCAN_EXAMPLES)]
     Scan(Box<ScanArgs>),
+    /// Say which machine-readable marks of origin files carry, and whether they agree.
+    #[command(arg_required_else_help = true, after_help = AUDIT_EXAMPLES)]
+    Audit(AuditArgs),
     /// List, show, import and verify detectors.
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -59,6 +70,9 @@ pub enum Command {
     /// Train a detector from a recipe.
     #[cfg(feature = "lab")]
     Train(TrainArgs),
+    /// Fit an installed detector's probabilities and thresholds on your own labelled pictures.
+    #[cfg(feature = "lab")]
+    Calibrate(CalibrateArgs),
     /// Evaluate detectors (a program with `--features lab`).
     #[cfg(not(feature = "lab"))]
     #[command(disable_help_flag = true)]
@@ -71,6 +85,10 @@ pub enum Command {
     #[cfg(not(feature = "lab"))]
     #[command(disable_help_flag = true)]
     Train(Elsewhere),
+    /// Fit an installed detector's probabilities and thresholds (a program with `--features lab`).
+    #[cfg(not(feature = "lab"))]
+    #[command(disable_help_flag = true)]
+    Calibrate(Elsewhere),
     /// Show the settings in force.
     Config {
         #[command(subcommand)]
@@ -111,8 +129,8 @@ pub struct ScanArgs {
     /// Detector.
     #[arg(long)]
     pub detector: Option<String>,
-    /// Profile: `fast` uses the embedded detector, `accurate` the one with the whole encoder, which is imported
-    /// first. `--detector` overrides it.
+    /// Profile: `fast` uses the embedded detector, `accurate` shows `community-forensics` beside it, which is fetched
+    /// first and decides once it is calibrated. `--detector` overrides it.
     #[arg(long, value_enum)]
     pub profile: Option<Profile>,
     /// Inference engine.
@@ -133,6 +151,9 @@ pub struct ScanArgs {
     /// Scan what there is of a truncated JPEG, and say so.
     #[arg(long)]
     pub allow_truncated: bool,
+    /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
     /// False-positive rate that the verdict may have, such as 0.01.
     #[arg(long)]
     pub max_fpr: Option<f64>,
@@ -149,6 +170,77 @@ pub struct ScanArgs {
     /// No progress and no summary on stderr.
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+#[derive(clap::Args)]
+pub struct AuditArgs {
+    /// Files, folders or glob patterns; `-` reads a list of paths from stdin.
+    #[arg(value_hint = clap::ValueHint::AnyPath)]
+    pub paths: Vec<OsString>,
+    /// Exit with 1 when a file lacks this mark of AI. Content credentials count where their integrity is valid.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "MARK")]
+    pub require: Vec<Required>,
+    /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = AuditFormat::Text)]
+    pub format: AuditFormat,
+    /// Largest file in bytes.
+    #[arg(long)]
+    pub max_bytes: Option<u64>,
+    /// No summary on stderr.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// For people.
+    Text,
+    /// One audit a line.
+    Ndjson,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Required {
+    /// Any mark that says that AI made or changed the picture.
+    Any,
+    /// Content credentials.
+    C2pa,
+    /// IPTC digital source type.
+    Iptc,
+    /// IPTC's AI fields of 2025.1.
+    AiFields,
+    /// China's label of generated content.
+    Aigc,
+    /// A vendor's credit.
+    Credit,
+    /// A generator's parameters or name.
+    Generator,
+    /// A generator's name in EXIF.
+    Exif,
+}
+
+impl Required {
+    /// The mark; `None` for any.
+    pub fn mark(self) -> Option<Mark> {
+        Some(match self {
+            Self::Any => return None,
+            Self::C2pa => Mark::C2pa,
+            Self::Iptc => Mark::Iptc,
+            Self::AiFields => Mark::AiFields,
+            Self::Aigc => Mark::Aigc,
+            Self::Credit => Mark::Credit,
+            Self::Generator => Mark::Generator,
+            Self::Exif => Mark::Exif,
+        })
+    }
+
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        self.mark().map_or("any mark of AI", Mark::name)
+    }
 }
 
 #[derive(Subcommand)]
@@ -260,7 +352,7 @@ pub enum FailOn {
 pub enum Profile {
     /// The embedded detector.
     Fast,
-    /// The whole encoder, imported by the user.
+    /// A larger detector that the user fetched, beside the embedded one.
     Accurate,
 }
 
@@ -270,14 +362,6 @@ impl Profile {
         match self {
             Self::Fast => "fast",
             Self::Accurate => "accurate",
-        }
-    }
-
-    /// Its detector; `set` is the configured one.
-    pub fn detector(self, set: String) -> String {
-        match self {
-            Self::Fast => set,
-            Self::Accurate => realscope_detectors::clip_probe::ID.into(),
         }
     }
 }

@@ -10,7 +10,6 @@ use realscope::record::ErrorCode;
 use realscope_media::{Format, Limits, format};
 
 use crate::Failure;
-use crate::args::ScanArgs;
 
 /// One input.
 pub enum Input {
@@ -52,10 +51,9 @@ impl Input {
 }
 
 /// The inputs in order; folders are walked bytewise.
-pub fn collect(args: &ScanArgs) -> Result<Vec<Input>, Failure> {
-    if args.stdin {
+pub fn collect(paths: &[OsString], stdin: bool, limit: u64) -> Result<Vec<Input>, Failure> {
+    if stdin {
         let mut bytes = Vec::new();
-        let limit = args.max_bytes.unwrap_or(Limits::default().max_bytes);
         std::io::stdin()
             .lock()
             .take(limit + 1)
@@ -64,7 +62,7 @@ pub fn collect(args: &ScanArgs) -> Result<Vec<Input>, Failure> {
         return Ok(vec![Input::Stdin(bytes)]);
     }
     let mut inputs = Vec::new();
-    for path in &args.paths {
+    for path in paths {
         if path == "-" {
             let mut list = Vec::new();
             std::io::stdin()

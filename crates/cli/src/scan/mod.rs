@@ -1,10 +1,10 @@
 //! `realscope scan`.
 
-mod inputs;
+pub mod inputs;
 mod print;
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,14 +12,15 @@ use std::time::Duration;
 use realscope::lane::{DecodeError, Lane};
 use realscope::scanner::{BuildError, Deliveries, Live, Scanned};
 use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
-use realscope_detectors::card::FlagKind;
+use realscope_detectors::community_forensics;
 use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError, Models};
 use realscope_engine::Choice;
+use realscope_media::metadata::Anchors;
 use realscope_media::{Decoded, Limits};
 
 use crate::Failure;
-use crate::args::{ScanArgs, ScanFormat};
+use crate::args::{Profile, ScanArgs, ScanFormat};
 use crate::config::{self, Settings};
 use crate::models::{engine_kind, model_failure};
 use inputs::{Fault, Input};
@@ -40,30 +41,36 @@ pub fn launch() -> Result<Launch, Failure> {
     })
 }
 
-/// A detector, and the one that is asked about artwork where the first may accuse and cannot tell.
+/// The detector that decides, and one that is shown beside it.
 pub type Pair = (Arc<dyn Detector>, Option<Arc<dyn Detector>>);
 
-/// A detector and, where it takes one, its second.
-pub fn detectors(models: &Models, name: &str, choice: Choice) -> Result<Pair, DetectorError> {
-    let detector = models.get(name, choice)?;
-    let card = detector.card();
-    let accuses = card
-        .calibration
-        .as_ref()
-        .is_some_and(|c| c.generated_threshold.is_some());
-    let flags = if accuses && card.flag_threshold(FlagKind::Artwork).is_none() {
-        Some(models.get("default", choice)?)
-    } else {
-        None
-    };
-    Ok((detector, flags))
+/// The detectors of a profile: the embedded one alone, or with the larger one that the user fetched. That one decides
+/// once it is calibrated.
+fn of_profile(
+    models: &Models,
+    profile: Profile,
+    own: &str,
+    choice: Choice,
+) -> Result<Pair, DetectorError> {
+    let own = models.get(own, choice)?;
+    match profile {
+        Profile::Fast => Ok((own, None)),
+        Profile::Accurate => {
+            let large = models.get(community_forensics::ID, choice)?;
+            Ok(match large.card().calibration {
+                Some(_) => (large, Some(own)),
+                None => (own, Some(large)),
+            })
+        }
+    }
 }
 
 /// Runs the command.
 pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
     let settings = config::load()?;
     let options = options(&args, &settings)?;
-    let mut inputs = inputs::collect(&args)?;
+    let limit = args.max_bytes.unwrap_or(Limits::default().max_bytes);
+    let mut inputs = inputs::collect(&args.paths, args.stdin, limit)?;
     if inputs.is_empty() {
         return Err(Failure::new(
             2,
@@ -71,10 +78,6 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         ));
     }
     let profile = args.profile.unwrap_or(settings.profile);
-    let detector = args
-        .detector
-        .clone()
-        .unwrap_or_else(|| profile.detector(settings.detector.clone()));
     let choice = Choice {
         kind: engine_kind(args.engine.unwrap_or(settings.engine))?,
         // One picture is not worth the memory: of its views, one to four, four gain a tenth and one loses as much. A
@@ -102,9 +105,12 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
                 *ahead.lock().unwrap_or_else(PoisonError::into_inner) = opened;
             });
         }
-        detectors(&models, &detector, choice)
+        match &args.detector {
+            Some(name) => Ok((models.get(name, choice)?, None)),
+            None => of_profile(&models, profile, &settings.detector, choice),
+        }
     });
-    let (detector, flags) = loaded.map_err(|e| model_failure(&e))?;
+    let (detector, beside) = loaded.map_err(|e| model_failure(&e))?;
     let mut builder = Scanner::builder()
         .detector(detector)
         .decoding(Decoding::Processes {
@@ -113,8 +119,8 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         })
         .limits(limits)
         .named(choice.kind.name(), profile.name());
-    if let Some(flags) = flags {
-        builder = builder.flags_from(flags);
+    if let Some(beside) = beside {
+        builder = builder.beside(beside);
     }
     let scanner = builder.build().map_err(|e| build_failure(&e))?;
     if let Some(folder) = &args.heatmap {
@@ -167,6 +173,7 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
     }
     Ok(Options {
         allow_truncated: args.allow_truncated,
+        trust: trust(&args.trust, settings)?.map(Arc::new),
         max_fpr: args.max_fpr,
         deliveries: if args.all_deliveries {
             Deliveries::All
@@ -178,6 +185,26 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
         deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
         ..Options::default()
     })
+}
+
+/// The trust lists of the flags, else of the settings, as one; `None` without any.
+pub fn trust(flags: &[PathBuf], settings: &Settings) -> Result<Option<Anchors>, Failure> {
+    let lists = if flags.is_empty() {
+        &settings.trust.anchors
+    } else {
+        flags
+    };
+    let mut all: Option<Anchors> = None;
+    for path in lists {
+        let fail = |e: String| Failure::new(2, format!("{}: {e}", path.display()));
+        let list = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+        let anchors = Anchors::parse(&list).map_err(|e| fail(e.to_string()))?;
+        all = Some(match all {
+            Some(others) => others.joined(&anchors),
+            None => anchors,
+        });
+    }
+    Ok(all)
 }
 
 /// Reads and decodes an input; `None` for what there is nothing to read of, and for a video, which is scored as it is
@@ -201,6 +228,8 @@ fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Op
     };
     let decode = realscope_media::Options {
         allow_truncated: options.allow_truncated,
+        trust: options.trust.as_deref().cloned(),
+        ..realscope_media::Options::default()
     };
     let decoded = lane.decode(bytes, limits, &decode, options.deadline, &Cancel::default());
     Some(Ok(Some((sha256(bytes), decoded))))

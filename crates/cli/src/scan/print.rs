@@ -75,7 +75,7 @@ impl<'a> Printer<'a> {
         if record
             .provenance
             .as_ref()
-            .is_some_and(|p| matches!(p.declared, Declared::Generated | Declared::Edited))
+            .is_some_and(|p| p.declared >= Declared::Edited)
         {
             self.summary.declared += 1;
         }

@@ -20,10 +20,8 @@ use realscope_detectors::{
 use realscope_engine::{EngineKind, Threads};
 
 /// Detectors of the catalog that no weights by rule exist for, and why.
-const WITHOUT_RULE: [(&str, &str); 1] = [(
-    "clip-probe",
-    "its head belongs to one encoder file, and any other is refused",
-)];
+const WITHOUT_RULE: [(&str, &str); 1] =
+    [("its head belongs to one encoder file, and any other is refused",)];
 
 /// A detector with its deployed file.
 struct Subject {

@@ -45,12 +45,6 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result
     if !facts.end_marker {
         notes.push(Note::new("no_end_marker", "The JPEG has no end marker."));
     }
-    if facts.trailing_bytes > 0 {
-        notes.push(Note::new(
-            "trailing_bytes",
-            format!("{} bytes follow the end of the JPEG.", facts.trailing_bytes),
-        ));
-    }
     if facts.components == 4 {
         notes.push(Note::new(
             "cmyk",

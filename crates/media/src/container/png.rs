@@ -12,3 +12,16 @@ pub(crate) fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
         Some((kind, data))
     })
 }
+
+/// Offset just behind `IEND`, where there is one.
+pub(crate) fn end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 8_usize;
+    loop {
+        let head = bytes.get(at..at + 8)?;
+        let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        at = at.checked_add(12)?.checked_add(len)?;
+        if &head[4..] == b"IEND" {
+            return (at <= bytes.len()).then_some(at);
+        }
+    }
+}

@@ -1,85 +1,280 @@
 //! Finds the blocks of metadata in their containers, by structure.
 
-use crate::container::{jpeg, png};
+use super::text::{MAX_BLOCK, decoded};
+use crate::container::{bmff, chunks, gif, ifd, jpeg, png};
 use crate::format::Format;
-
-/// Largest block of metadata that is parsed, in bytes.
-pub(super) const MAX_BLOCK: usize = 4 << 20;
+use crate::note::Note;
 
 /// Blocks of metadata as a container carries them.
 #[derive(Default)]
 pub(super) struct Blocks {
+    /// EXIF without any prefix.
     pub exif: Option<Vec<u8>>,
-    pub xmp: Option<Vec<u8>>,
+    /// XMP packets, the first one counts most.
+    pub xmp: Vec<Vec<u8>>,
+    /// Photoshop's image resources, or bare IPTC datasets.
     pub iptc: Option<Vec<u8>>,
+    /// Comments.
     pub comments: Vec<String>,
-    pub text: Vec<(String, String)>,
+    /// Texts by key, and where they stand.
+    pub text: Vec<Text>,
+    /// What could not be read.
+    pub notes: Vec<Note>,
 }
 
-/// The blocks of a file in `format`.
-pub(super) fn find(bytes: &[u8], format: Format) -> Blocks {
-    match format {
-        Format::Jpeg => jpeg_blocks(bytes),
-        Format::Png => png_blocks(bytes),
-        Format::Webp => webp_blocks(bytes),
-        Format::Jxl => box_blocks(bytes),
-        Format::Tiff => Blocks {
-            exif: (bytes.len() <= MAX_BLOCK).then(|| bytes.to_vec()),
-            ..Blocks::default()
-        },
-        _ => Blocks::default(),
+/// A text of a container.
+pub(super) struct Text {
+    pub place: &'static str,
+    pub key: String,
+    pub value: String,
+}
+
+impl Blocks {
+    fn note(&mut self, code: &str, sentence: String) {
+        if self.notes.len() < 16 {
+            self.notes.push(Note::new(code, sentence));
+        }
+    }
+
+    /// Takes a block whose size is within bounds.
+    fn fits(&mut self, what: &str, len: usize) -> bool {
+        if len > MAX_BLOCK {
+            self.note(
+                "metadata_too_large",
+                format!("{what} of {len} bytes is larger than {MAX_BLOCK} and was not read."),
+            );
+        }
+        len <= MAX_BLOCK
+    }
+
+    fn exif(&mut self, block: &[u8]) {
+        if self.exif.is_none() && self.fits("An EXIF block", block.len()) {
+            self.exif = Some(block.strip_prefix(EXIF).unwrap_or(block).to_vec());
+        }
+    }
+
+    fn xmp(&mut self, packet: &[u8]) {
+        if self.xmp.len() < 8 && self.fits("An XMP packet", packet.len()) {
+            self.xmp.push(packet.to_vec());
+        }
+    }
+
+    fn iptc(&mut self, block: &[u8]) {
+        if self.fits("An IPTC block", block.len()) {
+            self.iptc
+                .get_or_insert_with(Vec::new)
+                .extend_from_slice(block);
+        }
+    }
+
+    fn text(&mut self, place: &'static str, key: String, value: String) {
+        if self.text.len() < 256 {
+            self.text.push(Text { place, key, value });
+        }
     }
 }
 
-fn jpeg_blocks(bytes: &[u8]) -> Blocks {
-    const EXIF: &[u8] = b"Exif\0\0";
-    const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
-    const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
+const EXIF: &[u8] = b"Exif\0\0";
+
+/// The blocks of a file in `format`.
+pub(super) fn find(bytes: &[u8], format: Format) -> Blocks {
     let mut blocks = Blocks::default();
+    match format {
+        Format::Jpeg => jpeg_blocks(bytes, &mut blocks),
+        Format::Png => png_blocks(bytes, &mut blocks),
+        Format::Webp => {
+            for (kind, data) in chunks::riff(bytes) {
+                match &kind {
+                    b"EXIF" => blocks.exif(data),
+                    b"XMP " => blocks.xmp(data),
+                    _ => {}
+                }
+            }
+        }
+        Format::Gif => {
+            let found = gif::extensions(bytes);
+            if let Some(packet) = found.xmp {
+                blocks.xmp(&packet);
+            }
+            let comments = found.comments.iter().map(|c| decoded(c));
+            blocks.comments.extend(comments);
+        }
+        Format::Jxl => jxl_blocks(bytes, &mut blocks),
+        Format::Tiff => tiff_blocks(bytes, &mut blocks),
+        Format::Avif | Format::Heic => item_blocks(bytes, &mut blocks),
+        Format::Video => {
+            for (key, value) in bmff::texts(bytes) {
+                blocks.text("video metadata", key, value);
+            }
+            if let Some(packet) = bmff::video_xmp(bytes) {
+                blocks.xmp(packet);
+            }
+            // Some cameras and tools keep EXIF and XMP as items of a video too.
+            item_blocks(bytes, &mut blocks);
+        }
+        _ => {}
+    }
+    blocks
+}
+
+fn jpeg_blocks(bytes: &[u8], blocks: &mut Blocks) {
+    const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+    const EXTENDED: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
+    const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
+    let mut parts = Vec::new();
+    let mut resources = Vec::new();
     for segment in jpeg::structure(bytes).segments {
         match segment.marker {
             0xe1 => {
                 if let Some(rest) = segment.data.strip_prefix(EXIF) {
-                    blocks.exif.get_or_insert_with(|| rest.to_vec());
+                    blocks.exif(rest);
                 } else if let Some(rest) = segment.data.strip_prefix(XMP) {
-                    blocks.xmp.get_or_insert_with(|| rest.to_vec());
+                    blocks.xmp(rest);
+                } else if let Some(rest) = segment.data.strip_prefix(EXTENDED) {
+                    parts.extend(part(rest));
                 }
             }
             0xed => {
                 if let Some(rest) = segment.data.strip_prefix(PHOTOSHOP) {
-                    blocks
-                        .iptc
-                        .get_or_insert_with(Vec::new)
-                        .extend_from_slice(rest);
+                    resources.extend_from_slice(rest);
                 }
             }
-            0xfe => blocks
-                .comments
-                .push(String::from_utf8_lossy(segment.data).into_owned()),
+            0xfe if blocks.comments.len() < 64 => blocks.comments.push(decoded(segment.data)),
             _ => {}
         }
     }
-    blocks
+    if !resources.is_empty() {
+        blocks.iptc(&resources);
+    }
+    extended(&parts, blocks);
 }
 
-fn png_blocks(bytes: &[u8]) -> Blocks {
-    let mut blocks = Blocks::default();
+/// A part of an extended XMP packet (XMP specification, part 3, section 1.1.3.1).
+struct Part<'a> {
+    guid: &'a [u8],
+    len: usize,
+    offset: usize,
+    data: &'a [u8],
+}
+
+fn part(segment: &[u8]) -> Option<Part<'_>> {
+    let number = |at: usize| {
+        let b = segment.get(at..at + 4)?;
+        Some(u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
+    };
+    Some(Part {
+        guid: segment.get(..32)?,
+        len: number(32)?,
+        offset: number(36)?,
+        data: segment.get(40..)?,
+    })
+}
+
+/// Puts extended packets together, whatever the order of their parts. One that lacks a part, or whose MD5 is not the
+/// name that its parts carry, is left out and told.
+fn extended(parts: &[Part<'_>], blocks: &mut Blocks) {
+    let mut guids: Vec<&[u8]> = parts.iter().map(|p| p.guid).collect();
+    guids.sort_unstable();
+    guids.dedup();
+    for guid in guids.into_iter().take(4) {
+        let mut own: Vec<&Part<'_>> = parts.iter().filter(|p| p.guid == guid).collect();
+        own.sort_by_key(|p| p.offset);
+        let len = own.first().map_or(0, |p| p.len);
+        if !blocks.fits("An extended XMP packet", len) {
+            continue;
+        }
+        let mut packet = Vec::new();
+        for part in &own {
+            // A part that stands twice adds nothing.
+            if part.offset == packet.len() && packet.len() + part.data.len() <= len {
+                packet.extend_from_slice(part.data);
+            }
+        }
+        let hash = format!("{:X}", md5::compute(&packet));
+        if packet.len() == len && hash.as_bytes().eq_ignore_ascii_case(guid) {
+            blocks.xmp(&packet);
+        } else {
+            let reason = if packet.len() < len {
+                "parts of it are missing"
+            } else {
+                "its hash is not the one that it names"
+            };
+            blocks.note(
+                "xmp_extension_damaged",
+                format!("The second half of the XMP (extended XMP) was not read: {reason}."),
+            );
+        }
+    }
+}
+
+fn png_blocks(bytes: &[u8], blocks: &mut Blocks) {
+    let mut unread = 0;
     for (kind, data) in png::chunks(bytes) {
         match &kind {
-            b"eXIf" => blocks.exif = Some(data.to_vec()),
-            b"tEXt" | b"zTXt" | b"iTXt" => {
-                if let Some((key, value)) = png_text(&kind, data) {
-                    if key == "XML:com.adobe.xmp" {
-                        blocks.xmp = Some(value.into_bytes());
-                    } else if blocks.text.len() < 256 {
-                        blocks.text.push((key, value));
-                    }
-                }
-            }
+            b"eXIf" => blocks.exif(data),
+            b"tEXt" | b"zTXt" | b"iTXt" => match png_text(&kind, data) {
+                Some((key, value)) => png_pair(key, value, blocks),
+                None => unread += 1,
+            },
             _ => {}
         }
     }
-    blocks
+    if unread > 0 {
+        blocks.note(
+            "png_text_damaged",
+            format!("{unread} text chunks of the PNG are damaged or too large and were not read."),
+        );
+    }
+}
+
+fn png_pair(key: String, value: String, blocks: &mut Blocks) {
+    if key == "XML:com.adobe.xmp" {
+        blocks.xmp(value.as_bytes());
+        return;
+    }
+    let Some(kind) = key
+        .to_ascii_lowercase()
+        .strip_prefix("raw profile type ")
+        .map(str::to_owned)
+    else {
+        blocks.text("PNG text chunk", key, value);
+        return;
+    };
+    let Some(profile) = raw_profile(&value) else {
+        blocks.note(
+            "png_text_damaged",
+            format!(
+                "The PNG text chunk `{}` is damaged and was not read.",
+                super::text::cut(&key)
+            ),
+        );
+        return;
+    };
+    let xmp = profile.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0");
+    match (kind.trim(), xmp) {
+        (_, Some(packet)) => blocks.xmp(packet),
+        ("exif" | "app1", None) => blocks.exif(&profile),
+        ("xmp", None) => blocks.xmp(&profile),
+        ("iptc" | "8bim", None) => {
+            let resources = profile.strip_prefix(b"Photoshop 3.0\0");
+            blocks.iptc(resources.unwrap_or(&profile));
+        }
+        _ => {}
+    }
+}
+
+/// ImageMagick's way to keep a block in a PNG: a name, a length and hexadecimal digits, on lines.
+fn raw_profile(value: &str) -> Option<Vec<u8>> {
+    let mut words = value.split_ascii_whitespace().skip(1);
+    let len: usize = words.next()?.parse().ok()?;
+    let mut digits = words
+        .flat_map(str::bytes)
+        .map(|b| char::from(b).to_digit(16));
+    let mut out = Vec::new();
+    while let Some(high) = digits.next() {
+        out.push((high? * 16 + digits.next()??) as u8);
+    }
+    (out.len() == len).then_some(out)
 }
 
 /// A text chunk (PNG, third edition, section 11.3.3).
@@ -90,11 +285,8 @@ fn png_text(kind: &[u8; 4], data: &[u8]) -> Option<(String, String)> {
     let rest = &data[zero + 1..];
     let value = match kind {
         // Generators write UTF-8 here although the standard says Latin-1.
-        b"tEXt" => String::from_utf8(rest.to_vec()).unwrap_or_else(|_| latin(rest)),
-        b"zTXt" => {
-            let text = inflate(rest.get(1..)?)?;
-            String::from_utf8(text.clone()).unwrap_or_else(|_| latin(&text))
-        }
+        b"tEXt" => decoded(rest),
+        b"zTXt" => decoded(&inflate(rest.get(1..)?)?),
         _ => {
             let compressed = *rest.first()? == 1;
             let mut parts = rest.get(2..)?.splitn(3, |b| *b == 0);
@@ -110,60 +302,212 @@ fn png_text(kind: &[u8; 4], data: &[u8]) -> Option<(String, String)> {
     (value.len() <= MAX_BLOCK).then_some((key, value))
 }
 
-fn inflate(data: &[u8]) -> Option<Vec<u8>> {
+/// At most [`MAX_BLOCK`] bytes that `stream` gives.
+fn all_of(stream: impl std::io::Read) -> Option<Vec<u8>> {
     use std::io::Read;
     let mut out = Vec::new();
-    flate2::read::ZlibDecoder::new(data)
+    stream
         .take(MAX_BLOCK as u64 + 1)
         .read_to_end(&mut out)
         .ok()?;
     (out.len() <= MAX_BLOCK).then_some(out)
 }
 
-fn webp_blocks(bytes: &[u8]) -> Blocks {
-    let mut blocks = Blocks::default();
-    let mut at = 12;
-    while let Some(head) = bytes.get(at..at + 8) {
-        let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        let Some(data) = (at + 8)
-            .checked_add(len)
-            .and_then(|end| bytes.get(at + 8..end))
-        else {
-            break;
-        };
-        match &head[..4] {
-            b"EXIF" => {
-                let tiff = data.strip_prefix(b"Exif\0\0").unwrap_or(data);
-                blocks.exif = Some(tiff.to_vec());
-            }
-            b"XMP " => blocks.xmp = Some(data.to_vec()),
-            _ => {}
-        }
-        at += 8 + len + len % 2;
-    }
-    blocks
+fn inflate(data: &[u8]) -> Option<Vec<u8>> {
+    all_of(flate2::read::ZlibDecoder::new(data))
 }
 
-/// `Exif` and `xml ` boxes of a JPEG XL container.
-fn box_blocks(bytes: &[u8]) -> Blocks {
-    let mut blocks = Blocks::default();
-    let mut at = 0;
-    while let Some(head) = bytes.get(at..at + 8) {
-        let declared = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let end = match declared {
-            0 => bytes.len(),
-            n if n >= 8 => at.saturating_add(n),
-            _ => break,
+/// `Exif`, `xml ` and compressed (`brob`) boxes of a JPEG XL container.
+fn jxl_blocks(bytes: &[u8], blocks: &mut Blocks) {
+    for b in bmff::boxes(bytes) {
+        let (kind, data) = match &b.kind {
+            b"brob" => {
+                let Some((kind, packed)) = b.data.split_first_chunk::<4>() else {
+                    continue;
+                };
+                if !matches!(kind, b"Exif" | b"xml ") {
+                    continue;
+                }
+                let Some(data) = all_of(brotli_decompressor::Decompressor::new(packed, 4096))
+                else {
+                    blocks.note(
+                        "metadata_damaged",
+                        "A compressed box of metadata is damaged or too large and was not read."
+                            .into(),
+                    );
+                    continue;
+                };
+                (*kind, std::borrow::Cow::Owned(data))
+            }
+            kind => (*kind, std::borrow::Cow::Borrowed(b.data)),
         };
-        let Some(data) = bytes.get(at + 8..end) else {
-            break;
-        };
-        match &head[4..8] {
-            b"Exif" => blocks.exif = data.get(4..).map(<[u8]>::to_vec),
-            b"xml " => blocks.xmp = Some(data.to_vec()),
+        match &kind {
+            b"Exif" => blocks.exif(behind_offset(&data)),
+            b"xml " => blocks.xmp(&data),
             _ => {}
         }
-        at = end;
     }
-    blocks
+}
+
+/// An EXIF block behind the four bytes that say where it begins.
+fn behind_offset(data: &[u8]) -> &[u8] {
+    let Some((offset, rest)) = data.split_first_chunk::<4>() else {
+        return &[];
+    };
+    let offset = u32::from_be_bytes(*offset) as usize;
+    let tiff = |b: &[u8]| b.starts_with(b"II") || b.starts_with(b"MM");
+    match rest.get(offset..) {
+        Some(block) if tiff(block) => block,
+        // Writers that leave the offset out, or count otherwise.
+        _ if tiff(data) => data,
+        _ => rest.strip_prefix(EXIF).unwrap_or(rest),
+    }
+}
+
+fn item_blocks(bytes: &[u8], blocks: &mut Blocks) {
+    for item in bmff::items(bytes) {
+        match (&item.kind, item.media.as_str()) {
+            (b"Exif", _) => blocks.exif(behind_offset(&item.data)),
+            (b"mime", "application/rdf+xml" | "text/xml") => blocks.xmp(&item.data),
+            _ => {}
+        }
+    }
+}
+
+fn tiff_blocks(bytes: &[u8], blocks: &mut Blocks) {
+    const XMP: u16 = 700;
+    const IPTC: u16 = 33723;
+    const PHOTOSHOP: u16 = 34377;
+    // The whole file is the block: its directories may stand anywhere.
+    blocks.exif = Some(bytes.to_vec());
+    let Some(tags) = ifd::first(bytes) else {
+        return;
+    };
+    if let Some(packet) = tags.get(XMP) {
+        blocks.xmp(packet);
+    }
+    if let Some(block) = tags.get(PHOTOSHOP).or_else(|| tags.get(IPTC)) {
+        blocks.iptc(block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(marker: u8, data: &[u8]) -> Vec<u8> {
+        let len = (data.len() as u16 + 2).to_be_bytes();
+        [&[0xff, marker], &len[..], data].concat()
+    }
+
+    /// A JPEG of segments, without a picture.
+    fn jpeg_of(segments: &[Vec<u8>]) -> Vec<u8> {
+        [&[0xff, 0xd8], &segments.concat()[..], &[0xff, 0xd9]].concat()
+    }
+
+    #[test]
+    fn extended_xmp_is_read_in_any_order_and_only_with_its_hash() {
+        let packet = "<a/>".repeat(50);
+        let guid = format!("{:X}", md5::compute(&packet));
+        let piece = |guid: &str, from: usize, to: usize| {
+            let head = b"http://ns.adobe.com/xmp/extension/\0";
+            let len = (packet.len() as u32).to_be_bytes();
+            let at = (from as u32).to_be_bytes();
+            let data = &packet.as_bytes()[from..to];
+            segment(
+                0xe1,
+                &[&head[..], guid.as_bytes(), &len, &at, data].concat(),
+            )
+        };
+        let read = |parts: &[Vec<u8>]| find(&jpeg_of(parts), Format::Jpeg);
+        let whole = read(&[
+            piece(&guid, 120, 200),
+            piece(&guid, 0, 120),
+            piece(&guid, 0, 120),
+        ]);
+        assert_eq!(whole.xmp, [packet.as_bytes()]);
+        assert!(whole.notes.is_empty());
+        let other = guid.replace(|c: char| c.is_ascii_digit(), "F");
+        for parts in [
+            vec![piece(&guid, 120, 200)],
+            vec![piece(&other, 0, 120), piece(&other, 120, 200)],
+        ] {
+            let broken = read(&parts);
+            assert!(broken.xmp.is_empty());
+            assert_eq!(broken.notes[0].code, "xmp_extension_damaged");
+        }
+    }
+
+    fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+        let len = (data.len() as u32).to_be_bytes();
+        [&len[..], kind, data, &[0; 4]].concat()
+    }
+
+    #[test]
+    fn raw_profiles_and_compressed_texts_of_a_png_are_read() {
+        use std::io::Write;
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let profile = |kind: &str, bytes: &[u8]| {
+            let text = format!("\n{kind}\n{:>8}\n{}\n", bytes.len(), hex(bytes));
+            let mut packer =
+                flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            packer.write_all(text.as_bytes()).unwrap();
+            let head = format!("Raw profile type {kind}\0\0");
+            chunk(
+                b"zTXt",
+                &[head.as_bytes(), &packer.finish().unwrap()].concat(),
+            )
+        };
+        let png = [
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            profile("exif", b"Exif\0\0II*\0"),
+            profile("xmp", b"<x/>"),
+            profile("APP1", b"http://ns.adobe.com/xap/1.0/\0<y/>"),
+            profile("iptc", b"8BIM\x04\x04"),
+            chunk(b"tEXt", b"AIGC\0{}"),
+            chunk(b"zTXt", b"broken\0\0nonsense"),
+        ]
+        .concat();
+        let found = find(&png, Format::Png);
+        assert_eq!(found.exif.as_deref(), Some(&b"II*\0"[..]));
+        assert_eq!(found.xmp, [&b"<x/>"[..], b"<y/>"]);
+        assert_eq!(found.iptc.as_deref(), Some(&b"8BIM\x04\x04"[..]));
+        assert_eq!((found.text[0].key.as_str(), found.text.len()), ("AIGC", 1));
+        assert_eq!(found.notes[0].code, "png_text_damaged");
+        for end in 0..png.len() {
+            let _ = find(&png[..end], Format::Png);
+        }
+    }
+
+    #[test]
+    fn compressed_boxes_of_jpeg_xl_are_read() {
+        use crate::container::bmff::tests::made;
+        // `<x/>` as a stored Brotli stream: window, one uncompressed block of four bytes, an empty last block.
+        let stored = b"\x30\0\x10<x/>\x03";
+        let mut file = made(b"JXL ", b"\r\n\x87\n");
+        file.extend(made(b"brob", &[b"xml ", &stored[..]].concat()));
+        file.extend(made(b"Exif", b"\0\0\0\0MM\0*"));
+        file.extend(made(b"brob", b"xml nonsense"));
+        let found = find(&file, Format::Jxl);
+        assert_eq!(found.xmp, [&b"<x/>"[..]]);
+        assert_eq!(found.exif.as_deref(), Some(&b"MM\0*"[..]));
+        assert_eq!(found.notes[0].code, "metadata_damaged");
+    }
+
+    #[test]
+    fn items_and_tags_are_read() {
+        use crate::container::bmff::tests::with_item;
+        let file = with_item(b"Exif", "", b"\0\0\0\x06Exif\0\0II*\0", true);
+        let found = find(&file, Format::Avif);
+        assert_eq!(found.exif.as_deref(), Some(&b"II*\0"[..]));
+        let gif = [
+            &b"GIF89a\x01\0\x01\0\0\0\0\x21\xfe\x03abc\0\x21\xff\x0bXMP DataXMP<x/>\x01"[..],
+            &(0..=255_u8).rev().collect::<Vec<_>>(),
+            b"\0\x3b",
+        ]
+        .concat();
+        let found = find(&gif, Format::Gif);
+        assert_eq!((found.comments[0].as_str(), found.xmp.len()), ("abc", 1));
+        assert_eq!(found.xmp[0], b"<x/>");
+    }
 }

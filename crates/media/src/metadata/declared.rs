@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::c2pa::C2pa;
 use super::exif::ExifFacts;
 use super::iptc::IptcFacts;
-use super::mark::GeneratorMark;
+use super::mark::{AigcLabel, GeneratorMark};
 use super::xmp::XmpFacts;
 
 /// Everything that a file declares.
@@ -19,8 +19,12 @@ pub struct Metadata {
     pub iptc: Option<IptcFacts>,
     /// PNG text chunks as (keyword, text), long texts cut.
     pub png_text: Vec<(String, String)>,
+    /// Texts of a video's container as (key, text), long texts cut.
+    pub container_text: Vec<(String, String)>,
     /// Traces that generators leave.
     pub generators: Vec<GeneratorMark>,
+    /// Labels of generated content that China's law demands.
+    pub aigc: Vec<AigcLabel>,
     /// Content credentials.
     pub c2pa: Option<C2pa>,
 }

@@ -1,5 +1,7 @@
-//! How much of a text is kept.
+//! How much of a text is kept, and how bytes become one.
 
+/// Largest block of metadata that is parsed, in bytes.
+pub(super) const MAX_BLOCK: usize = 4 << 20;
 /// Longest text that is kept of any field, in characters.
 pub(crate) const MAX_TEXT: usize = 2_000;
 
@@ -9,4 +11,39 @@ pub(crate) fn cut(text: &str) -> String {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }
+}
+
+/// UTF-8, or Latin-1 where the bytes are no UTF-8.
+pub(super) fn decoded(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|c| char::from(*c)).collect(),
+    }
+}
+
+/// Text in UTF-16 of the byte order that its marks or its zero bytes tell; `little` where they tell nothing.
+pub(super) fn utf16(bytes: &[u8], little: bool) -> String {
+    let (bytes, marked) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (rest, Some(true)),
+        [0xfe, 0xff, rest @ ..] => (rest, Some(false)),
+        _ => (bytes, None),
+    };
+    let (mut even, mut odd) = (0_usize, 0_usize);
+    for pair in bytes.chunks_exact(2) {
+        even += usize::from(pair[0] == 0);
+        odd += usize::from(pair[1] == 0);
+    }
+    let told = (even != odd).then_some(odd > even);
+    let little = marked.or(told).unwrap_or(little);
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .map(|p| {
+            if little {
+                u16::from_le_bytes([p[0], p[1]])
+            } else {
+                u16::from_be_bytes([p[0], p[1]])
+            }
+        })
+        .collect();
+    String::from_utf16_lossy(&units)
 }

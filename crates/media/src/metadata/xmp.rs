@@ -1,16 +1,20 @@
 //! XMP properties that speak of origin (ISO 16684-1; IPTC Extension 2025.1 for the AI fields).
 
+use std::borrow::Cow;
+
+use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::reader::NsReader;
 use serde::{Deserialize, Serialize};
 
-use super::text::cut;
+use super::c2pa::term;
+use super::text::{cut, utf16};
 
-const IPTC_EXT: &[u8] = b"http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
-const PHOTOSHOP: &[u8] = b"http://ns.adobe.com/photoshop/1.0/";
-const XMP_BASIC: &[u8] = b"http://ns.adobe.com/xap/1.0/";
-const DUBLIN_CORE: &[u8] = b"http://purl.org/dc/elements/1.1/";
+/// Longest text of a property, in bytes.
+const MAX_PROPERTY: usize = 1 << 20;
+/// Most levels of nesting that are followed.
+const MAX_DEPTH: usize = 64;
 
 /// Properties that speak of origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,27 +31,78 @@ pub struct XmpFacts {
     pub ai_prompt_writer_name: Option<String>,
     /// `photoshop:Credit`.
     pub credit: Option<String>,
+    /// `photoshop:Instructions`.
+    pub instructions: Option<String>,
     /// `xmp:CreatorTool`.
     pub creator_tool: Option<String>,
+    /// `xmp:CreateDate`.
+    pub create_date: Option<String>,
+    /// `xmp:ModifyDate`.
+    pub modify_date: Option<String>,
     /// `dc:description`.
     pub description: Option<String>,
+    /// `tiff:Make`.
+    pub make: Option<String>,
+    /// `tiff:Model`.
+    pub model: Option<String>,
+    /// `exif:UserComment`, where generators keep their parameters.
+    pub user_comment: Option<String>,
+    /// `TC260:AIGC`: the label of GB 45438-2025, JSON.
+    pub aigc: Option<String>,
+    /// `dcterms:provenance`: where content credentials are kept.
+    pub provenance: Option<String>,
+    /// `xmpNote:HasExtendedXMP`: the name of the packet's second half.
+    pub has_extended: Option<String>,
+    /// `GCamera:MotionPhoto` or `MicroVideo`.
+    pub motion_photo: Option<String>,
+    /// `hdrgm:Version`: the file has a gain map.
+    pub gain_map: Option<String>,
+    /// `stEvt:softwareAgent` of the history, each once, in order.
+    pub software_agents: Vec<String>,
+    /// Parameters of a generator under a name of its own, such as `sd:parameters`.
+    pub parameters: Option<String>,
 }
 
 impl XmpFacts {
     fn slot(&mut self, namespace: &[u8], name: &[u8]) -> Option<&mut Option<String>> {
+        // IPTC's namespace is written with two dates.
+        if namespace.starts_with(b"http://iptc.org/std/Iptc4xmpExt/") {
+            return Some(match name {
+                b"DigitalSourceType" | b"DigitalSourcefileType" => &mut self.digital_source_type,
+                b"AISystemUsed" => &mut self.ai_system_used,
+                b"AISystemVersionUsed" => &mut self.ai_system_version_used,
+                b"AIPromptInformation" => &mut self.ai_prompt_information,
+                b"AIPromptWriterName" => &mut self.ai_prompt_writer_name,
+                _ => return None,
+            });
+        }
         Some(match (namespace, name) {
-            (IPTC_EXT, b"DigitalSourceType" | b"DigitalSourcefileType") => {
-                &mut self.digital_source_type
+            (b"http://ns.adobe.com/photoshop/1.0/", b"Credit") => &mut self.credit,
+            (b"http://ns.adobe.com/photoshop/1.0/", b"Instructions") => &mut self.instructions,
+            (b"http://ns.adobe.com/xap/1.0/", b"CreatorTool") => &mut self.creator_tool,
+            (b"http://ns.adobe.com/xap/1.0/", b"CreateDate") => &mut self.create_date,
+            (b"http://ns.adobe.com/xap/1.0/", b"ModifyDate") => &mut self.modify_date,
+            (b"http://purl.org/dc/elements/1.1/", b"description") => &mut self.description,
+            (b"http://ns.adobe.com/tiff/1.0/", b"Make") => &mut self.make,
+            (b"http://ns.adobe.com/tiff/1.0/", b"Model") => &mut self.model,
+            (b"http://ns.adobe.com/exif/1.0/", b"UserComment") => &mut self.user_comment,
+            (b"http://purl.org/dc/terms/", b"provenance") => &mut self.provenance,
+            (b"http://ns.adobe.com/xmp/note/", b"HasExtendedXMP") => &mut self.has_extended,
+            (b"http://ns.google.com/photos/1.0/camera/", b"MotionPhoto" | b"MicroVideo") => {
+                &mut self.motion_photo
             }
-            (IPTC_EXT, b"AISystemUsed") => &mut self.ai_system_used,
-            (IPTC_EXT, b"AISystemVersionUsed") => &mut self.ai_system_version_used,
-            (IPTC_EXT, b"AIPromptInformation") => &mut self.ai_prompt_information,
-            (IPTC_EXT, b"AIPromptWriterName") => &mut self.ai_prompt_writer_name,
-            (PHOTOSHOP, b"Credit") => &mut self.credit,
-            (XMP_BASIC, b"CreatorTool") => &mut self.creator_tool,
-            (DUBLIN_CORE, b"description") => &mut self.description,
+            (b"http://ns.adobe.com/hdr-gain-map/1.0/", b"Version") => &mut self.gain_map,
+            (ns, b"AIGC") if ns.windows(5).any(|w| w.eq_ignore_ascii_case(b"tc260")) => {
+                &mut self.aigc
+            }
+            (_, b"parameters") => &mut self.parameters,
             _ => return None,
         })
+    }
+
+    /// Whether a property is kept.
+    fn knows(&mut self, namespace: &[u8], name: &[u8]) -> bool {
+        is_agent(namespace, name) || self.slot(namespace, name).is_some()
     }
 
     fn set(&mut self, namespace: &[u8], name: &[u8], value: &str) {
@@ -55,77 +110,301 @@ impl XmpFacts {
         if value.is_empty() {
             return;
         }
+        if is_agent(namespace, name) {
+            let agent = cut(value);
+            if self.software_agents.len() < 32 && !self.software_agents.contains(&agent) {
+                self.software_agents.push(agent);
+            }
+            return;
+        }
         let uri = name.starts_with(b"DigitalSource");
         if let Some(slot) = self.slot(namespace, name) {
-            let value = if uri {
-                value.rsplit(['/', ':']).next().unwrap_or(value)
-            } else {
-                value
+            let keep = || {
+                if uri {
+                    term(value)
+                } else {
+                    value[..floor(value, MAX_PROPERTY)].to_owned()
+                }
             };
-            slot.get_or_insert_with(|| cut(value));
+            slot.get_or_insert_with(keep);
         }
+    }
+
+    /// Takes what another packet has and this one lacks.
+    pub(crate) fn fill(&mut self, other: Self) {
+        let Self {
+            digital_source_type,
+            ai_system_used,
+            ai_system_version_used,
+            ai_prompt_information,
+            ai_prompt_writer_name,
+            credit,
+            instructions,
+            creator_tool,
+            create_date,
+            modify_date,
+            description,
+            make,
+            model,
+            user_comment,
+            aigc,
+            provenance,
+            has_extended,
+            motion_photo,
+            gain_map,
+            software_agents,
+            parameters,
+        } = other;
+        for (slot, value) in [
+            (&mut self.digital_source_type, digital_source_type),
+            (&mut self.ai_system_used, ai_system_used),
+            (&mut self.ai_system_version_used, ai_system_version_used),
+            (&mut self.ai_prompt_information, ai_prompt_information),
+            (&mut self.ai_prompt_writer_name, ai_prompt_writer_name),
+            (&mut self.credit, credit),
+            (&mut self.instructions, instructions),
+            (&mut self.creator_tool, creator_tool),
+            (&mut self.create_date, create_date),
+            (&mut self.modify_date, modify_date),
+            (&mut self.description, description),
+            (&mut self.make, make),
+            (&mut self.model, model),
+            (&mut self.user_comment, user_comment),
+            (&mut self.aigc, aigc),
+            (&mut self.provenance, provenance),
+            (&mut self.has_extended, has_extended),
+            (&mut self.motion_photo, motion_photo),
+            (&mut self.gain_map, gain_map),
+            (&mut self.parameters, parameters),
+        ] {
+            if slot.is_none() {
+                *slot = value;
+            }
+        }
+        for agent in software_agents {
+            if !self.software_agents.contains(&agent) {
+                self.software_agents.push(agent);
+            }
+        }
+    }
+
+    /// The same with texts as long as a record keeps them.
+    pub(crate) fn shortened(mut self) -> Self {
+        for slot in [
+            &mut self.ai_prompt_information,
+            &mut self.credit,
+            &mut self.instructions,
+            &mut self.creator_tool,
+            &mut self.description,
+            &mut self.user_comment,
+            &mut self.aigc,
+            &mut self.provenance,
+            &mut self.parameters,
+            &mut self.digital_source_type,
+            &mut self.ai_system_used,
+            &mut self.ai_system_version_used,
+            &mut self.ai_prompt_writer_name,
+            &mut self.create_date,
+            &mut self.modify_date,
+            &mut self.make,
+            &mut self.model,
+            &mut self.has_extended,
+            &mut self.motion_photo,
+            &mut self.gain_map,
+        ] {
+            if let Some(text) = slot {
+                *text = cut(text);
+            }
+        }
+        self
     }
 }
 
-/// Parses a packet; what is well formed before a fault counts. `None` when nothing was found.
-pub(crate) fn parse(packet: &[u8]) -> Option<XmpFacts> {
-    let mut reader = NsReader::from_reader(packet);
+fn is_agent(namespace: &[u8], name: &[u8]) -> bool {
+    namespace == b"http://ns.adobe.com/xap/1.0/sType/ResourceEvent#" && name == b"softwareAgent"
+}
+
+/// The longest beginning of at most `len` bytes that ends between characters.
+fn floor(text: &str, len: usize) -> usize {
+    let mut len = len.min(text.len());
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    len
+}
+
+/// What a packet gave.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// `None` when nothing was found.
+    pub facts: Option<XmpFacts>,
+    /// Whether the packet ends early or is not well formed.
+    pub damaged: bool,
+}
+
+/// A packet in UTF-8, whichever of its encodings it has.
+fn utf8(packet: &[u8]) -> Cow<'_, [u8]> {
+    let wide = |order: fn([u8; 4]) -> u32| {
+        let units = packet.chunks_exact(4);
+        let text: String = units
+            .map(|u| order([u[0], u[1], u[2], u[3]]))
+            .filter_map(char::from_u32)
+            .collect();
+        Cow::Owned(text.into_bytes())
+    };
+    match packet {
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
+        [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, b'<', ..] => wide(u32::from_be_bytes),
+        [0xff, 0xfe, 0, 0, ..] | [b'<', 0, 0, 0, ..] => wide(u32::from_le_bytes),
+        [0xfe, 0xff, ..] | [0, b'<', ..] | [0xff, 0xfe, ..] | [b'<', 0, ..] => {
+            Cow::Owned(utf16(packet, packet[0] != 0).into_bytes())
+        }
+        _ => match String::from_utf8_lossy(packet) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        },
+    }
+}
+
+/// Parses a packet; what is well formed before a fault counts, and of a tag that the packet's end cuts its whole
+/// attributes.
+pub(crate) fn parse(packet: &[u8]) -> Parsed {
+    let packet = utf8(packet);
+    match closed(&packet) {
+        Some(whole) => Parsed {
+            damaged: true,
+            ..parse_utf8(&whole)
+        },
+        None => parse_utf8(&packet),
+    }
+}
+
+/// A packet that ends inside of a tag, with that tag closed behind its last whole attribute.
+fn closed(packet: &[u8]) -> Option<Vec<u8>> {
+    let start = packet.iter().rposition(|b| *b == b'<')?;
+    let (mut quote, mut end) = (None, None);
+    for (at, byte) in packet.iter().enumerate().skip(start) {
+        match (quote, byte) {
+            (None, b'>') => return None,
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (Some(open), byte) if open == *byte => {
+                quote = None;
+                end = Some(at + 1);
+            }
+            _ => {}
+        }
+    }
+    Some([&packet[..end?], b"/>"].concat())
+}
+
+fn parse_utf8(packet: &[u8]) -> Parsed {
+    // Writers pad packets with spaces and zeros.
+    let end = packet.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+    let mut reader = NsReader::from_reader(&packet[..end]);
+    let config = reader.config_mut();
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
     let mut facts = XmpFacts::default();
-    // Open properties, outermost first; text belongs to the nearest one.
-    let mut open: Vec<Option<(Vec<u8>, Vec<u8>)>> = Vec::new();
+    // Open properties, outermost first, each with its text; text belongs to the nearest one that is kept.
+    let mut open: Vec<(Option<Name>, String)> = Vec::new();
+    let mut damaged = false;
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
         let event = match reader.read_event_into(&mut buffer) {
             Ok(event) => event.into_owned(),
-            Err(_) => break,
+            Err(_) => {
+                damaged = true;
+                break;
+            }
+        };
+        let mut add = |piece: &str| {
+            if let Some((_, text)) = open.last_mut()
+                && text.len() + piece.len() <= MAX_PROPERTY
+            {
+                text.push_str(piece);
+            }
         };
         match event {
             Event::Start(start) => {
                 attributes(&reader, &start, &mut facts);
-                let (namespace, local) = reader.resolver().resolve_element(start.name());
-                let name = match namespace {
-                    ResolveResult::Bound(Namespace(ns)) => {
-                        Some((ns.to_vec(), local.as_ref().to_vec()))
-                    }
-                    _ => None,
-                };
-                if open.len() >= 64 {
+                if open.len() >= MAX_DEPTH {
+                    damaged = true;
                     break;
                 }
-                open.push(name);
+                open.push((element(&reader, &start), String::new()));
             }
-            Event::Empty(start) => {
-                attributes(&reader, &start, &mut facts);
-            }
-            Event::End(_) => {
-                open.pop();
-            }
+            Event::Empty(start) => attributes(&reader, &start, &mut facts),
+            Event::End(_) => close(&mut open, &mut facts),
             Event::Text(text) => {
-                if let Ok(text) = text.xml10_content()
-                    && let Some((ns, name)) = open
-                        .iter()
-                        .rev()
-                        .flatten()
-                        .find(|(ns, name)| facts.clone().slot(ns, name).is_some())
-                {
-                    facts.set(ns, name, &text);
+                if let Ok(text) = text.xml10_content() {
+                    add(&text);
+                }
+            }
+            Event::CData(text) => add(&String::from_utf8_lossy(&text)),
+            Event::GeneralRef(name) => {
+                let character = name.resolve_char_ref().ok().flatten();
+                match (character, name.decode()) {
+                    (Some(c), _) => add(c.encode_utf8(&mut [0; 4])),
+                    (None, Ok(name)) => add(resolve_predefined_entity(&name).unwrap_or_default()),
+                    (None, Err(_)) => {}
                 }
             }
             Event::Eof => break,
             _ => {}
         }
     }
-    (facts != XmpFacts::default()).then_some(facts)
+    damaged |= !open.is_empty();
+    while !open.is_empty() {
+        close(&mut open, &mut facts);
+    }
+    Parsed {
+        facts: (facts != XmpFacts::default()).then_some(facts),
+        damaged,
+    }
+}
+
+/// Namespace and local name.
+type Name = (Vec<u8>, Vec<u8>);
+
+fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Option<Name> {
+    let (namespace, local) = reader.resolver().resolve_element(start.name());
+    match namespace {
+        ResolveResult::Bound(Namespace(ns)) => Some((ns.to_vec(), local.as_ref().to_vec())),
+        _ => None,
+    }
+}
+
+/// Ends the innermost property: its text goes to the nearest one that is kept.
+fn close(open: &mut Vec<(Option<Name>, String)>, facts: &mut XmpFacts) {
+    let Some((name, text)) = open.pop() else {
+        return;
+    };
+    if text.trim().is_empty() {
+        return;
+    }
+    let outer = open.iter().rev().map(|(name, _)| name);
+    let mut names = std::iter::once(&name).chain(outer).flatten();
+    if let Some((ns, local)) = names.find(|(ns, local)| facts.knows(ns, local)) {
+        facts.set(ns, local, &text);
+    }
 }
 
 fn attributes(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, facts: &mut XmpFacts) {
-    for attribute in start.attributes().flatten() {
+    const RDF: &[u8] = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#";
+    let own = element(reader, start);
+    for attribute in start.attributes().with_checks(false).flatten() {
         let (namespace, local) = reader.resolver().resolve_attribute(attribute.key);
         if let ResolveResult::Bound(Namespace(ns)) = namespace
             && let Ok(value) = attribute.unescape_value()
         {
-            facts.set(ns, local.as_ref(), &value);
+            match &own {
+                // A property whose value is an address.
+                Some((ns_own, name)) if ns == RDF && local.as_ref() == b"resource" => {
+                    facts.set(ns_own, name, &value);
+                }
+                _ => facts.set(ns, local.as_ref(), &value),
+            }
         }
     }
 }
@@ -137,35 +416,93 @@ mod tests {
     const PACKET: &str = r#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
         xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
         xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+        xmlns:t='http://www.tc260.org.cn/ns/AIGC/1.0/'
         xmlns:dc="http://purl.org/dc/elements/1.1/">
         <rdf:Description e:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia">
         <e:AISystemUsed>Painter 3</e:AISystemUsed>
-        <dc:description><rdf:Alt><rdf:li xml:lang="x-default">A cat</rdf:li></rdf:Alt></dc:description>
+        <t:AIGC>{&quot;Label&quot;:&quot;1&quot;}</t:AIGC>
+        <dc:description><rdf:Alt><rdf:li xml:lang="x-default">A cat &amp; <![CDATA[<dog>]]> &#33;</rdf:li></rdf:Alt></dc:description>
         </rdf:Description></rdf:RDF></x:xmpmeta>"#;
+
+    fn facts(packet: &[u8]) -> XmpFacts {
+        parse(packet).facts.unwrap()
+    }
 
     #[test]
     fn attributes_elements_and_alternatives_are_read_under_any_prefix() {
-        let facts = parse(PACKET.as_bytes()).unwrap();
+        let facts = facts(PACKET.as_bytes());
         assert_eq!(
             facts.digital_source_type.as_deref(),
             Some("trainedAlgorithmicMedia")
         );
         assert_eq!(facts.ai_system_used.as_deref(), Some("Painter 3"));
-        assert_eq!(facts.description.as_deref(), Some("A cat"));
+        assert_eq!(facts.description.as_deref(), Some("A cat & <dog> !"));
+        assert_eq!(facts.aigc.as_deref(), Some(r#"{"Label":"1"}"#));
     }
 
     #[test]
-    fn every_prefix_of_a_packet_is_survived() {
-        for end in 0..PACKET.len() {
-            let _ = parse(&PACKET.as_bytes()[..end]);
+    fn every_encoding_is_read() {
+        let units: Vec<u16> = PACKET.encode_utf16().collect();
+        let chars: Vec<u32> = PACKET.chars().map(u32::from).collect();
+        let expected = facts(PACKET.as_bytes());
+        for packet in [
+            [b"\xef\xbb\xbf", PACKET.as_bytes()].concat(),
+            units.iter().copied().flat_map(u16::to_be_bytes).collect(),
+            units.iter().copied().flat_map(u16::to_le_bytes).collect(),
+            [
+                &b"\xff\xfe"[..],
+                &units
+                    .iter()
+                    .copied()
+                    .flat_map(u16::to_le_bytes)
+                    .collect::<Vec<_>>(),
+            ]
+            .concat(),
+            chars.iter().copied().flat_map(u32::to_be_bytes).collect(),
+            chars.iter().copied().flat_map(u32::to_le_bytes).collect(),
+            [PACKET.as_bytes(), &[0; 40]].concat(),
+        ] {
+            let parsed = parse(&packet);
+            assert_eq!(parsed.facts.as_ref(), Some(&expected));
+            assert!(!parsed.damaged);
         }
     }
 
     #[test]
-    fn the_words_alone_are_no_declaration() {
+    fn a_value_may_be_an_address() {
+        let packet = r#"<e:DigitalSourceType xmlns:e='http://iptc.org/std/Iptc4xmpExt/2008-02-19/'
+            xmlns:r='http://www.w3.org/1999/02/22-rdf-syntax-ns#'
+            r:resource='http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture/'/>"#;
         assert_eq!(
-            parse(b"<a>trainedAlgorithmicMedia DigitalSourceType</a>"),
-            None
+            facts(packet.as_bytes()).digital_source_type.as_deref(),
+            Some("digitalCapture")
+        );
+    }
+
+    #[test]
+    fn every_prefix_of_a_packet_is_survived_and_said_to_be_damaged() {
+        for end in 0..PACKET.len() {
+            let parsed = parse(&PACKET.as_bytes()[..end]);
+            assert!(parsed.damaged || end == 0, "{end}");
+        }
+        // What stands before the end counts, also in a tag that is not closed.
+        let end = PACKET.find("\n        <e:AISystemUsed").unwrap() - 1;
+        assert!(parse(&PACKET.as_bytes()[..end]).facts.is_some());
+        assert!(parse(&PACKET.as_bytes()[..end - 1]).facts.is_none());
+        let end = PACKET.find("<dc:description").unwrap();
+        let parsed = parse(&PACKET.as_bytes()[..end]);
+        assert_eq!(
+            parsed.facts.unwrap().ai_system_used.as_deref(),
+            Some("Painter 3")
+        );
+    }
+
+    #[test]
+    fn the_words_alone_are_no_declaration() {
+        assert!(
+            parse(b"<a>trainedAlgorithmicMedia DigitalSourceType</a>")
+                .facts
+                .is_none()
         );
     }
 }

@@ -231,6 +231,15 @@ pub fn html_film(
         }
         out.push_str("</ul>\n");
     }
+    let history = words::history(r);
+    if !history.is_empty() {
+        let _ = writeln!(out, "<h3>{}</h3>\n<ul>", words::HISTORY);
+        for (depth, line) in history {
+            let (indent, line) = (depth.min(16), escape(&line));
+            let _ = writeln!(out, "<li style=\"margin-left:{indent}em\">{line}</li>");
+        }
+        out.push_str("</ul>\n");
+    }
     out.push_str("<aside>\n<h3>What this does not mean</h3>\n<ul>\n");
     for limit in words::limits(r) {
         let _ = writeln!(out, "<li>{limit}</li>");

@@ -96,6 +96,19 @@ fn explained(r: &Record, colour: bool) -> String {
             }
         }
     }
+    let history = words::history(r);
+    if !history.is_empty() {
+        let _ = writeln!(out, "\n  {}", words::HISTORY);
+        for (depth, line) in history {
+            let indent = "  ".repeat(depth.min(16));
+            wrap(
+                &mut out,
+                &line,
+                &format!("  {indent}- "),
+                &format!("  {indent}  "),
+            );
+        }
+    }
     out.push_str("\n  What this does not mean\n");
     for limit in words::limits(r) {
         wrap(&mut out, limit, "  - ", "    ");

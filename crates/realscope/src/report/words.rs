@@ -1,5 +1,8 @@
 //! A record in plain words, for a reader who is no expert: the verdict, how probable, why, and what it does not mean.
 
+use realscope_media::metadata::c2pa::Manifest;
+
+use crate::provenance::trust_words;
 use crate::record::{
     Declared, Evidence, EvidenceKind, Interval, MediaKind, OperatingRecord, Provenance, Record,
     Verdict,
@@ -25,6 +28,9 @@ impl Point<'_> {
         }
     }
 }
+
+/// Heading of the history that content credentials tell.
+pub(super) const HISTORY: &str = "The history that the content credentials tell";
 
 /// Lines under one heading.
 pub(super) struct Group<'a> {
@@ -214,6 +220,84 @@ fn declarations<'a>(r: &Record, provenance: &Provenance) -> Vec<Point<'a>> {
     out
 }
 
+/// The history that content credentials tell, one line a manifest, action or ingredient, each with its depth.
+pub(super) fn history(r: &Record) -> Vec<(usize, String)> {
+    let mut out = Vec::new();
+    let Some(c2pa) = r.metadata.as_ref().and_then(|m| m.c2pa.as_ref()) else {
+        return out;
+    };
+    if let Some(manifest) = &c2pa.manifest {
+        branch(manifest, 0, &mut out);
+    }
+    for manifest in &c2pa.unlinked {
+        out.push((0, "A manifest that nothing refers to:".into()));
+        branch(manifest, 1, &mut out);
+    }
+    out
+}
+
+fn branch(m: &Manifest, depth: usize, out: &mut Vec<(usize, String)>) {
+    let writer = m.claim_generator.as_deref().unwrap_or("an unnamed program");
+    let signer = m.signer.as_deref().unwrap_or("an unnamed signer");
+    let time = match &m.time {
+        Some(time) => format!("time stamp {time}"),
+        None => "no time stamp".into(),
+    };
+    let problems = match m.problems.as_slice() {
+        [] => String::new(),
+        problems => format!(" ({})", problems.join(", ")),
+    };
+    let integrity = trust_words(&m.integrity);
+    let trust = trust_words(&m.trust);
+    out.push((
+        depth,
+        format!(
+            "Manifest by {writer}, signed by {signer}, {time}: integrity {integrity}{problems}, trust {trust}."
+        ),
+    ));
+    for action in &m.actions {
+        let mut line = format!("Action {}", action.action);
+        if let Some(term) = &action.source_type {
+            line.push_str(&format!(", source type {term}"));
+        }
+        for t in &action.source_types {
+            line.push_str(&format!(", {} in {}", t.term, t.place));
+        }
+        if let Some(agent) = &action.agent {
+            line.push_str(&format!(", by {agent}"));
+        }
+        for (key, value) in &action.vendor {
+            line.push_str(&format!(", {key}: {value}"));
+        }
+        out.push((depth + 1, line));
+    }
+    for t in &m.source_types {
+        out.push((depth + 1, format!("Source type {} in {}", t.term, t.place)));
+    }
+    for uri in &m.redactions {
+        out.push((depth + 1, format!("Took away {uri}")));
+    }
+    for i in &m.ingredients {
+        let title = i.title.as_deref().unwrap_or("without a title");
+        let format = i
+            .format
+            .as_deref()
+            .map_or(String::new(), |f| format!(" ({f})"));
+        let own = match (&i.manifest, &i.omitted) {
+            (Some(_), _) => String::new(),
+            (None, Some(why)) => format!(", whose manifest is not shown: {why}"),
+            (None, None) => ", without a manifest".into(),
+        };
+        out.push((
+            depth + 1,
+            format!("Ingredient {}: {title}{format}{own}", i.relationship),
+        ));
+        if let Some(m) = &i.manifest {
+            branch(m, depth + 2, out);
+        }
+    }
+}
+
 /// What a false-positive rate that was asked for means for the picture.
 fn operating<'a>(o: &OperatingRecord) -> Point<'a> {
     let rate = 100.0 * o.max_fpr;
@@ -298,6 +382,50 @@ mod tests {
         interval.skipped = vec!["half_size".into()];
         interval.deliveries.retain(|name, _| name == "native");
         assert!(range(&interval, None).contains("were not tried"));
+    }
+
+    #[test]
+    fn a_history_is_a_tree_of_lines() {
+        use realscope_media::metadata::c2pa::{Action, Ingredient};
+        let made = Manifest {
+            claim_generator: Some("Painter".into()),
+            integrity: "valid".into(),
+            trust: "not_checked".into(),
+            actions: vec![Action {
+                action: "c2pa.created".into(),
+                source_type: Some("trainedAlgorithmicMedia".into()),
+                ..Action::default()
+            }],
+            ..Manifest::default()
+        };
+        let edited = Manifest {
+            integrity: "invalid".into(),
+            trust: "untrusted".into(),
+            problems: vec!["assertion.dataHash.mismatch".into()],
+            ingredients: vec![Ingredient {
+                relationship: "parentOf".into(),
+                title: Some("a.jpg".into()),
+                manifest: Some(made),
+                ..Ingredient::default()
+            }],
+            ..Manifest::default()
+        };
+        let mut out = Vec::new();
+        branch(&edited, 0, &mut out);
+        let lines: Vec<String> = out
+            .into_iter()
+            .map(|(depth, line)| format!("{}{line}", " ".repeat(depth)))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "Manifest by an unnamed program, signed by an unnamed signer, no time stamp: integrity invalid \
+                 (assertion.dataHash.mismatch), trust untrusted.",
+                " Ingredient parentOf: a.jpg",
+                "  Manifest by Painter, signed by an unnamed signer, no time stamp: integrity valid, trust not checked.",
+                "   Action c2pa.created, source type trainedAlgorithmicMedia",
+            ]
+        );
     }
 
     #[test]

@@ -38,6 +38,22 @@ pub(super) fn score(card: &Card, raw: Logit) -> DetectorScore {
     }
 }
 
+/// What the detector beside the first says, which has no say.
+pub(super) fn second_opinion(score: &DetectorScore) -> Evidence {
+    let DetectorScore { id, raw, .. } = score;
+    let sentence = match score.calibrated {
+        Some(p) => format!(
+            "Beside it `{id}`, which has no say, gives {:.0}%.",
+            100.0 * p
+        ),
+        None => format!(
+            "Beside it `{id}`, which is not calibrated and has no say, gives a logit of {raw:+.1}; above 0 leans to \
+             generated."
+        ),
+    };
+    Evidence::remark("second_opinion", EvidenceKind::Context, sentence).valued(*raw)
+}
+
 /// Samples of all frames, in order.
 pub(super) fn samples(
     detector: &dyn Detector,
@@ -164,14 +180,17 @@ impl Scanner {
         let deliveries: Vec<Logit> = others.chunks(count.max(1)).filter_map(pool::mean).collect();
         let mut detectors = vec![score(card, native.raw)];
         let mut look = Flag::of(card, FlagKind::Artwork, &native.places, &native.answers);
-        if look.is_none()
-            && let Some(other) = &self.0.flags
-        {
+        let mut beside = None;
+        if let Some(other) = &self.0.beside {
             let samples = self::samples(other.as_ref(), frames)?;
             let places = samples.iter().map(|s| s.place).collect();
             let said = Native::new(other.card(), places, self.infer(request, other, samples)?)?;
-            look = Flag::of(other.card(), FlagKind::Artwork, &said.places, &said.answers);
-            detectors.push(score(other.card(), said.raw));
+            if look.is_none() {
+                look = Flag::of(other.card(), FlagKind::Artwork, &said.places, &said.answers);
+            }
+            let score = score(other.card(), said.raw);
+            beside = Some(second_opinion(&score));
+            detectors.push(score);
         }
         let scoring = begun.elapsed();
 
@@ -193,8 +212,18 @@ impl Scanner {
         let begun = Instant::now();
         let mut evidence = evidence::of_samples(card, &native.places, &native.logits, tier);
         evidence.extend(reasons(&decision));
+        evidence.extend(beside);
         if let Some(provenance) = &mut provenance {
             contradictions(&decision, calibration, p, provenance);
+            let found = facts.map(|f| crate::contradictions::of(f, provenance));
+            for sentence in found.into_iter().flatten() {
+                evidence.push(Evidence::remark(
+                    "contradiction",
+                    EvidenceKind::Context,
+                    sentence.clone(),
+                ));
+                provenance.contradictions.push(sentence);
+            }
         }
         if let Some(look) = look.filter(|l| l.raised()) {
             let remark = "The whole picture looks painted or drawn.";

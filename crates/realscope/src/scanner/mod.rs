@@ -16,6 +16,7 @@ use image::RgbImage;
 use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError};
 use realscope_engine::Threads;
+use realscope_media::metadata::Anchors;
 use realscope_media::video::VideoError;
 use realscope_media::{Decoded, Format, Limits, MediaError, Options as DecodeOptions};
 
@@ -49,6 +50,8 @@ pub struct Options {
     pub path: String,
     /// Scan what there is of a truncated JPEG.
     pub allow_truncated: bool,
+    /// Whose signatures on content credentials are trusted; without them trust is not checked.
+    pub trust: Option<Arc<Anchors>>,
     /// False-positive rate that a verdict may have.
     pub max_fpr: Option<f64>,
     /// Which re-deliveries are scored.
@@ -91,6 +94,7 @@ impl Default for Options {
         Self {
             path: String::new(),
             allow_truncated: false,
+            trust: None,
             max_fpr: None,
             deliveries: Deliveries::default(),
             draw: false,
@@ -226,7 +230,7 @@ impl Scanned {
 struct Settings<'a> {
     detector: &'a str,
     weights: &'a str,
-    flags: Option<&'a str>,
+    beside: Option<&'a str>,
     engine: &'a str,
     profile: &'a str,
     limits: &'a Limits,
@@ -236,7 +240,7 @@ struct Settings<'a> {
 #[derive(Clone, Default)]
 pub struct Builder {
     detector: Option<Arc<dyn Detector>>,
-    flags: Option<Arc<dyn Detector>>,
+    beside: Option<Arc<dyn Detector>>,
     decoding: Option<Decoding>,
     threads: Option<usize>,
     queue: Option<usize>,
@@ -253,11 +257,11 @@ impl Builder {
         self
     }
 
-    /// A detector that is asked whether a picture looks painted or drawn, where the first one may accuse and cannot
-    /// tell.
+    /// A detector whose score is shown beside that of the first. It has no say, but for whether a picture looks painted
+    /// or drawn where the first one cannot tell.
     #[must_use]
-    pub fn flags_from(mut self, detector: Arc<dyn Detector>) -> Self {
-        self.flags = Some(detector);
+    pub fn beside(mut self, detector: Arc<dyn Detector>) -> Self {
+        self.beside = Some(detector);
         self
     }
 
@@ -316,7 +320,7 @@ impl Builder {
         let settings = Settings {
             detector: &card.id,
             weights: &card.weights_sha256,
-            flags: self.flags.as_ref().map(|d| d.card().id.as_str()),
+            beside: self.beside.as_ref().map(|d| d.card().id.as_str()),
             engine: &self.engine,
             profile: &self.profile,
             limits: &self.limits,
@@ -338,7 +342,7 @@ impl Builder {
         Ok(Scanner(Arc::new(Inner {
             lanes: Lanes::new(&self.decoding.unwrap_or(Decoding::Off)),
             detector,
-            flags: self.flags,
+            beside: self.beside,
             limits: self.limits,
             settings,
             tool,
@@ -349,7 +353,7 @@ impl Builder {
 
 struct Inner {
     detector: Arc<dyn Detector>,
-    flags: Option<Arc<dyn Detector>>,
+    beside: Option<Arc<dyn Detector>>,
     lanes: Lanes,
     queue: Queue,
     limits: Limits,
@@ -390,8 +394,12 @@ impl Scanner {
 
     /// What the record of a request says of the program: its settings count too.
     fn tool_of(&self, options: &Options) -> Tool {
+        let trust = options.trust.as_ref().map_or(String::new(), |anchors| {
+            let lists = format!("{}{}", anchors.certificates, anchors.allowed);
+            format!(" trust: {},", sha256(lists.as_bytes()))
+        });
         let settings = format!(
-            "{} allow_truncated: {}, max_fpr: {:?}, deliveries: {:?}",
+            "{}{trust} allow_truncated: {}, max_fpr: {:?}, deliveries: {:?}",
             self.0.settings, options.allow_truncated, options.max_fpr, options.deliveries
         );
         Tool {
@@ -425,6 +433,8 @@ impl Scanner {
     pub fn decode(&self, bytes: &[u8], options: &Options) -> Result<Decoded, DecodeError> {
         let decode = DecodeOptions {
             allow_truncated: options.allow_truncated,
+            trust: options.trust.as_deref().cloned(),
+            ..DecodeOptions::default()
         };
         let (limits, cancel) = (&self.0.limits, &options.cancel);
         self.0.lanes.with(options.deadline, cancel, |lane, left| {

@@ -17,7 +17,7 @@ use realscope_signal::scope;
 
 use super::judge::{
     Native, contradictions, interval, native_of, operating, probability, reasons, redelivered,
-    score,
+    score, second_opinion,
 };
 use super::{Deliveries, Request, ScanError, Scanned, Scanner};
 use crate::lane::{DecodeError, Seen};
@@ -64,6 +64,8 @@ struct Gathered {
     sketched: Vec<Sketched>,
     frames: Vec<Scored>,
     flags: Vec<Logit>,
+    /// Logits of the detector beside the first.
+    beside: Vec<Logit>,
     /// Logits of each re-delivery, and of the same frames as they are.
     again: Vec<Vec<Logit>>,
     native: Vec<Logit>,
@@ -98,6 +100,7 @@ impl Scanner {
         };
         let decode = DecodeOptions {
             allow_truncated: options.allow_truncated,
+            ..DecodeOptions::default()
         };
         let mut gathered = Gathered::default();
         let left = request.until().saturating_duration_since(Instant::now());
@@ -132,14 +135,13 @@ impl Scanner {
         let bar = self.bar(request, &frame.pixels);
         let problem = scope::problem(&frame.pixels);
         let mut look = Flag::of(card, FlagKind::Artwork, &said.places, &said.answers);
-        let loud = bar.zip(p).is_some_and(|(bar, p)| p >= bar);
-        // The second detector is asked only where its answer could matter.
-        if look.is_none()
-            && loud
-            && let Some(other) = &self.0.flags
-        {
+        // The second detector has a say on looks alone, where the first one cannot tell.
+        if let Some(other) = &self.0.beside {
             let also = self.ask(request, other, &frame.pixels)?;
-            look = Flag::of(other.card(), FlagKind::Artwork, &also.places, &also.answers);
+            if look.is_none() {
+                look = Flag::of(other.card(), FlagKind::Artwork, &also.places, &also.answers);
+            }
+            gathered.beside.push(also.raw);
         }
         let (width, height) = frame.pixels.dimensions();
         let grounds = |low: f64, high: f64| Grounds {
@@ -280,8 +282,25 @@ impl Scanner {
 
         let mut evidence = of_film(calibration, &judged, &gathered.frames, motion, &cuts);
         evidence.extend(reasons(&decision));
+        let mut detectors = vec![score(card, judged.raw)];
+        if let Some(other) = &self.0.beside
+            && let Some(raw) = pool::mean(&gathered.beside)
+        {
+            let said = score(other.card(), raw);
+            evidence.push(second_opinion(&said));
+            detectors.push(said);
+        }
         if let Some(provenance) = &mut provenance {
             contradictions(&decision, calibration, judged.probability, provenance);
+            let found = known.map(|f| crate::contradictions::of(f, provenance));
+            for sentence in found.into_iter().flatten() {
+                evidence.push(Evidence::remark(
+                    "contradiction",
+                    EvidenceKind::Context,
+                    sentence.clone(),
+                ));
+                provenance.contradictions.push(sentence);
+            }
         }
         if 2 * gathered.flags.len() > gathered.frames.len() {
             let remark = format!(
@@ -299,10 +318,14 @@ impl Scanner {
             let remark = format!("Only the first {duration_s:.1} s could be read: {fault}.");
             evidence.push(Evidence::remark("partial", EvidenceKind::Context, remark));
         }
+        // All frames were read, whatever the decoder of the first says.
+        let first = known.into_iter().flat_map(|f| &f.notes);
+        let first = first.filter(|n| n.code != "first_frame");
         evidence.extend(
             facts
                 .notes
                 .iter()
+                .chain(first)
                 .map(|n| Evidence::remark(&n.code, EvidenceKind::Context, n.sentence.clone())),
         );
         let found = provenance.iter().flat_map(|p| &p.found);
@@ -338,7 +361,7 @@ impl Scanner {
             class_probabilities: ClassProbabilities::default(),
             stable,
             interval,
-            detectors: vec![score(card, judged.raw)],
+            detectors,
             evidence,
             metadata: known.map(|f| f.metadata.clone()),
             provenance,
@@ -426,13 +449,12 @@ fn decide(judged: &Judged, declared: Declared) -> Decision {
         stable: true,
         reasons: judged.reasons.clone(),
     };
-    if matches!(declared, Declared::Generated | Declared::Edited)
-        && decision.verdict == Verdict::NoEvidence
-    {
+    if declared.by_algorithm() && decision.verdict == Verdict::NoEvidence {
         decision.verdict = Verdict::Uncertain;
         decision.reasons.push((
             verdict::DECLARED_NOT_SEEN,
-            "The file declares that it was generated or edited; the pixels do not show it.".into(),
+            "The file declares that it was generated, or edited with AI; the pixels do not show it."
+                .into(),
         ));
     }
     decision

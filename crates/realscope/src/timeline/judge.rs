@@ -270,6 +270,7 @@ mod tests {
             matched_auc_low: 0.7,
             matched_auc_high: 0.9,
             operating_points: vec![],
+            kinds: vec![],
             tiers: vec![],
         }
     }

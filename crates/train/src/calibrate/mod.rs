@@ -2,6 +2,7 @@
 //!
 //! Only held-out pictures are used, each scored once in every tier ([`crate::tier`]).
 
+pub mod own;
 mod points;
 mod scored;
 mod thresholds;
@@ -12,7 +13,7 @@ use realscope_detectors::network::sha256;
 use realscope_metric::logistic::{self, Line};
 use realscope_metric::{auc, nested};
 
-use self::points::operating_points;
+use self::points::{kinds, operating_points};
 pub use self::scored::Scored;
 use self::scored::balance;
 use self::thresholds::{accusing_threshold, decision, doubt_threshold};
@@ -58,6 +59,7 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         matched_auc_low: 0.0,
         matched_auc_high: 1.0,
         operating_points: Vec::new(),
+        kinds: Vec::new(),
         tiers: Vec::new(),
     };
     let sigmoid = calibration.clone();
@@ -104,6 +106,7 @@ pub fn fit(scored: &[Scored]) -> Calibration {
         calibration.doubt_threshold = Some(doubt_threshold(&calibration, scored));
     }
     calibration.operating_points = operating_points(&calibration, scored);
+    calibration.kinds = kinds(&calibration, scored);
     let text = serde_json::to_vec(&calibration).unwrap_or_default();
     calibration.id = sha256(&text)[..16].to_owned();
     calibration
@@ -212,6 +215,41 @@ mod tests {
         }
         let bar = c.generated_threshold.expect("carries the word");
         assert_eq!(doubt_threshold(&c, &pictures), bar);
+    }
+
+    #[test]
+    fn a_kind_of_authentic_picture_that_is_accused_raises_the_threshold() {
+        // One picture in fifty of each group scores as high as generated ones, all of them memes: well under one in a
+        // hundred of all, a tenth of the memes.
+        let mut pictures = scored(false);
+        for (k, s) in pictures
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, s)| s.item.label == 0)
+        {
+            let meme = k / 2 % 10 == 0;
+            s.item.content = if meme { "meme" } else { "photograph" }.into();
+            s.item.group = if meme {
+                "m".into()
+            } else {
+                s.item.group.clone()
+            };
+            if meme && k / 2 % 100 == 0 {
+                s.logit = 3.2;
+            }
+        }
+        let c = fit(&pictures);
+        let [meme, photograph] = c.kinds.as_slice() else {
+            panic!("two kinds, not {:?}", c.kinds);
+        };
+        assert_eq!(
+            (meme.content.as_str(), meme.pictures, meme.groups),
+            ("meme", 100, 1)
+        );
+        assert!(meme.accused <= 0.01 && meme.decided > 0.05, "{meme:?}");
+        assert_eq!((photograph.pictures, photograph.accused), (900, 0.0));
+        let threshold = c.generated_threshold.expect("carries the word");
+        assert!(c.probability(Logit(3.2)).0 < threshold);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Thresholds of a calibration: the forced decision, the accusation, and doubt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -64,20 +64,28 @@ pub(super) fn doubt_threshold(calibration: &Calibration, scored: &[Scored]) -> f
 /// Resamples of groups behind intervals and [`accusing_threshold`].
 pub(super) const RESAMPLES: u64 = 400;
 
+/// Fewest validation pictures of a kind of content whose own false-positive rate is bounded.
+const KIND_PICTURES: usize = 100;
+
 /// The lowest threshold at which false accusations stay rare on groups like the validation ones, and its
-/// recall: the upper bound of the false-positive rate's 95% interval by group is at most [`FPR_BAR`]. The
-/// rate over all pictures alone would let one kind of authentic picture be accused again and again.
+/// recall: the upper bound of the false-positive rate's 95% interval by group is at most [`FPR_BAR`], and so is the rate
+/// of every kind of content with [`KIND_PICTURES`] or more. The rate over all pictures alone would let one kind of
+/// authentic picture be accused again and again.
 pub(super) fn accusing_threshold(
     scored: &[Scored],
     probability: &dyn Fn(&Scored) -> f32,
 ) -> Option<(f64, f64)> {
     let mut groups: BTreeMap<&str, Vec<f32>> = BTreeMap::new();
     let mut positives = Vec::new();
+    let mut kinds: BTreeMap<&str, (BTreeSet<&str>, Vec<f32>)> = BTreeMap::new();
     for s in scored {
         // What looks painted or drawn is accused at no threshold.
         let p = if s.artwork { 0.0 } else { probability(s) };
         if s.item.label == 0 {
             groups.entry(&s.item.group).or_default().push(p);
+            let kind = kinds.entry(&s.item.content).or_default();
+            kind.0.insert(&s.item.path);
+            kind.1.push(p);
         } else {
             positives.push(p);
         }
@@ -107,7 +115,11 @@ pub(super) fn accusing_threshold(
             .collect();
         rates.sort_by(f64::total_cmp);
         let upper = rates[((rates.len() - 1) as f64 * 0.975).round() as usize];
-        (upper <= FPR_BAR).then(|| (t, above(&positives, t) / positives.len() as f64))
+        let of_kind = |list: &[f32]| above(list, t) / list.len() as f64;
+        let rare = kinds.iter().all(|(content, (pictures, list))| {
+            content.is_empty() || pictures.len() < KIND_PICTURES || of_kind(list) <= FPR_BAR
+        });
+        (rare && upper <= FPR_BAR).then(|| (t, above(&positives, t) / positives.len() as f64))
     })
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use realscope_data::manifest::Item;
 use realscope_detectors::card::{FlagKind, FlagRates, Head};
+use realscope_detectors::catalog;
+use realscope_engine::heads;
 use realscope_metric::logistic::{self, Linear, Samples};
 
 use super::features::{Cache, Features};
@@ -138,4 +140,73 @@ pub(super) fn artwork(
         .map(|views| views.map(|tiers| tiers.map(|v| v >= threshold)))
         .collect();
     Ok((fit(&|_| true), found, looks))
+}
+
+/// The flag of the detector whose encoder a recipe takes, and what it says of each item in each tier. Its rates are
+/// those of these items, most of which it never saw.
+pub(super) fn of_shipped(
+    recipe: &SemanticRecipe,
+    features: &Features,
+    items: &[Item],
+) -> Result<Option<(Linear, Head, Vec<Looks>)>, TrainError> {
+    let (Some(onnx), Some(entry)) = (
+        recipe.shipped(),
+        recipe.encoder.to_str().and_then(catalog::find),
+    ) else {
+        return Ok(None);
+    };
+    let card = (entry.card)()?;
+    let flag = card.heads.iter().find_map(|h| match h {
+        Head::Flag {
+            flag: FlagKind::Artwork,
+            column,
+            threshold,
+            ..
+        } => Some((*column, *threshold)),
+        _ => None,
+    });
+    let Some((column, threshold)) = flag else {
+        return Ok(None);
+    };
+    let mut heads = heads::of(onnx)?;
+    if column >= heads.len() {
+        return Err(TrainError::Recipe(format!(
+            "no column {column} in the network"
+        )));
+    }
+    let (weight, bias) = heads.swap_remove(column);
+    let head = Linear { weight, bias };
+    let looks: Vec<Looks> = (0..items.len())
+        .map(|i| {
+            let mut looks = Looks::default();
+            for (stored, cache, first) in features.scored() {
+                looks[usize::from(stored)] =
+                    std::array::from_fn(|t| logit(&head, cache.row(i, first + t)) >= threshold);
+            }
+            looks
+        })
+        .collect();
+    let share = |chosen: &dyn Fn(&Item) -> bool| {
+        let of: Vec<bool> = items
+            .iter()
+            .zip(&looks)
+            .filter(|(item, _)| chosen(item))
+            .map(|(_, looks)| looks[0][0])
+            .collect();
+        of.iter().filter(|l| **l).count() as f64 / of.len().max(1) as f64
+    };
+    let drawn = |i: &Item| ["painting", "drawing", "render", "game"].contains(&i.content.as_str());
+    let found = Head::Flag {
+        output: None,
+        column: 1,
+        flag: FlagKind::Artwork,
+        threshold,
+        rates: Some(FlagRates {
+            photographs: share(&|i| i.label == 0 && !drawn(i)),
+            filtered: share(&|i| i.label == 0 && drawn(i)),
+            styled: share(&|i| i.label == 1 && i.content == "styled"),
+            generated: share(&|i| i.label == 1),
+        }),
+    };
+    Ok(Some((head, found, looks)))
 }

@@ -1,11 +1,13 @@
 //! The card of a head on a frozen encoder.
 
 use realscope_detectors::card::{Card, Head, Polarity, Status, Task};
+use realscope_detectors::catalog;
 use realscope_detectors::network::sha256;
 use realscope_engine::EngineKind;
 
 use super::deliveries::input;
 use super::recipe::SemanticRecipe;
+use crate::error::TrainError;
 
 /// The card of a head, not yet calibrated.
 pub(super) fn card(recipe: &SemanticRecipe, id: &str, packed: &[u8]) -> Card {
@@ -51,4 +53,26 @@ pub(super) fn card(recipe: &SemanticRecipe, id: &str, packed: &[u8]) -> Card {
         }],
         calibration: None,
     }
+}
+
+/// The card of a head on the encoder of a detector that ships: that detector's, without what was measured of its own
+/// head.
+pub(super) fn of_shipped(
+    recipe: &SemanticRecipe,
+    id: &str,
+    packed: &[u8],
+) -> Result<Card, TrainError> {
+    let named = recipe.encoder.display().to_string();
+    let entry = catalog::find(&named)
+        .ok_or_else(|| TrainError::Recipe(format!("no detector `{named}` in this program")))?;
+    let mut card = (entry.card)()?;
+    card.id = id.into();
+    card.weights_sha256 = sha256(packed);
+    card.known_failures.clone_from(&recipe.known_failures);
+    card.calibration = None;
+    // Measured through a scanner, once the head ships.
+    card.map_false_alarm_rate = None;
+    card.map_pixel_auc = None;
+    card.heads.retain(|h| !matches!(h, Head::Flag { .. }));
+    Ok(card)
 }

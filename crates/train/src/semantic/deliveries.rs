@@ -23,8 +23,6 @@ const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 /// Side of the encoder's input.
 pub(super) const SIDE: u32 = 224;
-/// Longest edge of a whole picture; larger ones are brought to it, so that all deliveries start alike.
-const WHOLE: u32 = 272;
 /// Largest window at native resolution.
 const WINDOW: u32 = 512;
 
@@ -41,6 +39,13 @@ pub(super) enum Delivery {
     Window,
     /// The stored file at native resolution, in the arm of a tier.
     Stored(Tier),
+}
+
+impl Delivery {
+    /// Whether it is of the stored file at native resolution.
+    pub fn of_stored(self) -> bool {
+        matches!(self, Self::Window | Self::Stored(_))
+    }
 }
 
 /// What is computed of a stored file at native resolution.
@@ -86,16 +91,15 @@ fn random_window(picture: &RgbImage, rng: &mut ChaCha8Rng) -> RgbImage {
     delivery::crop(picture, left, top, side, side)
 }
 
-/// Normalised pixels of every delivery of an item. Windows at native resolution do not mix with the others.
+/// Normalised pixels of every delivery of an item; what is random depends on `seed`. Windows at native resolution do not mix with the others.
 pub(super) fn views(
     recipe: &SemanticRecipe,
     root: &Path,
     item: &Item,
+    seed: &str,
     deliveries: &[Delivery],
 ) -> Result<Vec<Vec<f32>>, TrainError> {
-    let stored = deliveries
-        .iter()
-        .all(|d| matches!(d, Delivery::Window | Delivery::Stored(_)));
+    let stored = deliveries.iter().all(|d| d.of_stored());
     let path = if stored {
         root.join(&item.path)
     } else {
@@ -104,8 +108,8 @@ pub(super) fn views(
     let mut picture = picture::open(&path)?;
     let fault = |e: DeliveryError| picture_error(&path, &e);
     if !stored {
-        picture =
-            delivery::limit_edge(&picture, WHOLE, delivery::Filter::Lanczos3).map_err(fault)?;
+        picture = delivery::limit_edge(&picture, recipe.whole, delivery::Filter::Lanczos3)
+            .map_err(fault)?;
     }
     deliveries
         .iter()
@@ -120,7 +124,7 @@ pub(super) fn views(
                         Delivery::Window => "window".into(),
                         _ => "drawn".into(),
                     };
-                    let digest = Sha256::digest(format!("{}/{n}/{}", recipe.seed, item.path));
+                    let digest = Sha256::digest(format!("{}/{n}/{seed}", recipe.seed));
                     let mut key = [0; 32];
                     key.copy_from_slice(&digest);
                     let mut rng = ChaCha8Rng::from_seed(key);

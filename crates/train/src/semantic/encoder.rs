@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use realscope_data::manifest::Item;
 use realscope_data::split::ClipFrame;
 use realscope_detectors::tower;
-use realscope_engine::{Engine, EngineError, Threads, packed};
+use realscope_engine::{Engine, EngineError, Threads, heads, packed};
 use realscope_metric::logistic::Linear;
 use realscope_nn::vit::ClipVision;
 use realscope_nn::{Cpu, Parameters, StateDict};
@@ -21,6 +21,14 @@ use super::recipe::SemanticRecipe;
 use crate::adapter::Adapter;
 use crate::error::{TrainError, io_error};
 use crate::rounding::{self, Rounding};
+
+/// A frozen encoder in the form in which it is deployed.
+pub(super) struct Frozen {
+    /// Network that yields features.
+    pub packed: Vec<u8>,
+    /// How many.
+    pub width: usize,
+}
 
 /// The encoder with rounded matrices, kept in `out` so that a run that goes on need not round again.
 pub(super) fn rounded(
@@ -57,7 +65,7 @@ pub(super) fn rounded(
     }
     let pixels: Vec<Vec<f32>> = chosen
         .par_iter()
-        .map(|item| Ok(views(recipe, root, item, &[Delivery::Random(0)])?.concat()))
+        .map(|item| Ok(views(recipe, root, item, &item.path, &[Delivery::Random(0)])?.concat()))
         .collect::<Result<_, TrainError>>()?;
     let side = SIDE as usize;
     let input = TensorData::new(pixels.concat(), [pixels.len(), 3, side, side]);
@@ -85,7 +93,7 @@ pub(super) fn deployed(
     mut tower: ClipVision<Cpu>,
     adapter: Option<&Adapter>,
     log: &mut dyn FnMut(&str),
-) -> Result<(ClipVision<Cpu>, Vec<u8>), TrainError> {
+) -> Result<(ClipVision<Cpu>, Frozen), TrainError> {
     if let Some(adapter) = adapter {
         tower = adapter.apply(tower)?;
     }
@@ -95,7 +103,8 @@ pub(super) fn deployed(
         recipe.blocks,
         packed.len()
     ));
-    Ok((tower, packed))
+    let width = recipe.width();
+    Ok((tower, Frozen { packed, width }))
 }
 
 /// Network that yields the features, or with heads their logits, in the form in which it is deployed.
@@ -109,14 +118,38 @@ pub(super) fn network(
         .map(|h| (h.weight.as_slice(), h.bias))
         .collect();
     let float = tower::network(&recipe.name, tower, recipe.deviations, &heads);
-    Ok(if recipe.head_alone {
-        packed::dynamic_int8(&float)?
-    } else if recipe.adapter.is_some() {
+    Ok(if recipe.adapter.is_some() {
         // Room for the updates: the patches' kernel takes 8 bits a weight in place of 16.
         packed::pack_kernels(&float)?
     } else {
         packed::pack(&float)?
     })
+}
+
+/// The encoder of the detector that a recipe names, without its heads.
+pub(super) fn shipped(recipe: &SemanticRecipe) -> Result<Frozen, TrainError> {
+    Ok(Frozen {
+        packed: heads::without(of_shipped(recipe)?)?,
+        width: recipe.read_width(),
+    })
+}
+
+/// The network of the detector that a recipe names, with other heads.
+pub(super) fn with_heads(
+    recipe: &SemanticRecipe,
+    heads: &[&Linear],
+) -> Result<Vec<u8>, TrainError> {
+    let heads: Vec<heads::Head<'_>> = heads
+        .iter()
+        .map(|h| (h.weight.as_slice(), h.bias))
+        .collect();
+    Ok(heads::with(of_shipped(recipe)?, &heads)?)
+}
+
+fn of_shipped(recipe: &SemanticRecipe) -> Result<&'static [u8], TrainError> {
+    let named = recipe.encoder.display();
+    let missing = || TrainError::Recipe(format!("`{named}` has no network in this program"));
+    recipe.shipped().ok_or_else(missing)
 }
 
 /// The network's output for one normalised square.

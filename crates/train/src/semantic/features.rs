@@ -1,7 +1,6 @@
-//! Features of items in all deliveries, kept in files so that an interrupted run goes on.
+//! Features of items in all deliveries, kept in a store ([`super::store`]).
 
 use std::collections::BTreeSet;
-use std::io::{BufWriter, Seek as _, Write as _};
 use std::path::Path;
 
 use half::f16;
@@ -10,8 +9,9 @@ use realscope_data::manifest::Item;
 use realscope_engine::{self as engine, EngineError, EngineKind, Threads, packed};
 
 use super::deliveries::{Delivery, OF_STORED, views, whole};
-use super::encoder::first;
+use super::encoder::{Frozen, first};
 use super::recipe::SemanticRecipe;
+use super::store::{self, Key, Store};
 use crate::error::{TrainError, io_error, picture_error};
 use crate::tier::TIERS;
 
@@ -52,47 +52,40 @@ impl Cache {
 /// Items whose features are computed between two writes.
 const BLOCK: usize = 64;
 
-/// Computes what the cache file lacks; an interrupted run goes on behind the last whole block.
+/// Computes what the store lacks.
 pub(super) fn cache(
     recipe: &SemanticRecipe,
     root: &Path,
     items: &[Item],
     deliveries: &[Delivery],
-    onnx: &[u8],
+    encoder: &Frozen,
     folder: &Path,
     log: &mut dyn FnMut(&str),
 ) -> Result<Cache, TrainError> {
     std::fs::create_dir_all(folder).map_err(io_error(folder))?;
-    let kind = match deliveries[0] {
-        Delivery::Drawn => "/drawn",
-        Delivery::Window | Delivery::Stored(_) => "/stored",
-        Delivery::Whole(_) => "/tiers",
-        Delivery::Random(_) => "/random-and-tiers",
-    };
-    let stem = &recipe.identity(onnx, kind)[..16];
+    let stem = &recipe.identity(&encoder.packed, deliveries)[..16];
     let path = folder.join(format!("features-{stem}.f16"));
-    let per_item = deliveries.len() * recipe.width();
-    let done = std::fs::metadata(&path).map_or(0, |m| m.len() as usize) / (2 * per_item);
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(io_error(&path))?;
-    file.set_len((done * per_item * 2) as u64)
-        .map_err(io_error(&path))?;
-    let mut file = BufWriter::new(file);
-    file.seek(std::io::SeekFrom::End(0))
-        .map_err(io_error(&path))?;
-    let int8 = packed::unpack(onnx)?;
+    let mut store = Store::open(&path, deliveries.len() * encoder.width)?;
+    let stored = deliveries.iter().all(|d| d.of_stored());
+    let keys: Vec<Key> = items
+        .par_iter()
+        .map(|item| match stored {
+            true => store::key(&root.join(&item.path)),
+            false => store::key(&whole(root, item)),
+        })
+        .collect::<Result<_, TrainError>>()?;
+    let mut missing: Vec<usize> = (0..items.len()).filter(|i| !store.has(&keys[*i])).collect();
+    // Two items may have one content.
+    let mut seen = BTreeSet::new();
+    missing.retain(|i| seen.insert(keys[*i]));
+    let int8 = packed::unpack(&encoder.packed)?;
     let engine =
         engine::load(EngineKind::Rten.for_many(), int8).map_err(|e| picture_error(&path, &e))?;
     let begun = std::time::Instant::now();
-    for start in (done..items.len()).step_by(BLOCK) {
-        let block = &items[start..items.len().min(start + BLOCK)];
+    for (n, block) in missing.chunks(BLOCK).enumerate() {
         let prepared: Vec<Vec<Vec<f32>>> = block
             .par_iter()
-            .map(|item| views(recipe, root, item, deliveries))
+            .map(|i| views(recipe, root, &items[*i], &store::hex(&keys[*i]), deliveries))
             .collect::<Result<_, TrainError>>()?;
         // Each view alone, as a scan does: the scale of 8-bit activations is taken over a batch.
         let inputs: Vec<Vec<f32>> = prepared.into_iter().flatten().collect();
@@ -100,27 +93,21 @@ pub(super) fn cache(
         let rows: Vec<Vec<f32>> = Threads::all()
             .side_by_side(&inputs, run)
             .map_err(|e: EngineError| picture_error(&path, &e))?;
-        for value in rows.into_iter().flatten() {
-            file.write_all(&f16::from_f32(value).to_le_bytes())
-                .map_err(io_error(&path))?;
+        for (i, rows) in block.iter().zip(rows.chunks(deliveries.len())) {
+            let values: Vec<f16> = rows.iter().flatten().map(|v| f16::from_f32(*v)).collect();
+            store.add(keys[*i], &values)?;
         }
-        file.flush().map_err(io_error(&path))?;
-        let at = start + block.len();
-        let rate = (at - done) as f64 / begun.elapsed().as_secs_f64();
+        let done = n * BLOCK + block.len();
+        let rate = done as f64 / begun.elapsed().as_secs_f64();
         log(&format!(
-            "features of {at} of {} pictures, {:.0} s to go",
-            items.len(),
-            (items.len() - at) as f64 / rate
+            "features of {done} of {} pictures, {:.0} s to go",
+            missing.len(),
+            (missing.len() - done) as f64 / rate
         ));
     }
-    drop(file);
-    let bytes = std::fs::read(&path).map_err(io_error(&path))?;
     Ok(Cache {
-        values: bytes
-            .chunks_exact(2)
-            .map(|b| f16::from_le_bytes([b[0], b[1]]))
-            .collect(),
-        width: recipe.width(),
+        values: store.read(&keys)?,
+        width: encoder.width,
         read: recipe.read_width(),
         deliveries: deliveries.len(),
     })
@@ -165,13 +152,14 @@ pub(super) fn all_features(
     recipe: &SemanticRecipe,
     root: &Path,
     items: &[Item],
-    onnx: &[u8],
+    encoder: &Frozen,
     out: &Path,
     log: &mut dyn FnMut(&str),
 ) -> Result<Features, TrainError> {
     let mut deliveries: Vec<Delivery> = (0..recipe.deliveries).map(Delivery::Random).collect();
     deliveries.extend(TIERS.map(Delivery::Whole));
-    let mut of = |deliveries: &[Delivery]| cache(recipe, root, items, deliveries, onnx, out, log);
+    let mut of =
+        |deliveries: &[Delivery]| cache(recipe, root, items, deliveries, encoder, out, log);
     Ok(Features {
         plain: of(&deliveries)?,
         random: recipe.deliveries as usize,

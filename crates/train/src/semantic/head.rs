@@ -8,15 +8,20 @@ use realscope_metric::logistic::{self, Linear, Samples};
 
 use super::features::Features;
 use super::recipe::SemanticRecipe;
+use crate::tier::TIERS;
 
 /// Classes count alike, and within a class those of its pictures for which `apart` holds and the others; within
-/// these, groups by a power of their size.
+/// these, sources by a power of their size: one maker's many groups are one source.
 fn weights(items: &[&Item], power: f64, apart: &dyn Fn(&Item) -> bool) -> Vec<f32> {
-    let mut sizes: BTreeMap<(u8, &str), f64> = BTreeMap::new();
+    let source = |i: &Item| match i.source.as_str() {
+        "" => i.group.clone(),
+        source => source.to_owned(),
+    };
+    let mut sizes: BTreeMap<(u8, String), f64> = BTreeMap::new();
     for i in items {
-        *sizes.entry((i.label, &i.group)).or_default() += 1.0;
+        *sizes.entry((i.label, source(i))).or_default() += 1.0;
     }
-    let one = |i: &Item| sizes[&(i.label, i.group.as_str())].powf(power - 1.0);
+    let one = |i: &Item| sizes[&(i.label, source(i))].powf(power - 1.0);
     let mut totals: BTreeMap<(u8, bool), f64> = BTreeMap::new();
     for i in items {
         *totals.entry((i.label, apart(i))).or_default() += one(i);
@@ -41,7 +46,11 @@ pub(super) fn fit(
     let chosen: Vec<&Item> = used.iter().map(|i| &items[*i]).collect();
     let apart = |i: &Item| recipe.balance_views && features.siblings.contains(&i.path);
     let by_item = weights(&chosen, recipe.data.group_power, &apart);
-    let n = features.random;
+    // Without random deliveries those of the tiers are fitted.
+    let n = match features.random {
+        0 => TIERS.len(),
+        n => n,
+    };
     let mut rows = Vec::with_capacity(used.len() * n * cache.read);
     let (mut labels, mut weight) = (Vec::new(), Vec::new());
     for (i, w) in used.iter().zip(by_item) {

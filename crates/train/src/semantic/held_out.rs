@@ -124,7 +124,7 @@ pub(super) fn adapted(
     };
     for fold in folds(items) {
         let adapter = Adapter::read(folder, fold, recipe.read_width())?;
-        let (_, packed) = deployed(recipe, tower.clone(), Some(&adapter), log)?;
+        let (_, encoder) = deployed(recipe, tower.clone(), Some(&adapter), log)?;
         let numbers = |chosen: &dyn Fn(&Item) -> bool| -> Vec<usize> {
             (0..items.len())
                 .filter(|i| items[*i].fold == fold && chosen(&items[*i]))
@@ -132,7 +132,7 @@ pub(super) fn adapted(
         };
         let mut fill = |into: &mut Cache, numbers: &[usize], deliveries: &[Delivery]| {
             let mine: Vec<Item> = numbers.iter().map(|i| items[*i].clone()).collect();
-            let found = cache(recipe, root, &mine, deliveries, &packed, out, log)?;
+            let found = cache(recipe, root, &mine, deliveries, &encoder, out, log)?;
             for (there, here) in numbers.iter().enumerate() {
                 into.take(*here, &found, there);
             }
@@ -155,7 +155,7 @@ pub(super) fn adapted(
                     .extend(scores(&items[i], stored, &adapter.head, row));
             }
         }
-        held.networks.insert(fold.to_owned(), packed);
+        held.networks.insert(fold.to_owned(), encoder.packed);
         held.heads.insert(fold.to_owned(), adapter.head);
     }
     held.scored = of_pictures(std::mem::take(&mut held.scored), log);

@@ -19,6 +19,7 @@ mod held_out;
 mod map;
 mod recipe;
 mod report;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +27,6 @@ use std::path::Path;
 use realscope_data::manifest::Item;
 use realscope_data::split::Framing;
 use realscope_detectors::card::Card;
-use realscope_detectors::network::sha256;
 use realscope_detectors::tower;
 
 use self::artwork::artwork;
@@ -42,7 +42,7 @@ use crate::calibrate;
 use crate::error::{TrainError, io_error};
 use crate::tier::TIERS;
 
-/// Trains, calibrates and writes `ID.onnx` (packed; or the head alone as `ID.safetensors`) and `ID.toml` into `out`;
+/// Trains, calibrates and writes `ID.onnx` (packed) and `ID.toml` into `out`;
 /// features are cached there.
 ///
 /// # Errors
@@ -61,19 +61,33 @@ pub fn train(
         return Err(TrainError::Recipe("the manifest has no folds".into()));
     }
     let encoder = root.join(&recipe.encoder);
-    let mut frozen = tower::tower(&encoder, recipe.blocks)?;
-    if let Some(how) = &recipe.rounding {
-        frozen = rounded(recipe, how, frozen, root, &items, out, log)?;
-    }
+    let frozen = match (recipe.shipped(), &recipe.rounding) {
+        (Some(_), _) => None,
+        (None, how) => {
+            let tower = tower::tower(&encoder, recipe.blocks)?;
+            Some(match how {
+                Some(how) => rounded(recipe, how, tower, root, &items, out, log)?,
+                None => tower,
+            })
+        }
+    };
     let adapter = match &recipe.adapter {
         Some(folder) => Some(Adapter::read(folder, "all", recipe.read_width())?),
         None => None,
     };
-    let (tower, packed) = deployed(recipe, frozen.clone(), adapter.as_ref(), log)?;
-    let (held, features) = match &recipe.adapter {
-        Some(folder) => held_out::adapted(recipe, folder, &frozen, root, &items, out, log)?,
-        None => {
-            let features = all_features(recipe, root, &items, &packed, out, log)?;
+    let (tower, deployed) = match &frozen {
+        Some(frozen) => {
+            let (tower, deployed) = deployed(recipe, frozen.clone(), adapter.as_ref(), log)?;
+            (Some(tower), deployed)
+        }
+        None => (None, encoder::shipped(recipe)?),
+    };
+    let (held, features) = match (&recipe.adapter, &frozen) {
+        (Some(folder), Some(frozen)) => {
+            held_out::adapted(recipe, folder, frozen, root, &items, out, log)?
+        }
+        _ => {
+            let features = all_features(recipe, root, &items, &deployed, out, log)?;
             (
                 held_out::best_rate(recipe, &features, &items, log),
                 features,
@@ -95,7 +109,8 @@ pub fn train(
     };
     let second = match &recipe.artwork {
         Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
-        None => None,
+        // The flag of an encoder that ships stays as it is.
+        None => artwork::of_shipped(recipe, &features, &items)?,
     };
     if let Some((_, _, looks)) = &second {
         let index: BTreeMap<&str, usize> = items
@@ -111,28 +126,19 @@ pub fn train(
                 .is_some_and(|(i, t)| looks[*i][usize::from(s.stored)][t]);
         }
     }
-    let (name, weights, mut card) = if recipe.head_alone {
-        let bytes = std::fs::read(&encoder).map_err(io_error(&encoder))?;
-        let second = second.as_ref().map(|(head, ..)| head);
-        let heads = tower::save_heads(
-            (&head.weight, head.bias),
-            second.map(|h| (&*h.weight, h.bias)),
-        );
-        let heads = heads.to_safetensors().map_err(TrainError::Recipe)?;
-        let card = Card {
-            weights_sha256: String::new(),
-            encoder_sha256: Some(sha256(&bytes)),
-            licence: "MIT OR Apache-2.0; the encoder, OpenAI's CLIP ViT-B/16 (MIT), is imported by the user"
-                .into(),
-            ..card(recipe, id, &[])
-        };
-        (format!("{id}.safetensors"), heads, card)
-    } else {
-        let mut heads = vec![&head];
-        heads.extend(second.iter().map(|(head, ..)| head));
-        let onnx = network(recipe, &tower, &heads)?;
-        let card = card(recipe, id, &onnx);
-        (format!("{id}.onnx"), onnx, card)
+    let mut all = vec![&head];
+    all.extend(second.iter().map(|(head, ..)| head));
+    let (weights, mut card) = match &tower {
+        Some(tower) => {
+            let onnx = network(recipe, tower, &all)?;
+            let card = card(recipe, id, &onnx);
+            (onnx, card)
+        }
+        None => {
+            let onnx = encoder::with_heads(recipe, &all)?;
+            let card = card::of_shipped(recipe, id, &onnx)?;
+            (onnx, card)
+        }
     };
     if let Some((_, found, _)) = second {
         log(&format!(
@@ -141,13 +147,15 @@ pub fn train(
         card.heads.push(found);
     }
     let calibration = calibrate::fit(&scored);
-    let network_of = |fold: &str| networks.get(fold).unwrap_or(&packed).clone();
-    card.map_false_alarm_rate =
-        map::false_alarms(recipe, root, &items, &network_of, &heads, &calibration)?;
+    let network_of = |fold: &str| networks.get(fold).unwrap_or(&deployed.packed).clone();
+    if tower.is_some() {
+        card.map_false_alarm_rate =
+            map::false_alarms(recipe, root, &items, &network_of, &heads, &calibration)?;
+    }
     card.calibration = Some(calibration);
     let text = toml::to_string(&card).map_err(|e| TrainError::Recipe(e.to_string()))?;
     for (name, bytes) in [
-        (name, weights.as_slice()),
+        (format!("{id}.onnx"), weights.as_slice()),
         (format!("{id}.toml"), text.as_bytes()),
     ] {
         let path = out.join(name);

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use realscope_detectors::catalog;
 use realscope_detectors::network::sha256;
 use realscope_metric::logistic::Early;
 use realscope_nn::vit::VitConfig;
 use serde::{Deserialize, Serialize};
 
+use super::deliveries::Delivery;
 use crate::error::{TrainError, io_error};
 use crate::recipe::{Augment, Data};
 use crate::rounding::Rounding;
@@ -29,8 +31,12 @@ pub struct ArtworkRecipe {
 pub struct SemanticRecipe {
     /// Name of what is trained.
     pub name: String,
-    /// CLIP ViT-B/16: safetensors or PyTorch in the published layout, or an 8-bit ONNX file.
+    /// CLIP ViT-B/16: safetensors or PyTorch in the published layout, or an 8-bit ONNX file, relative to the data set;
+    /// or the id of a detector in this program whose encoder is taken as it ships.
     pub encoder: PathBuf,
+    /// Longest edge of a whole picture ahead of its deliveries, in pixels; larger ones are brought to it.
+    #[serde(default = "stored_whole")]
+    pub whole: u32,
     /// First blocks that are kept.
     pub blocks: usize,
     /// Last of them that the head reads.
@@ -38,7 +44,7 @@ pub struct SemanticRecipe {
     /// Also read the deviation of the patch tokens.
     #[serde(default)]
     pub deviations: bool,
-    /// Random deliveries of each picture that are fitted.
+    /// Random deliveries of each picture that are fitted; with 0 those of the tiers are.
     pub deliveries: u32,
     /// Weight of a painted or drawn version of each authentic and each generated picture, relative to a random
     /// delivery; without it there are none.
@@ -71,9 +77,6 @@ pub struct SemanticRecipe {
     /// Failures that the card states.
     #[serde(default)]
     pub known_failures: Vec<String>,
-    /// Write the head alone, for an encoder that the user imports; the encoder then has 8 bits a weight.
-    #[serde(default)]
-    pub head_alone: bool,
     /// Folder of low-rank updates of the encoder and the heads fitted with them ([`crate::adapter`]), relative to the
     /// current folder. They take the place of heads that are fitted here; `learning_rates` then is of `artwork` alone.
     #[serde(default)]
@@ -87,7 +90,18 @@ pub struct SemanticRecipe {
     pub augment: Augment,
 }
 
+/// Longest edge of the wholes that are stored beside windows.
+fn stored_whole() -> u32 {
+    272
+}
+
 impl SemanticRecipe {
+    /// The network of the detector that `encoder` names.
+    #[must_use]
+    pub fn shipped(&self) -> Option<&'static [u8]> {
+        catalog::find(self.encoder.to_str()?)?.embedded()
+    }
+
     /// Reads a recipe.
     ///
     /// # Errors
@@ -97,7 +111,6 @@ impl SemanticRecipe {
         let recipe: Self = toml::from_str(&text).map_err(|e| TrainError::Recipe(e.to_string()))?;
         if !(1..=12).contains(&recipe.blocks)
             || !(1..=recipe.blocks).contains(&recipe.read)
-            || recipe.deliveries == 0
             || recipe.learning_rates.is_empty()
             || !(0.0..1.0).contains(&recipe.dropout)
             || recipe
@@ -108,31 +121,23 @@ impl SemanticRecipe {
                 .any(|w| !(0.0..=100.0).contains(w))
         {
             return Err(TrainError::Recipe(
-                "`blocks` must be 1 to 12, `read` at most that, `deliveries` and `learning_rates` not \
-                 empty, `dropout` below 1, weights of `drawn` and `windows` 0 to 100"
+                "`blocks` must be 1 to 12, `read` at most that, `learning_rates` not empty, `dropout` below 1, weights of `drawn` and `windows` 0 to 100"
                     .into(),
             ));
         }
         if let Some(rounding) = &recipe.rounding {
             rounding.check()?;
         }
+        if recipe.shipped().is_some() && (recipe.rounding.is_some() || recipe.adapter.is_some()) {
+            return Err(TrainError::Recipe(
+                "an encoder that ships is taken as it is: no `rounding` or `adapter`".into(),
+            ));
+        }
         if let Some(artwork) = &recipe.artwork
             && !(0.0..0.5).contains(&artwork.photographs)
         {
             return Err(TrainError::Recipe(
                 "`artwork`: `photographs` must be 0 to 0.5".into(),
-            ));
-        }
-        if recipe.head_alone
-            && (recipe.blocks != 12
-                || recipe.deviations
-                || recipe.rounding.is_some()
-                || recipe.adapter.is_some())
-        {
-            return Err(TrainError::Recipe(
-                "`head_alone` is for the whole encoder as imported: 12 `blocks`, no `deviations`, `rounding` or \
-                 `adapter`"
-                    .into(),
             ));
         }
         Ok(recipe)
@@ -181,11 +186,11 @@ impl SemanticRecipe {
     }
 
     /// Everything that the cached features depend on.
-    pub(super) fn identity(&self, encoder: &[u8], kind: &str) -> String {
+    pub(super) fn identity(&self, encoder: &[u8], deliveries: &[Delivery]) -> String {
         let text = format!(
-            "{}/{}/{}/{}{kind}",
+            "{}/{}/{}/{}/{deliveries:?}",
             sha256(encoder),
-            self.deliveries,
+            self.whole,
             self.seed,
             serde_json::to_string(&self.augment).unwrap_or_default()
         );
@@ -206,29 +211,26 @@ mod tests {
 
     #[test]
     fn recipes_that_ship_are_read_and_unfit_ones_refused() {
-        let probe = include_str!("../../../../recipes/clip-probe.toml");
+        let head = include_str!("../../../../recipes/head.toml");
         let semantic = include_str!("../../../../recipes/semantic.toml");
-        assert!(read(probe).expect("reads").head_alone);
+        assert!(read(head).expect("reads").shipped().is_some());
+        let e = read(&format!(
+            "{head}[rounding]\nbits = 3.0\npictures = 1\ndamping = 0.1\nrows = 0.5\n"
+        ));
+        let e = e.expect_err("refused").to_string();
+        assert!(
+            e.contains("taken as it is") || e.contains("class_token"),
+            "{e}"
+        );
         let shipped = read(semantic).expect("reads");
         assert!(shipped.rounding.is_some());
         assert_eq!(shipped.data.frames, 4);
         let adapted = include_str!("../../../../recipes/adapted.toml");
         assert!(read(adapted).expect("reads").adapter.is_some());
-        let head = format!("adapter = \"adapters\"\n{probe}");
-        let e = read(&head).expect_err("refused");
-        assert!(e.to_string().contains("adapter"), "{e}");
         // Recipes of before call the rounding `lattice`.
         let older = semantic.replace("[rounding]", "[lattice]");
         assert_ne!(older, semantic);
         assert!(read(&older).expect("reads").rounding.is_some());
-        // A head alone must fit the encoder as it is imported.
-        for (from, to) in [
-            ("blocks = 12", "blocks = 11"),
-            ("blocks = 12", "blocks = 12\ndeviations = true"),
-        ] {
-            let e = read(&probe.replace(from, to)).expect_err("refused");
-            assert!(e.to_string().contains("head_alone"), "{e}");
-        }
         let drawn = |weight: &str| {
             let text = semantic.replace("read = 3", &format!("read = 3\ndrawn = [{weight}, 0.5]"));
             read(&text)

@@ -1,0 +1,130 @@
+//! `realscope audit`: which marks of origin files carry. No detector is loaded.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use realscope::audit::Audit;
+use realscope::lane::Lane;
+use realscope::{Cancel, ScanError};
+use realscope_detectors::network::sha256;
+use realscope_media::{DecodeOptions, Limits};
+
+use crate::Failure;
+use crate::args::{AuditArgs, AuditFormat, Required};
+use crate::config;
+use crate::scan::inputs::{self, Input};
+use crate::scan::{launch, trust};
+
+/// Runs the command.
+pub fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
+    let settings = config::load()?;
+    let limits = Limits {
+        max_bytes: args.max_bytes.unwrap_or(settings.max_bytes),
+        ..Limits::default()
+    };
+    let options = DecodeOptions {
+        metadata_only: true,
+        trust: trust(&args.trust, &settings)?,
+        ..DecodeOptions::default()
+    };
+    let inputs = inputs::collect(&args.paths, false, limits.max_bytes)?;
+    if inputs.is_empty() {
+        return Err(Failure::new(
+            2,
+            "no input: name a file, a folder or a pattern",
+        ));
+    }
+    let deadline = Duration::from_secs_f64(settings.deadline.clamp(0.001, 86_400.0));
+    let mut lane = Lane::new(launch()?);
+    let (mut done, mut failed, mut lacking, mut skipped) = (0_usize, 0_usize, 0_usize, 0_usize);
+    for input in inputs {
+        let Some(audit) = one(&input, &mut lane, &limits, &options, deadline) else {
+            skipped += 1;
+            continue;
+        };
+        if audit.error.is_some() {
+            failed += 1;
+        } else {
+            done += 1;
+        }
+        let lacks: Vec<Required> = args
+            .require
+            .iter()
+            .copied()
+            .filter(|r| audit.error.is_none() && !audit.carries(r.mark()))
+            .collect();
+        lacking += usize::from(!lacks.is_empty());
+        match args.format {
+            AuditFormat::Text => {
+                out!("{}", audit.text());
+                for required in lacks {
+                    outln!("  required and not there: {}", required.name());
+                }
+            }
+            AuditFormat::Ndjson => {
+                let line = serde_json::to_string(&audit);
+                outln!("{}", line.map_err(|e| Failure::new(2, e.to_string()))?);
+            }
+        }
+    }
+    if !args.quiet {
+        let words = [
+            (done, "audited"),
+            (lacking, "lack what is required"),
+            (failed, "failed"),
+            (skipped, "skipped"),
+        ];
+        let words: Vec<String> = words
+            .iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, word)| format!("{n} {word}"))
+            .collect();
+        eprintln!("{}", words.join(", "));
+    }
+    Ok(ExitCode::from(if done == 0 && failed > 0 {
+        3
+    } else if lacking > 0 {
+        1
+    } else if failed > 0 {
+        4
+    } else {
+        0
+    }))
+}
+
+/// The audit of one input; `None` for what is passed over.
+fn one(
+    input: &Input,
+    lane: &mut Lane,
+    limits: &Limits,
+    options: &DecodeOptions,
+    deadline: Duration,
+) -> Option<Audit> {
+    let name = input.name();
+    let read;
+    let bytes = match input {
+        Input::Stdin(bytes) => bytes,
+        Input::File { path, named } => match inputs::read(path, *named, limits, deadline) {
+            Ok(Some(bytes)) => {
+                read = bytes;
+                &read
+            }
+            Ok(None) => return None,
+            Err((code, message)) => return Some(Audit::failed(&name, None, code, message)),
+        },
+        Input::Failed { fault, .. } => {
+            let (code, message) = fault.clone();
+            return Some(Audit::failed(&name, None, code, message));
+        }
+        Input::Skipped => return None,
+    };
+    let hash = sha256(bytes);
+    let decoded = lane.decode(bytes, limits, options, deadline, &Cancel::default());
+    Some(match decoded {
+        Ok(decoded) => Audit::of(&name, hash, &decoded.facts),
+        Err(e) => {
+            let e = ScanError::from(e);
+            Audit::failed(&name, Some(hash), e.code(), e.to_string())
+        }
+    })
+}
