@@ -190,7 +190,7 @@ impl XmpFacts {
 
     /// The same with texts as long as a record keeps them.
     pub(crate) fn shortened(mut self) -> Self {
-        for slot in [
+        let slots = [
             &mut self.ai_prompt_information,
             &mut self.credit,
             &mut self.instructions,
@@ -211,10 +211,9 @@ impl XmpFacts {
             &mut self.has_extended,
             &mut self.motion_photo,
             &mut self.gain_map,
-        ] {
-            if let Some(text) = slot {
-                *text = cut(text);
-            }
+        ];
+        for text in slots.into_iter().flatten() {
+            *text = cut(text);
         }
         self
     }
