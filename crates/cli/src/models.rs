@@ -304,7 +304,7 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
             if video::available() {
                 "found"
             } else {
-                "not found (`eval run` and `data check` need it for videos)"
+                "not found (videos other than H.264, Motion JPEG and animations need it)"
             }
         );
         outln!(

@@ -64,7 +64,15 @@ fn every_format_gets_a_whole_record() {
         assert!(low.as_f64().expect("low") <= p && p <= high.as_f64().expect("high"));
         assert!(r["error"].is_null());
         assert_eq!(r["media"]["kind"], "picture");
-        for key in ["timeline", "tracks", "masks", "attribution"] {
+        for key in [
+            "duration_s",
+            "segments",
+            "shots",
+            "frames",
+            "tracks",
+            "masks",
+            "attribution",
+        ] {
             assert!(r[key].is_null(), "{key}");
         }
         // Stability is told only where the picture was delivered again.

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use image::RgbImage;
-use realscope_media::video::{self, Frame, Sampling, VideoError};
-use realscope_media::{Format, Limits};
+use realscope_media::Format;
+use realscope_media::video::{Decoders, Frame, Plan, Video, VideoError, VideoLimits};
 
 use crate::manifest::Item;
 
@@ -37,16 +37,12 @@ pub fn scored_as_video(item: &Item, path: &Path) -> io::Result<bool> {
 
 /// The frame in the middle.
 pub fn middle(path: &Path) -> Result<Option<RgbImage>, VideoError> {
-    let one = Sampling {
-        first: 0,
-        last: None,
-        count: 1,
-    };
-    let mut frames = frames(path, &one)?;
+    let mut frames = frames(path, &Plan::uniform(1))?;
     Ok(frames.pop().map(|f| f.pixels))
 }
 
-/// Frames under the limits of pictures.
-pub fn frames(path: &Path, sampling: &Sampling) -> Result<Vec<Frame>, VideoError> {
-    video::frames(path, sampling, &Limits::default(), DEADLINE)
+/// Frames under the limits of videos, by one decoder.
+pub fn frames(path: &Path, plan: &Plan) -> Result<Vec<Frame>, VideoError> {
+    let limits = VideoLimits::default();
+    Video::open(path, &limits, DEADLINE, Decoders::Any)?.frames(plan)
 }

@@ -1,4 +1,4 @@
-//! What fuzzing checks: any bytes end in a picture within the limits or in a typed error.
+//! What fuzzing checks: any bytes end in a picture, or the frames of a video, within the limits or in a typed error.
 //!
 //! Owns: one [`Target`] a format and the damage ([`damage`]) that an ordinary test does to the corpus.
 //! Refuses: finding its own way into a decoder. Coverage guides libFuzzer, whose targets in `fuzz/` call the same
@@ -8,6 +8,9 @@
 
 pub mod damage;
 
+use std::time::Duration;
+
+use realscope_media::video::{Event, Plan, Video, VideoError, VideoLimits};
 use realscope_media::{Decoded, Format, Limits, MediaError, Options, decode};
 
 /// A decoder under test.
@@ -24,6 +27,8 @@ pub struct Target {
     pub may_abort: bool,
     /// Damaged inputs of a test run: a few seconds' worth.
     pub cases: u64,
+    /// Whether all frames are decoded, as of a video.
+    pub film: bool,
 }
 
 /// All targets.
@@ -43,6 +48,11 @@ pub const TARGETS: &[Target] = &[
         cases: 2000,
         ..target("avif", Format::Avif)
     },
+    film("mp4", Format::Video),
+    film("avi", Format::Video),
+    film("gif-film", Format::Gif),
+    film("png-film", Format::Png),
+    film("webp-film", Format::Webp),
     Target {
         cases: 2000,
         ..target("heic", Format::Heic)
@@ -72,12 +82,21 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
+const fn film(name: &'static str, format: Format) -> Target {
+    Target {
+        film: true,
+        cases: 5_000,
+        ..target(name, format)
+    }
+}
+
 const fn target(name: &'static str, format: Format) -> Target {
     Target {
         name,
         format: Some(format),
         may_abort: false,
         cases: 30_000,
+        film: false,
     }
 }
 
@@ -102,6 +121,9 @@ impl Target {
         if Format::sniff(data) != Some(format) {
             return Ok(());
         }
+        if self.film {
+            return self.plays_or_errs(data);
+        }
         let decode_within = |allow_truncated| -> Result<(), MediaError> {
             let options = Options {
                 allow_truncated,
@@ -120,6 +142,35 @@ impl Target {
             "what decodes strictly decodes leniently"
         );
         strict
+    }
+
+    /// Decodes all frames in the box, and sketches each.
+    fn plays_or_errs(&self, data: &[u8]) -> Result<(), MediaError> {
+        let fault = |e: VideoError| match e {
+            VideoError::Media { fault } => fault,
+            // A decoder that takes as long loops.
+            other => panic!("{other}"),
+        };
+        let limits = VideoLimits {
+            max_frames: 1000,
+            max_seconds: 1e4,
+            max_work: 1 << 26,
+            picture: limits(),
+            ..VideoLimits::default()
+        };
+        let mut video =
+            Video::of_bytes(data.to_vec(), &limits, Duration::from_secs(25)).map_err(fault)?;
+        let mut last = -1.0;
+        let read = video.read(&Plan::All, true, false, &mut |event| {
+            if let Event::Frame(frame) = event {
+                let (width, height) = frame.pixels.dimensions();
+                assert!(u64::from(width) * u64::from(height) <= limits.picture.max_pixels);
+                assert!(frame.time >= last, "{} after {last}", frame.time);
+                last = frame.time;
+            }
+            Ok(())
+        });
+        read.map(|_| ()).map_err(fault)
     }
 }
 

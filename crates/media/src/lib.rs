@@ -1,7 +1,7 @@
 //! Untrusted bytes to pixels and facts.
 //!
-//! Owns: telling formats apart by content, decoding within [`Limits`], JPEG facts, frames of videos by an
-//! installed ffmpeg ([`video`]), and reading what a file declares about its origin (EXIF, XMP, IPTC, PNG
+//! Owns: telling formats apart by content, decoding within [`Limits`], JPEG facts, videos as facts and
+//! frames with their time ([`video`]), and reading what a file declares about its origin (EXIF, XMP, IPTC, PNG
 //! text, C2PA).
 //! Refuses: guessing. What cannot be decoded is a typed [`MediaError`]; nothing is filled in.
 //!

@@ -2,16 +2,20 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
+use realscope_media::video::{self, Frame, Sketch, VideoError, VideoLimits};
 use realscope_media::{Decoded, Limits, MediaError, Options as DecodeOptions};
 
 use crate::cancel::Cancel;
-use crate::worker::{Reply, Request, read_header, write_frame};
+use crate::timeline::Sketched;
+use crate::worker::{
+    self, Reply, Request, VideoReply, VideoRequest, payload, read_header, write_frame,
+};
 
 /// How often a waiting lane looks whether its request was cancelled.
 const TICK: Duration = Duration::from_millis(50);
@@ -32,6 +36,9 @@ pub enum DecodeError {
     /// The caller gave up; the worker was killed.
     #[error("cancelled")]
     Cancelled,
+    /// The video yields no frames.
+    #[error(transparent)]
+    Video(#[from] VideoError),
     /// The worker died: a crash, or memory beyond its limit.
     #[error("the decoding worker crashed ({reason})")]
     Crashed {
@@ -178,39 +185,159 @@ impl Lane {
             }
             .into());
         }
+        self.watched(deadline, cancel, |worker| {
+            exchange(worker, bytes, limits, options)
+        })
+        .map_err(|e| match e {
+            Lost::Worker(e) => e,
+            Lost::Caller(never) => never,
+        })?
+        .map_err(DecodeError::from)
+    }
+
+    /// Reads a video within `deadline` and gives what comes to `take`, whose error ends the reading.
+    ///
+    /// # Errors
+    /// Those of `take`, and [`DecodeError`].
+    pub(crate) fn video<E: From<DecodeError>>(
+        &mut self,
+        path: &Path,
+        limits: &VideoLimits,
+        options: &DecodeOptions,
+        deadline: Duration,
+        cancel: &Cancel,
+        mut take: impl FnMut(Seen) -> Result<(), E>,
+    ) -> Result<Option<VideoError>, E> {
+        let read = self.watched(deadline, cancel, |worker| {
+            read_video(worker, path, limits, options, deadline, &mut take)
+        });
+        match read {
+            Ok(Ok(cut)) => Ok(cut),
+            Ok(Err(fault)) => Err(E::from(DecodeError::from(fault))),
+            Err(Lost::Worker(e)) => Err(E::from(e)),
+            Err(Lost::Caller(e)) => Err(e),
+        }
+    }
+
+    /// Lets `work` talk with a worker, which is killed at the deadline and replaced when it is lost.
+    fn watched<T, E>(
+        &mut self,
+        deadline: Duration,
+        cancel: &Cancel,
+        work: impl FnOnce(&mut Worker) -> Result<T, Broken<E>>,
+    ) -> Result<T, Lost<E>> {
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
-            None => self.start()?,
+            None => self.start().map_err(Lost::Worker)?,
         };
         let begun = Instant::now();
         let watch = Watch::over(&worker.child, deadline, cancel);
-        let outcome = exchange(&mut worker, bytes, limits, options);
+        let outcome = work(&mut worker);
         // The watch may wake after a quick answer; the clock decides, not the race.
         let overdue = (begun.elapsed() > deadline).then_some(Stop::Late);
         match watch.end().or(overdue) {
             Some(Stop::Late) => {
-                return Err(DecodeError::Deadline {
+                return Err(Lost::Worker(DecodeError::Deadline {
                     seconds: format!("{:.3}", deadline.as_secs_f64()),
-                });
+                }));
             }
-            Some(Stop::Cancelled) => return Err(DecodeError::Cancelled),
+            Some(Stop::Cancelled) => return Err(Lost::Worker(DecodeError::Cancelled)),
             None => {}
         }
         match outcome {
             Ok(result) => {
                 self.worker = Some(worker);
-                Ok(result?)
+                Ok(result)
             }
-            Err(e) => {
+            // The worker still writes what nobody reads; it is let go.
+            Err(Broken::Caller(e)) => Err(Lost::Caller(e)),
+            Err(Broken::Pipe(e)) => {
                 let status = worker
                     .child
                     .lock()
                     .ok()
                     .and_then(|mut c| c.wait().ok())
                     .map_or_else(|| e.to_string(), |s| s.to_string());
-                Err(DecodeError::Crashed { reason: status })
+                Err(Lost::Worker(DecodeError::Crashed { reason: status }))
             }
         }
+    }
+}
+
+/// Why talking with a worker ended.
+enum Broken<E> {
+    Pipe(io::Error),
+    Caller(E),
+}
+
+impl<E> From<io::Error> for Broken<E> {
+    fn from(e: io::Error) -> Self {
+        Self::Pipe(e)
+    }
+}
+
+/// What became of it.
+enum Lost<E> {
+    Worker(DecodeError),
+    Caller(E),
+}
+
+/// What a worker tells of a video, in order.
+pub(crate) enum Seen {
+    /// What is known of it.
+    Facts(Box<video::Facts>),
+    /// A frame was sketched.
+    Sketch(Sketched),
+    /// A frame to score.
+    Frame(Frame),
+}
+
+fn read_video<E>(
+    worker: &mut Worker,
+    path: &Path,
+    limits: &VideoLimits,
+    options: &DecodeOptions,
+    deadline: Duration,
+    take: &mut impl FnMut(Seen) -> Result<(), E>,
+) -> Result<Result<Option<VideoError>, VideoError>, Broken<E>> {
+    use std::io::Read as _;
+    let name = worker::name_of(path);
+    let request = Request {
+        limits: limits.picture.clone(),
+        options: options.clone(),
+        video: Some(VideoRequest {
+            limits: limits.clone(),
+            deadline,
+        }),
+        bytes: name.len() as u64,
+    };
+    write_frame(&mut worker.stdin, &request, &name)?;
+    let mut stdout = io::BufReader::new(&mut worker.stdout);
+    loop {
+        let reply: VideoReply = read_header(&mut stdout)?;
+        let mut bytes = vec![0; payload(&reply, &limits.picture)?];
+        stdout.read_exact(&mut bytes)?;
+        let other = || io::Error::other("the worker announced another size");
+        let seen = match reply {
+            VideoReply::Facts { facts, .. } => Seen::Facts(facts),
+            VideoReply::Sketch { time } => Seen::Sketch(Sketched {
+                time,
+                sketch: Sketch::from_bytes(bytes).ok_or_else(other)?,
+            }),
+            VideoReply::Frame {
+                index,
+                time,
+                width,
+                height,
+            } => Seen::Frame(Frame {
+                index,
+                time,
+                pixels: RgbImage::from_raw(width, height, bytes).ok_or_else(other)?,
+            }),
+            VideoReply::End { cut } => return Ok(Ok(cut)),
+            VideoReply::Failed { fault } => return Ok(Err(fault)),
+        };
+        take(seen).map_err(Broken::Caller)?;
     }
 }
 
@@ -219,11 +346,12 @@ fn exchange(
     bytes: &[u8],
     limits: &Limits,
     options: &DecodeOptions,
-) -> io::Result<Result<Decoded, MediaError>> {
+) -> Result<Result<Decoded, MediaError>, Broken<DecodeError>> {
     use std::io::Read as _;
     let request = Request {
         limits: limits.clone(),
         options: options.clone(),
+        video: None,
         bytes: bytes.len() as u64,
     };
     write_frame(&mut worker.stdin, &request, bytes)?;
@@ -235,7 +363,7 @@ fn exchange(
     // The worker is not trusted with sizes either.
     let expected = u64::from(facts.width) * u64::from(facts.height) * 3;
     if reply.bytes != expected || expected > limits.max_pixels.saturating_mul(3) {
-        return Err(io::Error::other("the worker announced another size"));
+        return Err(io::Error::other("the worker announced another size").into());
     }
     let mut pixels = vec![0; usize::try_from(expected).map_err(io::Error::other)?];
     worker.stdout.read_exact(&mut pixels)?;
@@ -289,16 +417,16 @@ impl Lanes {
     /// # Errors
     /// [`DecodeError::Deadline`], [`DecodeError::Cancelled`], [`DecodeError::Start`] of a scanner that decodes nothing,
     /// and those of `work`.
-    pub(crate) fn with<T>(
+    pub(crate) fn with<T, E: From<DecodeError>>(
         &self,
         deadline: Duration,
         cancel: &Cancel,
-        work: impl FnOnce(&mut Lane, Duration) -> Result<T, DecodeError>,
-    ) -> Result<T, DecodeError> {
+        work: impl FnOnce(&mut Lane, Duration) -> Result<T, E>,
+    ) -> Result<T, E> {
         if self.count == 0 {
-            return Err(DecodeError::Start {
+            return Err(E::from(DecodeError::Start {
                 reason: "this scanner decodes nothing".into(),
-            });
+            }));
         }
         let begun = Instant::now();
         let left = || deadline.saturating_sub(begun.elapsed());
@@ -308,12 +436,12 @@ impl Lanes {
                 break lane;
             }
             if cancel.is_cancelled() {
-                return Err(DecodeError::Cancelled);
+                return Err(E::from(DecodeError::Cancelled));
             }
             if left().is_zero() {
-                return Err(DecodeError::Deadline {
+                return Err(E::from(DecodeError::Deadline {
                     seconds: format!("{:.3}", deadline.as_secs_f64()),
-                });
+                }));
             }
             let woken = self.given_back.wait_timeout(free, left().min(TICK));
             free = woken.unwrap_or_else(PoisonError::into_inner).0;

@@ -4,7 +4,7 @@
 //! under re-deliveries), the verdict and its words, the [`record`] and its reports.
 //! Refuses: a verdict on what cannot be decoded; an accusation from metadata.
 //!
-//! Open first: [`scanner::Scanner`], then [`verdict`].
+//! Open first: [`scanner::Scanner`], then [`verdict`]; for videos [`timeline`].
 
 pub mod audit;
 pub mod cancel;
@@ -15,6 +15,7 @@ pub mod provenance;
 pub mod record;
 pub mod report;
 pub mod scanner;
+pub mod timeline;
 pub mod verdict;
 pub mod worker;
 

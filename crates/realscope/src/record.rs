@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use realscope_detectors::Tier;
-use realscope_media::{Facts, metadata::Metadata};
+use realscope_media::{Facts, metadata::Metadata, video};
 use serde::{Deserialize, Serialize};
 
 /// Version of the record's layout.
@@ -354,6 +354,27 @@ impl Media {
         }
     }
 
+    /// Of a video.
+    #[must_use]
+    pub fn film(facts: &video::Facts) -> Self {
+        let mut map: BTreeMap<String, serde_json::Value> = serde_json::to_value(facts)
+            .ok()
+            .and_then(|v| v.as_object().cloned())
+            .into_iter()
+            .flatten()
+            .collect();
+        for key in ["container", "width", "height"] {
+            map.remove(key);
+        }
+        Self {
+            kind: MediaKind::Video,
+            format: facts.container.clone(),
+            width: facts.width,
+            height: facts.height,
+            facts: map,
+        }
+    }
+
     /// Of `count` frames that a caller handed over.
     #[must_use]
     pub fn frames(width: u32, height: u32, count: usize) -> Self {
@@ -381,6 +402,32 @@ pub struct Segment {
     pub end_s: f64,
     /// Calibrated probability; null without calibration.
     pub probability: Option<f64>,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// Frames of it that were scored.
+    pub frames: usize,
+    /// Detector that scored them.
+    pub detector: String,
+    /// Why it is accused, or why not; null where the score speaks for itself.
+    pub why: Option<String>,
+}
+
+/// A frame of a video that was scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrameScore {
+    /// Its number in the video, from 0.
+    pub index: u64,
+    /// When it is shown, in seconds after the first frame.
+    pub time_s: f64,
+    /// Raw logit.
+    pub raw: f64,
+    /// Calibrated probability; null without calibration.
+    pub probability: Option<f64>,
+    /// What it would be called as a picture, before it is delivered again.
+    pub verdict: Verdict,
+    /// Code of what keeps it from a clearer word; null where nothing does.
+    pub held_back: Option<String>,
 }
 
 /// A face over time.
@@ -440,6 +487,8 @@ pub enum ErrorCode {
     Truncated,
     /// The data contradict the format.
     Corrupt,
+    /// Only ffmpeg decodes it, and there is none.
+    FfmpegMissing,
     /// A bound would be passed.
     LimitExceeded,
     /// It took too long.
@@ -476,6 +525,7 @@ impl ErrorCode {
             Self::Unsupported => "unsupported",
             Self::Truncated => "truncated",
             Self::Corrupt => "corrupt",
+            Self::FfmpegMissing => "ffmpeg_missing",
             Self::LimitExceeded => "limit_exceeded",
             Self::Deadline => "deadline",
             Self::Cancelled => "cancelled",
@@ -538,8 +588,14 @@ pub struct Record {
     pub metadata: Option<Metadata>,
     /// Windows that speak loudest.
     pub regions: Vec<Region>,
-    /// Segments of a video; null for a picture.
-    pub timeline: Option<Vec<Segment>>,
+    /// Length of a video in seconds; null for a picture.
+    pub duration_s: Option<f64>,
+    /// Segments of a video in order of time; null for a picture.
+    pub segments: Option<Vec<Segment>>,
+    /// Instants at which a new shot of a video begins, in seconds; null for a picture.
+    pub shots: Option<Vec<f64>>,
+    /// Frames of a video that were scored; null for a picture.
+    pub frames: Option<Vec<FrameScore>>,
     /// Faces over time; null where none were followed.
     pub tracks: Option<Vec<Track>>,
     /// Maps; null where none were asked for.
@@ -581,7 +637,10 @@ impl Record {
             provenance: None,
             metadata: None,
             regions: Vec::new(),
-            timeline: None,
+            duration_s: None,
+            segments: None,
+            shots: None,
+            frames: None,
             tracks: None,
             masks: None,
             attribution: None,

@@ -16,13 +16,18 @@ pub const DECLARED_NOT_SEEN: &str = "declared_not_seen";
 /// Whether evidence of this code says why a verdict is not clearer.
 #[must_use]
 pub fn holds_back(code: &str) -> bool {
-    const REASONS: [&str; 6] = [
+    const REASONS: [&str; 11] = [
         "uncalibrated",
         "not_validated",
         "below_operating_point",
         "unstable",
         "artwork",
         "too_small",
+        "frames_unclear",
+        "parts_disagree",
+        "too_short",
+        "still",
+        "slideshow",
     ];
     let scope = [Problem::FlatGraphic, Problem::ExtremeShape].map(Problem::code);
     REASONS.contains(&code) || scope.contains(&code) || code == DECLARED_NOT_SEEN

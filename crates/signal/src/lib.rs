@@ -15,6 +15,7 @@ pub mod resampling;
 pub mod rich;
 pub mod scope;
 pub mod srm;
+pub mod trajectory;
 
 use image::RgbImage;
 

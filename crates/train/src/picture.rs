@@ -5,7 +5,7 @@ use std::path::Path;
 use image::RgbImage;
 use realscope_data::clip;
 use realscope_data::split::ClipFrame;
-use realscope_media::video::Sampling;
+use realscope_media::video::Plan;
 use realscope_media::{Limits, Options};
 
 use crate::error::{TrainError, io_error, picture_error};
@@ -16,19 +16,14 @@ use crate::error::{TrainError, io_error, picture_error};
 /// [`TrainError::Io`] or [`TrainError::Picture`].
 pub fn open(path: &Path) -> Result<RgbImage, TrainError> {
     if let Some((clip, frame)) = path.to_str().and_then(ClipFrame::parse) {
-        let sampling = Sampling {
-            first: 0,
-            last: None,
+        let plan = Plan::Part {
+            number: frame.number,
             count: frame.of,
         };
-        let frames = clip::frames(Path::new(clip), &sampling);
+        let frames = clip::frames(Path::new(clip), &plan);
         let mut frames = frames.map_err(|e| picture_error(path, &e))?;
-        // A short clip has fewer.
-        let number = frame.number.min(frames.len().saturating_sub(1));
-        return match frames.is_empty() {
-            true => Err(picture_error(path, &"no frames")),
-            false => Ok(frames.swap_remove(number).pixels),
-        };
+        let frame = frames.pop();
+        return frame.map_or_else(|| Err(picture_error(path, &"no frames")), |f| Ok(f.pixels));
     }
     let bytes = std::fs::read(path).map_err(io_error(path))?;
     realscope_media::decode(&bytes, &Limits::default(), &Options::default())

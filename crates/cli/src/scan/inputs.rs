@@ -215,6 +215,29 @@ pub fn read(
     }
 }
 
+/// Whether a regular file is of a format that may hold moving pictures.
+pub fn may_move(path: &Path) -> bool {
+    if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+        return false;
+    }
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut head));
+    read.is_ok() && Format::sniff(&head) == Some(Format::Video) || animated(&head)
+}
+
+/// Whether a picture announces in its first bytes that it moves; of a GIF only its blocks tell.
+fn animated(head: &[u8]) -> bool {
+    match Format::sniff(head) {
+        Some(Format::Gif) => true,
+        Some(Format::Webp) => {
+            head.get(12..16) == Some(b"VP8X") && head.get(20).is_some_and(|flags| flags & 2 != 0)
+        }
+        // The chunk stands ahead of the first picture's data.
+        Some(Format::Png) => head.windows(4).any(|w| w == b"acTL"),
+        _ => false,
+    }
+}
+
 fn read_file(path: &Path, named: bool, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut file = std::fs::File::open(path)?.take(limit + 1);
     let mut bytes = Vec::new();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use realscope::lane::{DecodeError, Lane};
 use realscope::record::ErrorCode;
-use realscope::scanner::{BuildError, Deliveries, Scanned};
+use realscope::scanner::{BuildError, Deliveries, Live, Scanned};
 use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
 use realscope_detectors::community_forensics;
 use realscope_detectors::network::sha256;
@@ -163,6 +163,9 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
             format!("--deadline {deadline}: must be positive"),
         ));
     }
+    if args.live && args.format != ScanFormat::Ndjson {
+        return Err(Failure::new(2, "--live: takes --format ndjson"));
+    }
     if let Some(fpr) = args.max_fpr
         && !(fpr > 0.0 && fpr < 1.0)
     {
@@ -181,6 +184,7 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
             Deliveries::AsNeeded
         },
         draw: args.heatmap.is_some() || args.format == ScanFormat::Html,
+        live: args.live.then(|| Live::new(print::frame)),
         deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
         ..Options::default()
     })
@@ -206,10 +210,13 @@ pub fn trust(flags: &[PathBuf], settings: &Settings) -> Result<Option<Anchors>, 
     Ok(all)
 }
 
-/// Reads and decodes an input; `None` for what there is nothing to read of. It is read once: a pipe would not give its
-/// bytes a second time.
+/// Reads and decodes an input; `None` for what there is nothing to read of, and for a video, which is scored as it is
+/// decoded. It is read once: a pipe would not give its bytes a second time.
 fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Opened {
     let read;
+    if matches!(input, Input::File { path, .. } if inputs::may_move(path)) {
+        return None;
+    }
     let bytes = match input {
         Input::Stdin(bytes) => bytes,
         Input::File { path, named } => {
@@ -274,6 +281,10 @@ fn one(
         Input::Stdin(bytes) => pictures(args, scanner, &bytes, true, &options),
         Input::Failed { fault, .. } => failed(fault, None),
         Input::Skipped => skipped(),
+        // A video is not read into memory.
+        Input::File { path, .. } if inputs::may_move(&path) => {
+            finish(args, scanner.record(Source::File(&path), &options))
+        }
         Input::File { path, named } => {
             match inputs::read(&path, named, scanner.limits(), options.deadline) {
                 Ok(Some(bytes)) => pictures(args, scanner, &bytes, named, &options),
@@ -343,10 +354,11 @@ fn finish(args: &ScanArgs, scanned: Scanned) -> Outcome {
         }
     }
     let html = if args.format == ScanFormat::Html {
-        report::html_record(
+        report::html_film(
             &scanned.record,
             scanned.pixels.as_ref(),
             scanned.heatmap.as_ref(),
+            &scanned.key_frames,
         )
     } else {
         String::new()

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use realscope::record::{Declared, Record, SCHEMA_VERSION, Verdict};
+use realscope::scanner::Progress;
 use realscope::{Scanner, report};
 use serde_json::json;
 
@@ -86,6 +87,12 @@ impl<'a> Printer<'a> {
                     report::text(&record, self.colour, self.args.verbose)
                 )
             }
+            ScanFormat::Ndjson if self.args.live => {
+                let mut line =
+                    serde_json::to_value(&*record).map_err(|e| Failure::new(2, e.to_string()))?;
+                line["type"] = "record".into();
+                format!("{line}\n")
+            }
             ScanFormat::Ndjson => format!("{}\n", encode()?),
             ScanFormat::Json => format!("{}{}", if self.first { "\n" } else { ",\n" }, encode()?),
             ScanFormat::Csv => csv_line(report::csv_row(&record))?,
@@ -128,6 +135,15 @@ impl<'a> Printer<'a> {
             eprintln!("{}", verdicts.join(", "));
         }
         Ok(self.summary)
+    }
+}
+
+/// A frame of a video, as a line of `--live`.
+pub fn frame(progress: &Progress<'_>) {
+    if let Ok(mut line) = serde_json::to_value(&progress.frame) {
+        line["type"] = "frame".into();
+        line["path"] = progress.path.into();
+        outln!("{line}");
     }
 }
 

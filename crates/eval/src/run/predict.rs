@@ -8,7 +8,7 @@ use realscope_data::manifest::Item;
 
 use super::prediction::Prediction;
 use super::score::{self, Given};
-use super::video::{file_sha256, of_frames, sampling};
+use super::video::{file_sha256, of_frames, plan};
 use crate::protocol::Arm;
 
 /// The way from items to rows, for all threads.
@@ -76,8 +76,8 @@ impl Predictor<'_> {
         arm: &Arm,
         located: &Path,
     ) -> Result<Vec<Prediction>, &'static str> {
-        let sampling = sampling(item, self.frames)?;
-        let frames = clip::frames(located, &sampling).map_err(|e| e.code())?;
+        let plan = plan(item, self.frames)?;
+        let frames = clip::frames(located, &plan).map_err(|e| e.code())?;
         let hash = file_sha256(located).map_err(|_| "unreadable")?;
         let given = frames
             .iter()

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use realscope_data::manifest::Item;
-use realscope_media::video::Sampling;
+use realscope_media::video::Plan;
 
 use super::prediction::Prediction;
 
@@ -12,9 +12,9 @@ use super::prediction::Prediction;
 ///
 /// # Errors
 /// `frame_range` where the range holds no numbers.
-pub(super) fn sampling(item: &Item, count: usize) -> Result<Sampling, &'static str> {
+pub(super) fn plan(item: &Item, count: usize) -> Result<Plan, &'static str> {
     let number = |text: &str| text.parse().map_err(|_| "frame_range");
-    Ok(Sampling {
+    Ok(Plan::Uniform {
         first: match item.first_frame.as_str() {
             "" => 0,
             text => number(text)?,

@@ -7,9 +7,10 @@ use image::RgbImage;
 use realscope_delivery::{self as delivery, DeliveryError, Filter, Subsampling};
 use realscope_signal::{Plane, fft};
 
-use super::{hidden, words};
+use super::{film, hidden, words};
 use crate::map::HeatMap;
 use crate::record::{Record, Verdict};
+use crate::scanner::KeyFrame;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -80,10 +81,22 @@ fn spectrum(picture: &RgbImage) -> RgbImage {
     })
 }
 
-fn pictures(pixels: &RgbImage, map: Option<&HeatMap>) -> Result<String, DeliveryError> {
+fn pictures(
+    pixels: &RgbImage,
+    map: Option<&HeatMap>,
+    video: bool,
+) -> Result<String, DeliveryError> {
     let small = delivery::limit_edge(pixels, EDGE, Filter::Lanczos3)?;
     let mut out = String::from("<div class=\"pictures\">\n");
-    out.push_str(&figure(&small, "The picture that was scanned", "Picture"));
+    let (alt, caption) = if video {
+        (
+            "The frame with the highest score",
+            "Frame with the highest score",
+        )
+    } else {
+        ("The picture that was scanned", "Picture")
+    };
+    out.push_str(&figure(&small, alt, caption));
     if let Some(map) = map {
         out.push_str(&figure(
             &map.overlay(pixels, EDGE),
@@ -133,7 +146,16 @@ fn details(r: &Record) -> String {
     if let Some(m) = &r.media {
         rows.push(("Format", m.format.clone()));
         rows.push(("Size", format!("{} x {} pixels", m.width, m.height)));
+        for (name, key) in [
+            ("Codec", "codec"),
+            ("Decoder", "decoder"),
+            ("Encoder", "encoder"),
+        ] {
+            let value = m.facts.get(key).and_then(|v| v.as_str());
+            rows.extend(value.map(|v| (name, v.to_owned())));
+        }
     }
+    rows.extend(r.duration_s.map(|d| ("Length", format!("{d:.2} s"))));
     rows.extend(r.sha256.clone().map(|hash| ("SHA-256", hash)));
     for d in &r.detectors {
         rows.push(("Detector", d.id.clone()));
@@ -157,6 +179,17 @@ fn details(r: &Record) -> String {
 /// One file's part of the page.
 #[must_use]
 pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>) -> String {
+    html_film(r, pixels, map, &[])
+}
+
+/// One file's part of the page, of a video with small frames of it.
+#[must_use]
+pub fn html_film(
+    r: &Record,
+    pixels: Option<&RgbImage>,
+    map: Option<&HeatMap>,
+    key_frames: &[KeyFrame],
+) -> String {
     let mut out = format!(
         "<article class=\"{}\">\n<h2>{}</h2>\n<p class=\"path\">{}</p>\n<p>{}</p>\n",
         r.verdict.map_or("error", Verdict::word),
@@ -171,10 +204,18 @@ pub fn html_record(r: &Record, pixels: Option<&RgbImage>, map: Option<&HeatMap>)
     for sentence in words::probability(r) {
         let _ = writeln!(out, "<p>{}</p>", escape(&sentence));
     }
+    let video = words::is_video(r);
+    out.push_str(&film::page(r, key_frames, |frame| {
+        let score = frame
+            .probability
+            .map_or(String::new(), |p| format!(", {}", words::percent(p)));
+        let caption = format!("{}{score}", film::clock(frame.time));
+        figure(&frame.pixels, "A frame of the video", &caption)
+    }));
     // A picture that cannot be drawn costs the page no word.
     out.push_str(
         &pixels
-            .and_then(|p| pictures(p, map).ok())
+            .and_then(|p| pictures(p, map, video).ok())
             .unwrap_or_default(),
     );
     for group in words::groups(r) {

@@ -1,14 +1,16 @@
 //! Reports of a record: text, CSV, a self-contained page.
 //!
-//! Open first: `words`, which turns a record into plain sentences that text and page share.
+//! Open first: `words`, which turns a record into plain sentences that text and page share; `film` draws the time of a
+//! video.
 
 mod csv;
+mod film;
 mod html;
 mod text;
 mod words;
 
 pub use csv::{CSV_COLUMNS, csv_row};
-pub use html::{html_head, html_record, html_tail};
+pub use html::{html_film, html_head, html_record, html_tail};
 pub use text::text;
 
 /// Text without control characters, so that a file name cannot drive the terminal, and without marks of writing

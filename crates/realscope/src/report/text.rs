@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{visible, words};
+use super::{film, visible, words};
 use crate::record::{Declared, Record, Verdict};
 
 /// Longest line of an explanation, in characters.
@@ -58,7 +58,18 @@ fn line(r: &Record, colour: bool) -> String {
     let declared = declared
         .filter(|d| *d != Declared::None)
         .map_or(String::new(), |d| format!("  declared: {}", d.word()));
-    format!("{word} {p}  {path}{declared}")
+    let segments: Vec<String> = if r.verdict == Some(Verdict::Manipulated) {
+        film::accused(r)
+            .map(|[start, end]| format!("{}-{}", film::clock(start), film::clock(end)))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let at = match segments.as_slice() {
+        [] => String::new(),
+        some => format!("  at {}", some.join(", ")),
+    };
+    format!("{word} {p}  {path}{at}{declared}")
 }
 
 fn explained(r: &Record, colour: bool) -> String {
@@ -68,6 +79,12 @@ fn explained(r: &Record, colour: bool) -> String {
     paragraph.extend(words::probability(r));
     paragraph.extend(words::error(r));
     wrap(&mut out, &paragraph.join(" "), "  ", "  ");
+    if let Some([blocks, marks]) = film::bar(r) {
+        let _ = write!(out, "\n  {blocks}\n");
+        if !marks.trim().is_empty() {
+            let _ = writeln!(out, "  {}", paint(colour, code(r.verdict), &marks));
+        }
+    }
     for group in words::groups(r) {
         let _ = write!(out, "\n  {}\n", group.title);
         for point in group.points {

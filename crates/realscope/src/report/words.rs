@@ -4,7 +4,8 @@ use realscope_media::metadata::c2pa::Manifest;
 
 use crate::provenance::trust_words;
 use crate::record::{
-    Declared, Evidence, EvidenceKind, Interval, OperatingRecord, Provenance, Record, Verdict,
+    Declared, Evidence, EvidenceKind, Interval, MediaKind, OperatingRecord, Provenance, Record,
+    Verdict,
 };
 use crate::verdict;
 
@@ -48,8 +49,22 @@ pub(super) fn verdict(r: &Record) -> &'static str {
     }
 }
 
+/// Whether the record is of a video.
+pub(super) fn is_video(r: &Record) -> bool {
+    r.media.as_ref().is_some_and(|m| m.kind == MediaKind::Video)
+}
+
 /// What the verdict says, in one sentence.
 pub(super) fn lead(r: &Record) -> &'static str {
+    if is_video(r) {
+        return match r.verdict {
+            Some(Verdict::Generated) => "The frames look like generated pictures.",
+            Some(Verdict::Manipulated) => "A part of the video looks generated, the rest does not.",
+            Some(Verdict::Uncertain) => "The detector cannot tell whether the video was generated.",
+            Some(Verdict::NoEvidence) => "The frames do not show that the video was generated.",
+            None => "The file could not be judged.",
+        };
+    }
     match r.verdict {
         Some(Verdict::Generated) => "The pixels look like those of generated pictures.",
         Some(Verdict::Manipulated) => "Parts of the picture look generated or replaced.",
@@ -82,11 +97,27 @@ pub(super) fn probability(r: &Record) -> Vec<String> {
     let Some(p) = r.probability else {
         return vec!["The detector is not calibrated, so there is no probability.".into()];
     };
+    let what = match (is_video(r), r.verdict) {
+        (true, Some(Verdict::Manipulated)) => "the part",
+        (true, _) => "the video",
+        (false, _) => "the picture",
+    };
     let mut out = vec![format!(
-        "Probability that the picture was generated: {}, from the pixels alone.",
+        "Probability that {what} was generated: {}, from the pixels alone.",
         percent(p)
     )];
-    out.extend(r.interval.as_ref().map(|i| range(i, r.stable)));
+    // Of a video some frames are delivered again, where its verdict hangs on them.
+    if !is_video(r) {
+        out.extend(r.interval.as_ref().map(|i| range(i, r.stable)));
+    } else if let Some(interval) = &r.interval
+        && let Some([low, high]) = interval.range()
+    {
+        out.push(format!(
+            "When the frames that decide are saved again, shrunk or cropped, their probability ranges from {} to {}.",
+            percent(low),
+            percent(high)
+        ));
+    }
     out
 }
 

@@ -23,13 +23,13 @@ use crate::record::{
 };
 use crate::verdict::{self, Decision, Grounds};
 
-fn probability(card: &Card, logit: Logit) -> Option<f64> {
+pub(super) fn probability(card: &Card, logit: Logit) -> Option<f64> {
     let calibration = card.calibration.as_ref()?;
     Some(calibration.probability(logit).0)
 }
 
 /// A detector's part in the record.
-fn score(card: &Card, raw: Logit) -> DetectorScore {
+pub(super) fn score(card: &Card, raw: Logit) -> DetectorScore {
     DetectorScore {
         id: card.id.clone(),
         weights_sha256: card.weights_sha256.clone(),
@@ -39,7 +39,7 @@ fn score(card: &Card, raw: Logit) -> DetectorScore {
 }
 
 /// What the detector beside the first says, which has no say.
-fn second_opinion(score: &DetectorScore) -> Evidence {
+pub(super) fn second_opinion(score: &DetectorScore) -> Evidence {
     let DetectorScore { id, raw, .. } = score;
     let sentence = match score.calibrated {
         Some(p) => format!(
@@ -55,7 +55,10 @@ fn second_opinion(score: &DetectorScore) -> Evidence {
 }
 
 /// Samples of all frames, in order.
-fn samples(detector: &dyn Detector, frames: &[RgbImage]) -> Result<Vec<Sample>, DetectorError> {
+pub(super) fn samples(
+    detector: &dyn Detector,
+    frames: &[RgbImage],
+) -> Result<Vec<Sample>, DetectorError> {
     let card = detector.card();
     let each = frames
         .iter()
@@ -64,7 +67,10 @@ fn samples(detector: &dyn Detector, frames: &[RgbImage]) -> Result<Vec<Sample>, 
 }
 
 /// Re-deliveries of the samples of all frames, one delivery after the other.
-fn redelivered(frames: &[RgbImage], samples: &[Sample]) -> Result<Vec<Sample>, DetectorError> {
+pub(super) fn redelivered(
+    frames: &[RgbImage],
+    samples: &[Sample],
+) -> Result<Vec<Sample>, DetectorError> {
     // Frames of a clip are of one size, and a frame has as many samples as any other.
     let each = samples.len() / frames.len().max(1);
     let mut by_delivery: [Vec<Sample>; NAMES.len()] = Default::default();
@@ -78,11 +84,20 @@ fn redelivered(frames: &[RgbImage], samples: &[Sample]) -> Result<Vec<Sample>, D
 }
 
 /// What a detector says of the pixels as they are.
-struct Native {
-    places: Vec<Place>,
+pub(super) struct Native {
+    pub(super) places: Vec<Place>,
     logits: Vec<Logit>,
+    pub(super) answers: Vec<Answer>,
+    pub(super) raw: Logit,
+}
+
+/// What a detector says of one frame.
+pub(super) fn native_of(
+    card: &Card,
+    places: Vec<Place>,
     answers: Vec<Answer>,
-    raw: Logit,
+) -> Result<Native, ScanError> {
+    Ok(Native::new(card, places, answers)?)
 }
 
 impl Native {
@@ -102,7 +117,7 @@ impl Native {
 }
 
 impl Scanner {
-    fn infer(
+    pub(super) fn infer(
         &self,
         request: &Request<'_>,
         detector: &Arc<dyn Detector>,
@@ -254,7 +269,10 @@ impl Scanner {
             metadata: facts.map(|f| f.metadata.clone()),
             provenance,
             regions: regions(card, &native),
-            timeline: None,
+            duration_s: None,
+            segments: None,
+            shots: None,
+            frames: None,
             tracks: None,
             masks: heatmap.as_ref().map(|m| {
                 vec![MaskRecord {
@@ -273,11 +291,12 @@ impl Scanner {
             record,
             heatmap,
             pixels: options.draw.then(|| first.clone()),
+            key_frames: Vec::new(),
         })
     }
 }
 
-fn interval(card: &Card, native: f64, logits: &[Logit]) -> Interval {
+pub(super) fn interval(card: &Card, native: f64, logits: &[Logit]) -> Interval {
     let mut values = BTreeMap::from([(NATIVE.to_owned(), native)]);
     values.extend(
         NAMES
@@ -294,7 +313,11 @@ fn interval(card: &Card, native: f64, logits: &[Logit]) -> Interval {
     }
 }
 
-fn operating(tier: Tier, max_fpr: f64, calibration: Option<&Calibration>) -> OperatingRecord {
+pub(super) fn operating(
+    tier: Tier,
+    max_fpr: f64,
+    calibration: Option<&Calibration>,
+) -> OperatingRecord {
     let negatives = calibration
         .and_then(|c| c.tiers.iter().find(|t| t.tier == tier))
         .map_or(0, |t| t.negatives.len());
@@ -322,7 +345,7 @@ fn operating(tier: Tier, max_fpr: f64, calibration: Option<&Calibration>) -> Ope
 }
 
 /// What kept the verdict from being clearer.
-fn reasons(decision: &Decision) -> impl Iterator<Item = Evidence> + '_ {
+pub(super) fn reasons(decision: &Decision) -> impl Iterator<Item = Evidence> + '_ {
     decision.reasons.iter().map(|(code, sentence)| {
         let kind = if *code == verdict::DECLARED_NOT_SEEN {
             EvidenceKind::Metadata
@@ -334,7 +357,7 @@ fn reasons(decision: &Decision) -> impl Iterator<Item = Evidence> + '_ {
 }
 
 /// Where declaration and pixels disagree.
-fn contradictions(
+pub(super) fn contradictions(
     decision: &Decision,
     calibration: Option<&Calibration>,
     p: Option<f64>,

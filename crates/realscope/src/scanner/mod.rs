@@ -5,7 +5,10 @@ mod evidence;
 mod judge;
 mod ordered;
 mod queue;
+mod video;
 
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,10 +17,12 @@ use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError};
 use realscope_engine::Threads;
 use realscope_media::metadata::Anchors;
-use realscope_media::{Decoded, Limits, MediaError, Options as DecodeOptions};
+use realscope_media::video::VideoError;
+use realscope_media::{Decoded, Format, Limits, MediaError, Options as DecodeOptions};
 
 pub use deliveries::Deliveries;
 pub use queue::WhenFull;
+pub use video::{KeyFrame, Progress};
 
 use crate::cancel::Cancel;
 use crate::lane::{DecodeError, Decoding, Lanes};
@@ -30,6 +35,8 @@ use queue::Queue;
 pub enum Source<'a> {
     /// The bytes of one file, decoded in a worker.
     Bytes(&'a [u8]),
+    /// A file, which a worker reads: a video of any size, or a picture.
+    File(&'a Path),
     /// A file that was decoded before, and the SHA-256 of its bytes.
     Decoded(&'a Decoded, &'a str),
     /// Frames that the caller has: one for a picture. They are scored as they are.
@@ -59,6 +66,29 @@ pub struct Options {
     pub when_full: WhenFull,
     /// The caller's way to give up.
     pub cancel: Cancel,
+    /// Who is told of each frame of a video as soon as it is scored.
+    pub live: Option<Live>,
+}
+
+/// Who is told of each frame of a video as soon as it is scored.
+#[derive(Clone)]
+pub struct Live(Arc<dyn Fn(&Progress<'_>) + Send + Sync>);
+
+impl Live {
+    /// Tells `listener`, from the thread that scans.
+    pub fn new(listener: impl Fn(&Progress<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    fn tell(&self, progress: &Progress<'_>) {
+        (self.0)(progress);
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Live")
+    }
 }
 
 impl Default for Options {
@@ -74,6 +104,7 @@ impl Default for Options {
             deadline: Duration::from_secs(30),
             when_full: WhenFull::default(),
             cancel: Cancel::default(),
+            live: None,
         }
     }
 }
@@ -114,6 +145,7 @@ impl ScanError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Decode(DecodeError::Media(e)) => media_code(e),
+            Self::Decode(DecodeError::Video(e)) => video_code(e),
             Self::Decode(DecodeError::Deadline { .. }) | Self::Deadline => ErrorCode::Deadline,
             Self::Decode(DecodeError::Cancelled) | Self::Cancelled => ErrorCode::Cancelled,
             Self::Decode(DecodeError::Crashed { .. }) => ErrorCode::WorkerCrashed,
@@ -142,6 +174,16 @@ fn media_code(e: &MediaError) -> ErrorCode {
     }
 }
 
+fn video_code(e: &VideoError) -> ErrorCode {
+    match e {
+        VideoError::Media { fault } => media_code(fault),
+        VideoError::File { .. } => ErrorCode::Unreadable,
+        VideoError::Deadline { .. } => ErrorCode::Deadline,
+        VideoError::Program { .. } | VideoError::NeedsFfmpeg { .. } => ErrorCode::FfmpegMissing,
+        _ => ErrorCode::Corrupt,
+    }
+}
+
 /// Why a scanner could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -166,8 +208,10 @@ pub struct Scanned {
     pub record: Record,
     /// Heat map over the picture.
     pub heatmap: Option<HeatMap>,
-    /// Upright pixels, kept only for a report.
+    /// Upright pixels, kept only for a report; of a video those of the frame with the highest score.
     pub pixels: Option<RgbImage>,
+    /// Small frames of a video, kept only for a report.
+    pub key_frames: Vec<KeyFrame>,
 }
 
 impl Scanned {
@@ -178,6 +222,7 @@ impl Scanned {
             record,
             heatmap: None,
             pixels: None,
+            key_frames: Vec::new(),
         }
     }
 }
@@ -411,10 +456,19 @@ impl Scanner {
             begun: Instant::now(),
         };
         match source {
+            Source::File(path) => self.file(&request, path),
+            Source::Bytes(bytes) if is_video(bytes) => {
+                let spooled = Spooled::new(bytes)?;
+                self.film(&request, spooled.path(), Some(sha256(bytes)), None)
+            }
             Source::Bytes(bytes) => {
                 let hash = sha256(bytes);
                 let hashing = request.begun.elapsed();
                 let decoded = self.decode(bytes, options)?;
+                if moves(&decoded) {
+                    let spooled = Spooled::new(bytes)?;
+                    return self.film(&request, spooled.path(), Some(hash), Some(&decoded.facts));
+                }
                 let decoding = request.begun.elapsed() - hashing;
                 let mut scanned = self.judge(&request, Some(hash), Pixels::Decoded(&decoded))?;
                 let timing = &mut scanned.record.timing_ms;
@@ -435,11 +489,32 @@ impl Scanner {
         }
     }
 
+    /// Scans a file: a video by its path, a picture by its bytes.
+    fn file(&self, request: &Request<'_>, path: &Path) -> Result<Scanned, ScanError> {
+        let io = |e: std::io::Error| VideoError::File {
+            path: path.display().to_string(),
+            reason: e.to_string(),
+        };
+        let mut head = Vec::new();
+        let file = std::fs::File::open(path).map_err(io)?;
+        file.take(512).read_to_end(&mut head).map_err(io)?;
+        if is_video(&head) {
+            let hash = file_sha256(path).map_err(io)?;
+            return self.film(request, path, Some(hash), None);
+        }
+        let mut bytes = Vec::new();
+        let most = self.0.limits.max_bytes + 1;
+        let file = std::fs::File::open(path).map_err(io)?;
+        file.take(most).read_to_end(&mut bytes).map_err(io)?;
+        self.scan(Source::Bytes(&bytes), request.options)
+    }
+
     /// As [`Scanner::scan`], with an error as the record that says so.
     pub fn record(&self, source: Source<'_>, options: &Options) -> Scanned {
         self.scan(source, options).unwrap_or_else(|e| {
             let hash = match source {
                 Source::Bytes(bytes) => Some(sha256(bytes)),
+                Source::File(path) => file_sha256(path).ok(),
                 Source::Decoded(_, hash) => Some(hash.to_owned()),
                 Source::Frames(_) => None,
             };
@@ -473,6 +548,45 @@ impl Scanner {
         // One more than decode at once, so that the detector never waits for a reader.
         let lanes = self.0.lanes.count() + 1;
         ordered::ordered(lanes, items.into_iter(), |item| work(self, item), take)
+    }
+}
+
+/// Whether bytes begin as a video does.
+fn is_video(head: &[u8]) -> bool {
+    Format::sniff(head) == Some(Format::Video)
+}
+
+/// Whether a picture is the first of an animation that is decoded frame by frame.
+fn moves(decoded: &Decoded) -> bool {
+    let format = decoded.facts.format;
+    decoded.facts.animated && matches!(format, Format::Gif | Format::Png | Format::Webp)
+}
+
+/// Hash of a file that need not fit into memory.
+fn file_sha256(path: &Path) -> std::io::Result<String> {
+    use sha2::{Digest as _, Sha256};
+    let mut hash = Sha256::new();
+    std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Bytes in a temporary file, for a worker that reads by path.
+struct Spooled(tempfile::NamedTempFile);
+
+impl Spooled {
+    fn new(bytes: &[u8]) -> Result<Self, ScanError> {
+        use std::io::Write as _;
+        let fault = |e: std::io::Error| VideoError::File {
+            path: "a temporary file".into(),
+            reason: e.to_string(),
+        };
+        let mut file = tempfile::NamedTempFile::new().map_err(fault)?;
+        file.write_all(bytes).map_err(fault)?;
+        Ok(Self(file))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 

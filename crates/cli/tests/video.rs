@@ -1,0 +1,307 @@
+//! Videos as a user meets them. They are made of the examples by the ffmpeg that is installed; without it these tests say
+//! that they skip.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
+}
+
+fn skipped() -> bool {
+    let missing = !realscope_media::video::available();
+    if missing {
+        eprintln!("skipped: no ffmpeg");
+    }
+    missing
+}
+
+fn realscope(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_realscope"))
+        .args(args)
+        .env("REALSCOPE_CONFIG", "/dev/null")
+        .output()
+        .expect("runs")
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|l| serde_json::from_str(l).expect("JSON"))
+        .collect()
+}
+
+fn scan(path: &Path) -> Value {
+    let output = realscope(&["scan", "--format", "ndjson", &path.display().to_string()]);
+    lines(&output).pop().expect("a record")
+}
+
+/// Seconds of a slow pan over a picture.
+const PAN: &str = "scale=640:480,crop=512:384:x='16+t*8':y='8+t*6',fps=25,format=yuv420p,setsar=1";
+
+/// A video of pans, each over an example for some seconds.
+fn film(folder: &Path, name: &str, parts: &[(&str, f64)], codec: &[&str]) -> PathBuf {
+    let path = folder.join(name);
+    let mut c = Command::new("ffmpeg");
+    c.args(["-v", "error", "-y"]);
+    for (picture, seconds) in parts {
+        c.args(["-loop", "1", "-t", &seconds.to_string(), "-i"]);
+        c.arg(examples().join(picture));
+    }
+    let n = parts.len();
+    let pans: String = (0..n).map(|i| format!("[{i}:v]{PAN}[v{i}];")).collect();
+    let joined: String = (0..n).map(|i| format!("[v{i}]")).collect();
+    c.args([
+        "-filter_complex",
+        &format!("{pans}{joined}concat=n={n}:v=1[out]"),
+    ]);
+    c.args(["-map", "[out]"]).args(codec).arg(&path);
+    assert!(c.status().expect("starts").success(), "{name}");
+    path
+}
+
+const X264: &[&str] = &["-c:v", "libx264", "-crf", "18"];
+
+#[test]
+fn a_video_gets_a_verdict_with_its_time() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    for (picture, verdict) in [
+        ("generated.jpg", "generated"),
+        ("authentic.jpg", "no_evidence"),
+    ] {
+        let path = film(folder.path(), "a.mp4", &[(picture, 6.0)], X264);
+        let r = scan(&path);
+        assert_eq!(r["verdict"], verdict, "{r:#}");
+        assert_eq!(r["media"]["kind"], "video");
+        assert_eq!(r["media"]["decoder"], "rusty_h264");
+        assert_eq!(r["media"]["codec"], "H.264");
+        assert!((r["duration_s"].as_f64().expect("length") - 6.0).abs() < 0.05);
+        assert_eq!(r["shots"], Value::Array(vec![]));
+        let frames = r["frames"].as_array().expect("frames");
+        assert_eq!(frames.len(), 16);
+        let segments = r["segments"].as_array().expect("segments");
+        assert_eq!(segments.len(), 1, "{segments:?}");
+        assert_eq!(segments[0]["verdict"], verdict);
+        assert_eq!(segments[0]["start_s"], 0.0);
+        // An accusation was tried again on frames that were delivered otherwise.
+        assert_eq!(r["interval"].is_null(), verdict == "no_evidence");
+        assert_eq!(r["stable"].is_null(), verdict == "no_evidence");
+    }
+}
+
+#[test]
+fn two_seconds_that_were_generated_are_found_in_twelve() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    for (start, codec) in [
+        (2.0, X264),
+        (5.4, &["-c:v", "libx264", "-crf", "28"]),
+        (8.0, X264),
+    ] {
+        let parts = [
+            ("authentic.jpg", start),
+            ("generated.jpg", 2.0),
+            ("authentic-2.jpg", 10.0 - start),
+        ];
+        let path = film(folder.path(), "cut.mp4", &parts, codec);
+        let r = scan(&path);
+        assert_eq!(r["verdict"], "manipulated", "{r:#}");
+        let accused: Vec<[f64; 2]> = r["segments"]
+            .as_array()
+            .expect("segments")
+            .iter()
+            .filter(|s| s["verdict"] == "generated")
+            .map(|s| [&s["start_s"], &s["end_s"]].map(|v| v.as_f64().expect("seconds")))
+            .collect();
+        let [[from, to]] = accused[..] else {
+            panic!("{accused:?}")
+        };
+        let shared = (to.min(start + 2.0) - from.max(start)).max(0.0);
+        let overlap = shared / (to.max(start + 2.0) - from.min(start));
+        assert!(overlap >= 0.9, "{from} to {to} in place of {start} on");
+        let text = realscope(&["scan", &path.display().to_string()]);
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        assert!(
+            text.starts_with("manipulated") && text.contains("  at 0:0"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_film_is_uncertain_and_what_is_none_at_all_an_error() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let reason = |path: &Path| {
+        let r = scan(path);
+        assert_eq!(r["verdict"], "uncertain", "{r:#}");
+        let codes = r["evidence"].as_array().expect("a list").iter();
+        codes
+            .map(|e| e["code"].as_str().expect("a code").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let make = |name: &str, args: &[&str]| {
+        let path = folder.path().join(name);
+        let mut c = Command::new("ffmpeg");
+        c.args(["-v", "error", "-y"]).args(args).arg(&path);
+        assert!(c.status().expect("starts").success(), "{name}");
+        path
+    };
+    let picture = examples().join("generated.jpg").display().to_string();
+    let other = examples().join("authentic.jpg").display().to_string();
+    let still = make(
+        "still.mp4",
+        &[
+            "-loop", "1", "-t", "3", "-i", &picture, "-c:v", "libx264", "-pix_fmt", "yuv420p",
+        ],
+    );
+    assert!(reason(&still).contains(&"still".to_owned()));
+    let slides = "[0:v]scale=640:480,setsar=1[a];[1:v]scale=640:480,setsar=1[b];[a][b]concat=n=2:v=1,format=yuv420p";
+    let show = make(
+        "show.mp4",
+        &[
+            "-loop",
+            "1",
+            "-t",
+            "3",
+            "-i",
+            &picture,
+            "-loop",
+            "1",
+            "-t",
+            "3",
+            "-i",
+            &other,
+            "-filter_complex",
+            slides,
+            "-c:v",
+            "libx264",
+        ],
+    );
+    assert!(reason(&show).contains(&"slideshow".to_owned()));
+    let moment = film(folder.path(), "moment.mp4", &[("generated.jpg", 0.2)], X264);
+    assert!(reason(&moment).contains(&"too_short".to_owned()));
+    // An animation is a video, and a still GIF a picture.
+    let gif = film(folder.path(), "film.gif", &[("authentic.jpg", 2.0)], &[]);
+    let r = scan(&gif);
+    assert_eq!(
+        (&r["media"]["kind"], &r["media"]["format"]),
+        (&"video".into(), &"GIF".into())
+    );
+
+    let whole = film(folder.path(), "whole.mp4", &[("authentic.jpg", 2.0)], X264);
+    let bytes = std::fs::read(&whole).expect("reads");
+    let sound = make(
+        "sound.mp4",
+        &["-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac"],
+    );
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("writes");
+        path
+    };
+    for (path, code) in [
+        (write("cut.mp4", &bytes[..bytes.len() / 2]), "truncated"),
+        (write("empty.mp4", b""), "empty"),
+        (write("text.mp4", b"no video at all"), "not_a_picture"),
+        (sound, "not_a_picture"),
+    ] {
+        let output = realscope(&["scan", "--format", "ndjson", &path.display().to_string()]);
+        let r = lines(&output).pop().expect("a record");
+        assert_eq!(r["error"]["code"], code, "{r:#}");
+        assert!(r["verdict"].is_null() && r["frames"].is_null());
+        assert_eq!(output.status.code(), Some(3));
+    }
+    // Without ffmpeg the codec that takes it is named.
+    let hevc = film(
+        folder.path(),
+        "hevc.mp4",
+        &[("authentic.jpg", 1.0)],
+        &["-c:v", "libx265"],
+    );
+    let output = Command::new(env!("CARGO_BIN_EXE_realscope"))
+        .args(["scan", "--format", "ndjson"])
+        .arg(&hevc)
+        .env("REALSCOPE_CONFIG", "/dev/null")
+        .env("REALSCOPE_FFMPEG", folder.path())
+        .output()
+        .expect("runs");
+    let r = lines(&output).pop().expect("a record");
+    assert_eq!(r["error"]["code"], "ffmpeg_missing", "{r:#}");
+    assert!(
+        r["error"]["message"]
+            .as_str()
+            .expect("words")
+            .contains("HEVC")
+    );
+    assert_eq!(scan(&hevc)["media"]["decoder"], "ffmpeg");
+}
+
+#[test]
+fn frames_are_told_live_and_reports_have_the_time() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let path = film(folder.path(), "a.mp4", &[("generated.jpg", 4.0)], X264);
+    let path = path.display().to_string();
+    let picture = examples().join("authentic.jpg").display().to_string();
+    let args = [
+        "scan", "--format", "ndjson", "--live", "--jobs", "1", &path, &picture,
+    ];
+    let all = lines(&realscope(&args));
+    let types: Vec<&str> = all
+        .iter()
+        .map(|l| l["type"].as_str().expect("a type"))
+        .collect();
+    let mut expected = vec!["frame"; 16];
+    expected.extend(["record", "record"]);
+    assert_eq!(types, expected);
+    let last = &all[16];
+    for (line, frame) in all.iter().zip(last["frames"].as_array().expect("frames")) {
+        assert_eq!(line["path"], last["path"]);
+        assert_eq!(line["time_s"], frame["time_s"]);
+        assert_eq!(line["probability"], frame["probability"]);
+    }
+    let refused = realscope(&["scan", "--live", &path]);
+    assert_eq!(refused.status.code(), Some(2));
+
+    let text = realscope(&["scan", "-v", &path]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains('\u{2588}') && text.contains("===="), "{text}");
+    let page = realscope(&["scan", "--format", "html", &path]);
+    let page = String::from_utf8_lossy(&page.stdout).into_owned();
+    for part in [
+        "<polyline",
+        "class=\"accused\"",
+        "Frame with the highest score",
+        "<div class=\"frames\">",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("<script"));
+    // Standard input has no path; the video is the same.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_realscope"))
+        .args(["scan", "--stdin", "--format", "ndjson"])
+        .env("REALSCOPE_CONFIG", "/dev/null")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut input, &std::fs::read(&path).expect("reads")).expect("writes");
+    drop(input);
+    let output = child.wait_with_output().expect("ends");
+    let piped = lines(&output).pop().expect("a record");
+    assert_eq!(piped["frames"], last["frames"]);
+    assert_eq!(piped["sha256"], last["sha256"]);
+}
