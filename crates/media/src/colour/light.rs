@@ -268,7 +268,7 @@ fn inverse(m: &Matrix) -> Option<Matrix> {
         m[r1][c1] * m[r2][c2] - m[r1][c2] * m[r2][c1]
     };
     let determinant: f64 = (0..3).map(|c| m[0][c] * minor(0, c)).sum();
-    if !(determinant.abs() > 1e-9) {
+    if determinant.is_nan() || determinant.abs() <= 1e-9 {
         return None;
     }
     Some(std::array::from_fn(|r| {

@@ -82,7 +82,7 @@ fn walk(
     take: &mut dyn FnMut(&Stream<'_>) -> bool,
 ) -> bool {
     let mut keys: Vec<Name<'_>> = objects.keys().collect();
-    keys.sort_by(|a, b| a.cmp(b));
+    keys.sort();
     for key in keys {
         let Some(stream) = objects.get::<Stream<'_>>(&*key) else {
             continue;
