@@ -283,7 +283,7 @@ fn one(
         Input::Skipped => skipped(),
         // A video is not read into memory.
         Input::File { path, .. } if inputs::may_move(&path) => {
-            finish(args, scanner.record(Source::File(&path), &options))
+            vec![finish(args, scanner.record(Source::File(&path), &options))]
         }
         Input::File { path, named } => {
             match inputs::read(&path, named, scanner.limits(), options.deadline) {
