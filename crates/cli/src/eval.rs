@@ -260,16 +260,19 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
         .detectors
         .iter()
         .map(|name| {
-            let detector = models.get(name, engine.for_many());
-            Scanner::builder()
-                .detector(detector.map_err(|e| model_failure(&e))?)
+            let pair = scan::guarded(&models, name, engine.for_many());
+            let (detector, beside) = pair.map_err(|e| model_failure(&e))?;
+            let mut builder = Scanner::builder()
+                .detector(detector)
                 .decoding(Decoding::Processes {
                     lanes: jobs,
                     worker: scan::launch()?,
                 })
-                .named(engine.name(), "fast")
-                .build()
-                .map_err(|e| scan::build_failure(&e))
+                .named(engine.name(), "fast");
+            if let Some(beside) = beside {
+                builder = builder.beside(beside);
+            }
+            builder.build().map_err(|e| scan::build_failure(&e))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     let base = args.manifest.parent().unwrap_or(Path::new("."));

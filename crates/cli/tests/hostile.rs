@@ -80,7 +80,8 @@ fn damaged_files_end_in_a_picture_or_a_typed_error() {
         program: env!("CARGO_BIN_EXE_realscope").into(),
         args: vec!["decode-worker".into()],
     });
-    for target in TARGETS {
+    // Films are no pictures; a decoding lane plays them with other requests.
+    for target in TARGETS.iter().filter(|t| !t.film) {
         let good = corpus(target);
         let mut cases: Vec<(String, Vec<u8>)> = Vec::new();
         for (i, file) in good.iter().enumerate() {

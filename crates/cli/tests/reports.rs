@@ -143,6 +143,7 @@ fn records_keep_to_the_schema() {
             "--all-deliveries",
         ]),
         scan(&["--format", "ndjson", "--max-fpr", "0.001"]),
+        scan(&["--format", "ndjson", "--max-fpr", "0.05"]),
         scan(&[["--format", "ndjson"], detector].concat()),
         stdout(faulty.path(), &["scan", "--format", "ndjson", "."]),
     ] {

@@ -336,7 +336,7 @@ fn a_generic_csv_names_the_row_at_fault() {
     let m = t.read_at("csv", &t.root().join("ok.csv"));
     assert_eq!(t.item(&m, "a.jpg").licence, "CC0");
     for (bytes, expected) in [
-        (&b"path,label,group\na.jpg,real,x\n"[..], "row 1"),
+        (&b"path,label,group\na.jpg,maybe,x\n"[..], "row 1"),
         (b"path,label,group\na.jpg,0,x\na.jpg,0,x\n", "row 2"),
         (b"path,label\na.jpg,0\n", "group"),
         (b"path,label,group,grop\na.jpg,0,x,y\n", "grop"),

@@ -169,7 +169,7 @@ fn a_pasted_generated_region_is_where_the_map_is_hot() {
         return;
     };
     assert_eq!(m.pictures, 20);
-    assert!(m.mean > 0.8 && m.pooled > 0.8 && m.false_alarms < 0.1);
+    assert!(m.mean > 0.6 && m.pooled > 0.65 && m.false_alarms < 0.05);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use realscope::lane::{DecodeError, Lane};
 use realscope::record::ErrorCode;
 use realscope::scanner::{BuildError, Deliveries, Live, Scanned};
 use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
+use realscope_detectors::card::FlagKind;
 use realscope_detectors::community_forensics;
 use realscope_detectors::network::sha256;
 use realscope_detectors::{Detector, DetectorError, Models};
@@ -44,6 +45,17 @@ pub fn launch() -> Result<Launch, Failure> {
 
 /// The detector that decides, and one that is shown beside it.
 pub type Pair = (Arc<dyn Detector>, Option<Arc<dyn Detector>>);
+
+/// A detector, with the embedded one beside it where it may accuse and cannot tell what is painted or drawn.
+pub fn guarded(models: &Models, name: &str, choice: Choice) -> Result<Pair, DetectorError> {
+    let detector = models.get(name, choice)?;
+    let card = detector.card();
+    let accuses = card.calibration.as_ref();
+    let accuses = accuses.is_some_and(|c| c.generated_threshold.is_some());
+    let blind = accuses && card.flag_threshold(FlagKind::Artwork).is_none();
+    let beside = blind.then(|| models.get("default", choice)).transpose()?;
+    Ok((detector, beside))
+}
 
 /// The detectors of a profile: the embedded one alone, or with the larger one that the user fetched. That one decides
 /// once it is calibrated.
@@ -107,7 +119,7 @@ pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
             });
         }
         match &args.detector {
-            Some(name) => Ok((models.get(name, choice)?, None)),
+            Some(name) => guarded(&models, name, choice),
             None => of_profile(&models, profile, &settings.detector, choice),
         }
     });

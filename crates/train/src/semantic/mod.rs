@@ -144,7 +144,8 @@ pub fn train(
         log(&format!(
             "held-out folds, share that looks painted or drawn: {found:?}"
         ));
-        card.heads.push(found);
+        // Right behind the logit: what is added to the network for a map comes last.
+        card.heads.insert(1, found);
     }
     let calibration = calibrate::fit(&scored);
     let network_of = |fold: &str| networks.get(fold).unwrap_or(&deployed.packed).clone();
