@@ -364,7 +364,14 @@ mod tests {
         ];
         std::fs::write(&list, format!("{head}{}", rows.concat())).expect("writes");
         let out = root.join("out");
-        let mut again = || restore(&[list.clone()], &root.join("clones"), &out, &mut |_| ());
+        let again = || {
+            restore(
+                std::slice::from_ref(&list),
+                &root.join("clones"),
+                &out,
+                &mut |_| (),
+            )
+        };
         let first = again().expect("restores");
         assert_eq!(first.there, 2);
         let lost: Vec<&str> = first.lost.iter().map(|(path, _)| path.as_str()).collect();
@@ -389,7 +396,7 @@ mod tests {
             let text = format!("{head}{}", rows[0]).replacen(from, to, 1);
             std::fs::write(&list, &text).expect("writes");
             let clones = root.join("clones");
-            let e = restore(&[list.clone()], &clones, &out, &mut |_| ()).expect_err(to);
+            let e = restore(std::slice::from_ref(&list), &clones, &out, &mut |_| ()).expect_err(to);
             assert!(matches!(e, RestoreError::List { .. }), "{e}");
         }
     }

@@ -99,6 +99,7 @@ pub fn av1(picture: &RgbImage, deep: bool) -> Coded {
 pub struct File {
     pub brands: Vec<[u8; 4]>,
     /// Type, data, whether hidden, and properties of each item; the first is item 1.
+    #[allow(clippy::type_complexity)]
     pub items: Vec<([u8; 4], Vec<u8>, bool, Vec<Vec<u8>>)>,
     /// Type, from, to.
     pub references: Vec<([u8; 4], u16, Vec<u16>)>,
