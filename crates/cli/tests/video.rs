@@ -130,7 +130,8 @@ fn two_seconds_that_were_generated_are_found_in_twelve() {
         let shared = (to.min(start + 2.0) - from.max(start)).max(0.0);
         let overlap = shared / (to.max(start + 2.0) - from.min(start));
         assert!(overlap >= 0.9, "{from} to {to} in place of {start} on");
-        let text = realscope(&["scan", &path.display().to_string()]);
+        let path = path.display().to_string();
+        let text = realscope(&[&["scan", &path], LOOSE].concat());
         let text = String::from_utf8_lossy(&text.stdout).into_owned();
         assert!(
             text.starts_with("manipulated") && text.contains("  at 0:0"),

@@ -201,7 +201,21 @@ fn said(messages: &str) -> MediaError {
         Some((head, rest)) if head.starts_with('[') => rest,
         _ => line,
     };
-    corrupt(line)
+    too_large(line).unwrap_or_else(|| corrupt(line))
+}
+
+/// `Picture size WxH exceeds specified max pixel count N, ...`: our own bound, which ffmpeg was given.
+fn too_large(line: &str) -> Option<MediaError> {
+    let (size, rest) = line
+        .strip_prefix("Picture size ")?
+        .split_once(" exceeds specified max pixel count ")?;
+    let (width, height) = size.split_once('x')?;
+    let pixels = width
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(height.parse().ok()?)?;
+    let most = rest.split([',', ' ']).next()?.parse().ok()?;
+    Some(limit("pixels", pixels, most))
 }
 
 #[derive(Default, Deserialize)]
@@ -691,5 +705,14 @@ mod tests {
         let e = said("[mov,mp4 @ 0x55d0] moov atom not found\nmore");
         assert_eq!(e.to_string(), "corrupt video: moov atom not found");
         assert_eq!(said("").to_string(), "corrupt video: no frames");
+        let large = "[IMGUTILS @ 0x7f] Picture size 64x48 exceeds specified max pixel count 1000, see the manual";
+        assert!(matches!(
+            said(large),
+            MediaError::Limit {
+                value: 3072,
+                limit: 1000,
+                ..
+            }
+        ));
     }
 }

@@ -87,10 +87,12 @@ impl Plan {
                 .collect(),
             Self::Rate { per_second } => {
                 let (start, end) = (times[0], times[times.len() - 1]);
+                // The last frame is shown as long as the one before it.
+                let shown = times.len().checked_sub(2).map_or(0.0, |i| end - times[i]);
                 let step = 1.0 / per_second.clamp(1e-3, 1e3);
                 let mut chosen: Vec<u64> = (0_u64..)
                     .map(|k| start + k as f64 * step)
-                    .take_while(|t| *t <= end)
+                    .take_while(|t| *t <= end || *t < end + shown)
                     .map(|t| shown_at(times, t))
                     .collect();
                 chosen.dedup();

@@ -227,6 +227,8 @@ impl Reader for Film {
             .max()
             .unwrap_or(0);
         let mut runs: Vec<(usize, usize)> = Vec::new();
+        // The file may end within what is wanted; what lies before is decoded first.
+        let mut cut = None;
         if wanted.sketches() {
             runs.push((self.entry(0)?, self.track.samples.len() - 1));
         } else {
@@ -238,7 +240,14 @@ impl Reader for Film {
                 if sample < reached {
                     continue;
                 }
-                let entry = self.entry(sample)?;
+                let entry = match self.entry(sample) {
+                    Ok(entry) => entry,
+                    Err(e @ MediaError::Truncated { .. }) if !runs.is_empty() => {
+                        cut = Some(e);
+                        break;
+                    }
+                    Err(e) => return Err(e.into()),
+                };
                 match runs.last_mut() {
                     Some(run) if entry <= run.1 => run.1 = sample,
                     _ => runs.push((entry, sample)),
@@ -248,7 +257,7 @@ impl Reader for Film {
         let (w, h) = (self.track.width, self.track.height);
         let decoded: usize = runs.iter().map(|(a, b)| b - a + 1).sum();
         limits.work(decoded as u64, w, h)?;
-        debug_assert!(runs.last().is_none_or(|r| r.1 >= last));
+        debug_assert!(cut.is_some() || runs.last().is_none_or(|r| r.1 >= last));
         let mut queue = Queue::default();
         for (start, end) in runs {
             if let Coder::H264(h264) = &mut self.coder {
@@ -301,7 +310,7 @@ impl Reader for Film {
             }
             queue.pop(u64::MAX, wanted)?;
         }
-        Ok(())
+        cut.map_or(Ok(()), |e| Err(e.into()))
     }
 }
 
