@@ -8,7 +8,7 @@ use realscope_detectors::catalog::Availability;
 use realscope_detectors::models::ImportError;
 use realscope_train::calibrate::own;
 use realscope_train::recipe::NetworkRecipe;
-use realscope_train::semantic::{self, SemanticRecipe};
+use realscope_train::semantic::{self, Brought, SemanticRecipe};
 use realscope_train::{run, ship};
 
 use crate::args::{CalibrateArgs, EngineChoice, TrainArgs};
@@ -28,15 +28,26 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     let text = std::fs::read_to_string(&args.recipe)
         .map_err(|e| Failure::new(2, format!("{}: {e}", args.recipe.display())))?;
     if SemanticRecipe::is_one(&text) {
-        let recipe = SemanticRecipe::read(&args.recipe).map_err(fail)?;
+        let mut recipe = SemanticRecipe::read(&args.recipe).map_err(fail)?;
+        if let Some(id) = &args.encoder {
+            recipe.encoder = id.into();
+        }
+        let brought = brought(&recipe)?;
         let bar = indicatif::ProgressBar::new_spinner();
-        let card = semantic::train(&recipe, &args.data, &args.id, &args.out, &mut |line| {
-            if bar.is_hidden() {
-                eprintln!("{line}");
-            } else {
-                bar.println(line);
-            }
-        })
+        let card = semantic::train(
+            &recipe,
+            brought.as_ref(),
+            &args.data,
+            &args.id,
+            &args.out,
+            &mut |line| {
+                if bar.is_hidden() {
+                    eprintln!("{line}");
+                } else {
+                    bar.println(line);
+                }
+            },
+        )
         .map_err(fail)?;
         report(&card, args);
         return Ok(ExitCode::SUCCESS);
@@ -58,6 +69,21 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     .map_err(fail)?;
     report(&card, args);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The installed encoder that a recipe names, if it names one.
+fn brought(recipe: &SemanticRecipe) -> Result<Option<Brought>, Failure> {
+    let named = recipe
+        .encoder
+        .to_str()
+        .filter(|_| recipe.shipped().is_none());
+    let home = Models::at(&config::load()?.home);
+    match named {
+        Some(id) if home.listed(id).is_ok() => {
+            home.deployed(id).map(Some).map_err(|e| model_failure(&e))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn report(card: &realscope_detectors::Card, args: &TrainArgs) {

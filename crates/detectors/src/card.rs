@@ -31,6 +31,8 @@ pub enum Task {
     Localisation,
     /// Which generator made it?
     Attribution,
+    /// None by itself: it yields what the head of another detector reads.
+    Encoder,
 }
 
 /// Order of a clip's frames in the network's input.

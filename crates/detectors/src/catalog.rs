@@ -11,6 +11,9 @@ pub static CATALOG: &[&Entry] = &[
     &crate::npr::ENTRY,
     &crate::cnndetection::ENTRY,
     &crate::community_forensics::ENTRY,
+    &crate::encoders::SIGLIP2_B16,
+    &crate::encoders::PE_CORE_B16,
+    &crate::encoders::DINOV3_S16,
 ];
 
 /// Names that move: what they mean may change from one version of the program to the next.

@@ -19,6 +19,7 @@ pub mod cnndetection;
 pub mod community_forensics;
 #[cfg(feature = "import")]
 pub mod deploy;
+pub mod encoders;
 pub mod entry;
 pub mod models;
 pub mod network;

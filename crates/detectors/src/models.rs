@@ -71,6 +71,14 @@ pub enum ImportError {
     Detector(#[from] DetectorError),
 }
 
+fn needs_weights(id: &str) -> DetectorError {
+    let hint = catalog::find(id).and_then(|e| e.import());
+    DetectorError::NeedsWeights {
+        id: id.into(),
+        hint: hint.map_or("there are none", |(hint, _)| hint).into(),
+    }
+}
+
 impl Models {
     /// Models of the folder `root/models`, which need not exist.
     #[must_use]
@@ -180,6 +188,34 @@ impl Models {
         Ok(detector)
     }
 
+    /// The card and the deployed file of an installed model.
+    ///
+    /// # Errors
+    /// [`DetectorError::Unknown`], [`DetectorError::NeedsWeights`], or [`DetectorError::Corrupt`] of a file that cannot
+    /// be read or has another hash.
+    pub fn deployed(&self, id: &str) -> Result<(Card, Vec<u8>), DetectorError> {
+        let corrupt = |reason: String| DetectorError::Corrupt {
+            id: id.to_owned(),
+            reason,
+        };
+        let listed = self.listed(id)?;
+        if listed.availability != Availability::Installed {
+            return Err(needs_weights(id));
+        }
+        let path = self.folder(id).join("model.onnx");
+        let bytes =
+            std::fs::read(&path).map_err(|e| corrupt(format!("{}: {e}", path.display())))?;
+        let found = sha256(&bytes);
+        if found == listed.card.weights_sha256 {
+            Ok((listed.card, bytes))
+        } else {
+            Err(corrupt(format!(
+                "the weights have SHA-256 {found}, the card says {}",
+                listed.card.weights_sha256
+            )))
+        }
+    }
+
     fn load(&self, id: &str, choice: Choice) -> Result<Arc<dyn Detector>, DetectorError> {
         let unknown = || DetectorError::Unknown { id: id.into() };
         let entry = catalog::find(id);
@@ -201,13 +237,7 @@ impl Models {
                     choice,
                 )
             }
-            Availability::NeedsWeights => Err(DetectorError::NeedsWeights {
-                id: id.into(),
-                hint: entry
-                    .and_then(|e| e.import())
-                    .map_or("there are none", |(hint, _)| hint)
-                    .into(),
-            }),
+            Availability::NeedsWeights => Err(needs_weights(id)),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Linear heads at the end of a network: taken off, so that it yields what they read, and put on.
+//! Linear heads at the end of a network: taken off, so that it yields what they read, put on, exchanged.
 
 use std::borrow::Cow;
 
@@ -105,10 +105,7 @@ pub fn with(packed: &[u8], heads: &[Head<'_>]) -> Result<Vec<u8>, EngineError> {
         if heads.is_empty() || heads.iter().any(|(weight, _)| weight.len() != width) {
             return Err(format!("heads that do not read {width} features"));
         }
-        let columns: Vec<f32> = (0..width)
-            .flat_map(|i| heads.iter().map(move |(weight, _)| weight[i]))
-            .collect();
-        let offsets: Vec<f32> = heads.iter().map(|(_, offset)| *offset).collect();
+        let (columns, offsets) = columns(heads, width);
         for t in &mut graph.initializer {
             if t.name == found.weights {
                 *t = tensor_of_floats(&found.weights, &[width, heads.len()], &columns);
@@ -120,6 +117,40 @@ pub fn with(packed: &[u8], heads: &[Head<'_>]) -> Result<Vec<u8>, EngineError> {
         graph.output_rows(&found.made[0], "heads");
         Ok(())
     })
+}
+
+/// A network that yields features `[batch, width]` as its one output, with heads on them.
+///
+/// # Errors
+/// [`EngineError::Load`] when it has another number of outputs, or the heads are none or of several widths.
+pub fn onto(features: &[u8], heads: &[Head<'_>]) -> Result<Vec<u8>, EngineError> {
+    edited(features, |graph| {
+        let [output] = graph.output.as_slice() else {
+            return Err(format!("{} outputs in place of one", graph.output.len()));
+        };
+        let name = output.name.clone();
+        let width = heads.first().map_or(0, |(weight, _)| weight.len());
+        if width == 0 || heads.iter().any(|(weight, _)| weight.len() != width) {
+            return Err("heads of several widths or of none".into());
+        }
+        let (columns, offsets) = columns(heads, width);
+        let weights = graph.constant("head_weights", &[width, heads.len()], &columns);
+        let offsets = graph.constant("head_offsets", &[1, heads.len()], &offsets);
+        let product = graph.add("MatMul", &[&name, &weights], "head_product");
+        let sum = graph.add("Add", &[&product, &offsets], "head_sum");
+        let logit = graph.add("Identity", &[&sum], "logit");
+        graph.output.clear();
+        graph.output_rows(&logit, "heads");
+        Ok(())
+    })
+}
+
+/// Weights of heads, a column each, and their offsets.
+fn columns(heads: &[Head<'_>], width: usize) -> (Vec<f32>, Vec<f32>) {
+    let columns = (0..width)
+        .flat_map(|i| heads.iter().map(move |(weight, _)| weight[i]))
+        .collect();
+    (columns, heads.iter().map(|(_, offset)| *offset).collect())
 }
 
 #[cfg(test)]
@@ -167,6 +198,13 @@ mod tests {
         );
         assert_eq!(run(two), [31.0, 99.0]);
         assert!(with(&network, &[(&[1.0], 0.0)]).is_err());
+        let bare = without(&network).expect("edits");
+        assert_eq!(
+            run(onto(&bare, &[(&[1.0, 2.0], 3.0)]).expect("edits")),
+            [633.0]
+        );
+        assert!(onto(&bare, &[]).is_err());
+        assert!(onto(&bare, &[(&[1.0, 2.0], 0.0), (&[1.0], 0.0)]).is_err());
         assert!(without(&without(&network).expect("edits")).is_err());
     }
 }

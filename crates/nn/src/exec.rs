@@ -217,6 +217,20 @@ pub trait Exec<B: Backend> {
         self.mul(x, gate)
     }
 
+    /// `x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, an approximation of GELU (Hendrycks and Gimpel, arXiv
+    /// 1606.08415, section 2).
+    fn gelu_tanh<const D: usize>(&mut self, x: Self::V<D>) -> Self::V<D> {
+        let square = self.mul(x.clone(), x.clone());
+        let square = self.scale(square, 0.044_715);
+        let factor = self.shift(square, 1.0);
+        let inner = self.mul(x.clone(), factor);
+        let inner = self.scale(inner, (2.0 / std::f32::consts::PI).sqrt());
+        let gate = self.tanh(inner);
+        let gate = self.shift(gate, 1.0);
+        let half = self.scale(x, 0.5);
+        self.mul(half, gate)
+    }
+
     /// `ln(1 + e^x)`, as `max(x, 0) + ln(1 + e^-|x|)` so that no size of `x` overflows.
     fn softplus<const D: usize>(&mut self, x: Self::V<D>) -> Self::V<D> {
         let above = self.relu(x.clone());

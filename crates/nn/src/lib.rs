@@ -22,6 +22,8 @@ pub mod onnx;
 pub mod params;
 pub mod resample;
 pub mod resnet;
+pub mod rotary_vit;
+pub mod siglip;
 pub mod swin;
 pub mod taesd;
 pub mod upscale;

@@ -19,6 +19,8 @@ use crate::weights::{StateDict, WeightsError};
 pub enum Activation {
     /// Exact GELU.
     Gelu,
+    /// GELU by its tangent approximation.
+    GeluTanh,
     /// `x sigmoid(1.702 x)`.
     QuickGelu,
 }
@@ -140,7 +142,7 @@ impl VitConfig {
             .init(device)
     }
 
-    fn blocks<B: Backend>(&self, eps: f64, device: &B::Device) -> Vec<Block<B>> {
+    pub(crate) fn blocks<B: Backend>(&self, eps: f64, device: &B::Device) -> Vec<Block<B>> {
         let layer = |inputs, outputs| Adaptable {
             linear: LinearConfig::new(inputs, outputs).init(device),
             update: None,
@@ -246,7 +248,7 @@ impl<B: Backend> Block<B> {
 
     /// Tokens after the block; `names` are what taps of attention, second normalisation and block
     /// are called.
-    fn forward<X: Exec<B>>(
+    pub(crate) fn forward<X: Exec<B>>(
         &self,
         x: &mut X,
         input: X::V<3>,
@@ -263,6 +265,7 @@ impl<B: Backend> Block<B> {
         let h = self.fc1.forward(x, h);
         let h = match activation {
             Activation::Gelu => x.gelu(h),
+            Activation::GeluTanh => x.gelu_tanh(h),
             Activation::QuickGelu => x.quick_gelu(h),
         };
         let h = self.fc2.forward(x, h);
@@ -270,6 +273,29 @@ impl<B: Backend> Block<B> {
         x.tap(&names[2], &h);
         h
     }
+
+    /// Its parameters under the keys that CLIP and SigLIP give them.
+    pub(crate) fn walk_clip(&mut self, v: &mut dyn ParamVisitor<B>, key: &str) {
+        self.key.walk(v, &format!("{key}.self_attn.k_proj"));
+        self.value.walk(v, &format!("{key}.self_attn.v_proj"));
+        self.query.walk(v, &format!("{key}.self_attn.q_proj"));
+        self.out.walk(v, &format!("{key}.self_attn.out_proj"));
+        params::layer_norm(v, &format!("{key}.layer_norm1"), &mut self.norm1);
+        self.fc1.walk(v, &format!("{key}.mlp.fc1"));
+        self.fc2.walk(v, &format!("{key}.mlp.fc2"));
+        params::layer_norm(v, &format!("{key}.layer_norm2"), &mut self.norm2);
+    }
+}
+
+/// Mean and deviation of tokens `[n, tokens, hidden]`, `[n, hidden]` each.
+pub(crate) fn statistics<B: Backend, X: Exec<B>>(x: &mut X, tokens: X::V<3>) -> [X::V<2>; 2] {
+    let [n, _, hidden] = x.dims(&tokens);
+    let mean = x.mean_dim(tokens.clone(), 1);
+    let centred = x.sub(tokens, mean.clone());
+    let square = x.mul(centred.clone(), centred);
+    let variance = x.mean_dim(square, 1);
+    let deviation = x.sqrt(variance);
+    [mean, deviation].map(|v| x.reshape(v, [n, hidden]))
 }
 
 /// Patches as tokens, class token ahead, positions added.
@@ -497,15 +523,7 @@ impl<B: Backend> Parameters<B> for ClipVision<B> {
         );
         params::layer_norm(v, &format!("{p}.pre_layrnorm"), &mut self.pre);
         for (i, block) in self.blocks.iter_mut().enumerate() {
-            let p = format!("{p}.encoder.layers.{i}");
-            block.key.walk(v, &format!("{p}.self_attn.k_proj"));
-            block.value.walk(v, &format!("{p}.self_attn.v_proj"));
-            block.query.walk(v, &format!("{p}.self_attn.q_proj"));
-            block.out.walk(v, &format!("{p}.self_attn.out_proj"));
-            params::layer_norm(v, &format!("{p}.layer_norm1"), &mut block.norm1);
-            block.fc1.walk(v, &format!("{p}.mlp.fc1"));
-            block.fc2.walk(v, &format!("{p}.mlp.fc2"));
-            params::layer_norm(v, &format!("{p}.layer_norm2"), &mut block.norm2);
+            block.walk_clip(v, &format!("{p}.encoder.layers.{i}"));
         }
         params::layer_norm(v, &format!("{p}.post_layernorm"), &mut self.post);
         params::linear(v, "visual_projection", &mut self.projection);

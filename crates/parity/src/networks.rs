@@ -11,6 +11,8 @@ use realscope_nn::efficientnet_lite::{EfficientNetLite, EfficientNetLiteConfig};
 use realscope_nn::npr::{Npr, NprConfig};
 use realscope_nn::onnx::Graph;
 use realscope_nn::resnet::{ResNet50, ResNetConfig};
+use realscope_nn::rotary_vit::{RotaryVit, RotaryVitConfig};
+use realscope_nn::siglip::SiglipVision;
 use realscope_nn::swin::{Swin, SwinConfig};
 use realscope_nn::vit::{ClipVision, ViT, VitConfig};
 use realscope_nn::xception::{Xception, XceptionConfig};
@@ -38,8 +40,11 @@ networks! {
     "deepfakebench-xception" => XceptionConfig::deepfakebench(), init;
     "demamba-block" => MambaConfig::demamba(48), init;
     "dinov2-vits14" => DinoV2Config::vits14(), init;
+    "dinov3-vits16" => RotaryVitConfig::dinov3_vits16(), init;
     "efficientnet-lite0" => EfficientNetLiteConfig::lite0(), init;
     "npr" => NprConfig::published(), init;
+    "pe-core-b16" => RotaryVitConfig::pe_core_b16(), init;
+    "siglip2-b16-vision" => VitConfig::siglip_b16(), init_siglip;
     "swin-tiny" => SwinConfig::tiny(), init;
     "torchvision-resnet50" => ResNetConfig::resnet50(), init;
     "vit-base-patch16-224" => VitConfig::vit_b16(), init_vit;
@@ -305,6 +310,30 @@ impl Subject for DinoV2<Cpu> {
         x.tap("patch_tokens", &patches);
         let joined = x.reshape(out.tokens, [n, tokens * hidden]);
         x.tap("restrav_embedding", &joined);
+        Ok(())
+    }
+}
+
+impl Subject for RotaryVit<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let out = self.forward(x, picture);
+        x.tap("features", &out.tokens);
+        x.tap("pooled", &out.pooled);
+        Ok(())
+    }
+}
+
+impl Subject for SiglipVision<Cpu> {
+    fn canonical(dict: &StateDict) -> StateDict {
+        Self::canonical(dict)
+    }
+
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "pixel_values")?;
+        let out = self.forward(x, picture);
+        x.tap("last_hidden_state", &out.tokens);
+        x.tap("pooler_output", &out.pooled);
         Ok(())
     }
 }

@@ -99,6 +99,7 @@ pub struct Data {
     /// Manifest (tab-separated) relative to the data root.
     pub manifest: PathBuf,
     /// Match sets that validate.
+    #[serde(default)]
     pub validation_match_sets: Vec<String>,
     /// Groups that validate.
     #[serde(default)]

@@ -13,6 +13,9 @@ pub struct TrainArgs {
     /// Folder of the data set.
     #[arg(long, env = "REALSCOPE_DATA", default_value = "../shared/data")]
     pub data: PathBuf,
+    /// Encoder in place of the recipe's: an id of `realscope models list`.
+    #[arg(long)]
+    pub encoder: Option<String>,
     /// Id of the trained detector.
     #[arg(long, default_value = "trained")]
     pub id: String,

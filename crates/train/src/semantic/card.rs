@@ -55,6 +55,26 @@ pub(super) fn card(recipe: &SemanticRecipe, id: &str, packed: &[u8]) -> Card {
     }
 }
 
+/// The card of a head on an encoder that the user brought.
+pub(super) fn of_brought(recipe: &SemanticRecipe, id: &str, encoder: &Card, onnx: &[u8]) -> Card {
+    Card {
+        id: id.into(),
+        summary: format!("Linear head on {}", encoder.summary),
+        task: Task::GeneratedPicture,
+        weights_sha256: sha256(onnx),
+        encoder_sha256: Some(encoder.weights_sha256.clone()),
+        licence: format!("the head: its trainer's; the encoder: {}", encoder.licence),
+        training_data: format!("{}; the encoder: {}", recipe.name, encoder.training_data),
+        known_failures: recipe.known_failures.clone(),
+        heads: vec![Head::Binary {
+            output: None,
+            column: 0,
+            polarity: Polarity::Generated,
+        }],
+        ..encoder.clone()
+    }
+}
+
 /// The card of a head on the encoder of a detector that ships: that detector's, without what was measured of its own
 /// head.
 pub(super) fn of_shipped(

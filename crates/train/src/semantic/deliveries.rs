@@ -67,6 +67,7 @@ pub(super) fn whole(root: &Path, item: &Item) -> PathBuf {
     }
 }
 
+/// What CLIP's tower is shown.
 pub(super) fn input() -> Input {
     Input {
         size: SIDE,
@@ -97,6 +98,7 @@ pub(super) fn views(
     root: &Path,
     item: &Item,
     seed: &str,
+    input: &Input,
     deliveries: &[Delivery],
 ) -> Result<Vec<Vec<f32>>, TrainError> {
     let stored = deliveries.iter().all(|d| d.of_stored());
@@ -140,10 +142,9 @@ pub(super) fn views(
                     }
                 }
             };
-            let input = input();
-            let sample = prepare::shorter_side(&delivered, &input).map_err(fault)?;
-            let mut pixels = Vec::with_capacity(3 * (SIDE * SIDE) as usize);
-            normalise(&sample.frames, &input, &mut pixels);
+            let sample = prepare::shorter_side(&delivered, input).map_err(fault)?;
+            let mut pixels = Vec::with_capacity(3 * (input.size * input.size) as usize);
+            normalise(&sample.frames, input, &mut pixels);
             Ok(pixels)
         })
         .collect()

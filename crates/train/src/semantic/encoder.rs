@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use realscope_data::manifest::Item;
 use realscope_data::split::ClipFrame;
+use realscope_detectors::card::{Card, Head, Input, View};
 use realscope_detectors::tower;
 use realscope_engine::{Engine, EngineError, Threads, heads, packed};
 use realscope_metric::logistic::Linear;
@@ -16,7 +17,7 @@ use realscope_nn::vit::ClipVision;
 use realscope_nn::{Cpu, Parameters, StateDict};
 use sha2::{Digest as _, Sha256};
 
-use super::deliveries::{Delivery, SIDE, views};
+use super::deliveries::{Delivery, SIDE, input, views};
 use super::recipe::SemanticRecipe;
 use crate::adapter::Adapter;
 use crate::error::{TrainError, io_error};
@@ -28,6 +29,32 @@ pub(super) struct Frozen {
     pub packed: Vec<u8>,
     /// How many.
     pub width: usize,
+    /// The last of them that the head reads.
+    pub read: usize,
+    /// What it is shown.
+    pub input: Input,
+}
+
+/// An encoder that the user brought: its card, and the network that yields its embedding.
+pub type Brought = (Card, Vec<u8>);
+
+/// An encoder that the user brought, all of whose embedding a head reads.
+pub(super) fn brought((card, network): &Brought) -> Result<Frozen, TrainError> {
+    let width = card.heads.iter().find_map(|h| match h {
+        Head::Embedding { size, output: None } => Some(*size),
+        _ => None,
+    });
+    let refused = |why: &str| TrainError::Recipe(format!("`{}` {why}", card.id));
+    let width = width.ok_or_else(|| refused("yields no embedding"))?;
+    if card.input.view != View::ShorterSide {
+        return Err(refused("is not shown the whole picture"));
+    }
+    Ok(Frozen {
+        packed: network.clone(),
+        width,
+        read: width,
+        input: card.input.clone(),
+    })
 }
 
 /// The encoder with rounded matrices, kept in `out` so that a run that goes on need not round again.
@@ -65,7 +92,10 @@ pub(super) fn rounded(
     }
     let pixels: Vec<Vec<f32>> = chosen
         .par_iter()
-        .map(|item| Ok(views(recipe, root, item, &item.path, &[Delivery::Random(0)])?.concat()))
+        .map(|item| {
+            let shown = (&input(), [Delivery::Random(0)]);
+            Ok(views(recipe, root, item, &item.path, shown.0, &shown.1)?.concat())
+        })
         .collect::<Result<_, TrainError>>()?;
     let side = SIDE as usize;
     let input = TensorData::new(pixels.concat(), [pixels.len(), 3, side, side]);
@@ -103,8 +133,13 @@ pub(super) fn deployed(
         recipe.blocks,
         packed.len()
     ));
-    let width = recipe.width();
-    Ok((tower, Frozen { packed, width }))
+    let frozen = Frozen {
+        packed,
+        width: recipe.width(),
+        read: recipe.read_width(),
+        input: input(),
+    };
+    Ok((tower, frozen))
 }
 
 /// Network that yields the features, or with heads their logits, in the form in which it is deployed.
@@ -131,6 +166,8 @@ pub(super) fn shipped(recipe: &SemanticRecipe) -> Result<Frozen, TrainError> {
     Ok(Frozen {
         packed: heads::without(of_shipped(recipe)?)?,
         width: recipe.read_width(),
+        read: recipe.read_width(),
+        input: input(),
     })
 }
 
@@ -156,9 +193,10 @@ fn of_shipped(recipe: &SemanticRecipe) -> Result<&'static [u8], TrainError> {
 pub(super) fn first(
     engine: &dyn Engine,
     pixels: &[f32],
+    side: u32,
     threads: &Threads,
 ) -> Result<Vec<f32>, EngineError> {
-    let side = SIDE as usize;
+    let side = side as usize;
     let outputs = engine.run_all(pixels, &[1, 3, side, side], threads)?;
     let first = outputs.into_iter().next();
     first.map(|t| t.values).ok_or_else(|| EngineError::Run {

@@ -85,11 +85,16 @@ pub(super) fn cache(
     for (n, block) in missing.chunks(BLOCK).enumerate() {
         let prepared: Vec<Vec<Vec<f32>>> = block
             .par_iter()
-            .map(|i| views(recipe, root, &items[*i], &store::hex(&keys[*i]), deliveries))
+            .map(|i| {
+                let seed = store::hex(&keys[*i]);
+                views(recipe, root, &items[*i], &seed, &encoder.input, deliveries)
+            })
             .collect::<Result<_, TrainError>>()?;
         // Each view alone, as a scan does: the scale of 8-bit activations is taken over a batch.
         let inputs: Vec<Vec<f32>> = prepared.into_iter().flatten().collect();
-        let run = |pixels: &Vec<f32>, threads: &Threads| first(engine.as_ref(), pixels, threads);
+        let run = |pixels: &Vec<f32>, threads: &Threads| {
+            first(engine.as_ref(), pixels, encoder.input.size, threads)
+        };
         let rows: Vec<Vec<f32>> = Threads::all()
             .side_by_side(&inputs, run)
             .map_err(|e: EngineError| picture_error(&path, &e))?;
@@ -108,7 +113,7 @@ pub(super) fn cache(
     Ok(Cache {
         values: store.read(&keys)?,
         width: encoder.width,
-        read: recipe.read_width(),
+        read: encoder.read,
         deliveries: deliveries.len(),
     })
 }

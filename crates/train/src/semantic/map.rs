@@ -63,7 +63,7 @@ pub(super) fn false_alarms(
         let mut pixels = Vec::with_capacity(3 * side * side);
         let sample = prepare::cut(&delivered, left, top, SIDE);
         normalise(&sample.frames, &input(), &mut pixels);
-        let row = first(engine.as_ref(), &pixels, &Threads::all())
+        let row = first(engine.as_ref(), &pixels, SIDE, &Threads::all())
             .map_err(|e| picture_error(&path, &e))?;
         let row: Vec<f16> = row.iter().map(|v| f16::from_f32(*v)).collect();
         let Some(head) = heads.get(&item.fold) else {

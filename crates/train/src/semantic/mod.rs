@@ -28,9 +28,11 @@ use realscope_data::manifest::Item;
 use realscope_data::split::Framing;
 use realscope_detectors::card::Card;
 use realscope_detectors::tower;
+use realscope_engine::heads;
 
 use self::artwork::artwork;
 use self::card::card;
+pub use self::encoder::Brought;
 use self::encoder::{deployed, network, rounded};
 use self::features::all_features;
 use self::head::fit;
@@ -43,12 +45,13 @@ use crate::error::{TrainError, io_error};
 use crate::tier::TIERS;
 
 /// Trains, calibrates and writes `ID.onnx` (packed) and `ID.toml` into `out`;
-/// features are cached there.
+/// features are cached there. An encoder that was brought takes the place of the recipe's.
 ///
 /// # Errors
 /// [`TrainError`].
 pub fn train(
     recipe: &SemanticRecipe,
+    brought: Option<&Brought>,
     root: &Path,
     id: &str,
     out: &Path,
@@ -61,9 +64,10 @@ pub fn train(
         return Err(TrainError::Recipe("the manifest has no folds".into()));
     }
     let encoder = root.join(&recipe.encoder);
-    let frozen = match (recipe.shipped(), &recipe.rounding) {
-        (Some(_), _) => None,
-        (None, how) => {
+    let own = brought.is_none() && recipe.shipped().is_none();
+    let frozen = match (own, &recipe.rounding) {
+        (false, _) => None,
+        (true, how) => {
             let tower = tower::tower(&encoder, recipe.blocks)?;
             Some(match how {
                 Some(how) => rounded(recipe, how, tower, root, &items, out, log)?,
@@ -80,7 +84,10 @@ pub fn train(
             let (tower, deployed) = deployed(recipe, frozen.clone(), adapter.as_ref(), log)?;
             (Some(tower), deployed)
         }
-        None => (None, encoder::shipped(recipe)?),
+        None => match brought {
+            Some(brought) => (None, encoder::brought(brought)?),
+            None => (None, encoder::shipped(recipe)?),
+        },
     };
     let (held, features) = match (&recipe.adapter, &frozen) {
         (Some(folder), Some(frozen)) => {
@@ -97,7 +104,7 @@ pub fn train(
     let OutOfFold {
         rate,
         mut scored,
-        heads,
+        heads: by_fold,
         networks,
         ..
     } = held;
@@ -109,6 +116,7 @@ pub fn train(
     };
     let second = match &recipe.artwork {
         Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
+        None if brought.is_some() => None,
         // The flag of an encoder that ships stays as it is.
         None => artwork::of_shipped(recipe, &features, &items)?,
     };
@@ -134,11 +142,18 @@ pub fn train(
             let card = card(recipe, id, &onnx);
             (onnx, card)
         }
-        None => {
-            let onnx = encoder::with_heads(recipe, &all)?;
-            let card = card::of_shipped(recipe, id, &onnx)?;
-            (onnx, card)
-        }
+        None => match brought {
+            Some((encoder, network)) => {
+                let onnx = heads::onto(network, &[(&head.weight, head.bias)])?;
+                let card = card::of_brought(recipe, id, encoder, &onnx);
+                (onnx, card)
+            }
+            None => {
+                let onnx = encoder::with_heads(recipe, &all)?;
+                let card = card::of_shipped(recipe, id, &onnx)?;
+                (onnx, card)
+            }
+        },
     };
     if let Some((_, found, _)) = second {
         log(&format!(
@@ -151,7 +166,7 @@ pub fn train(
     let network_of = |fold: &str| networks.get(fold).unwrap_or(&deployed.packed).clone();
     if tower.is_some() {
         card.map_false_alarm_rate =
-            map::false_alarms(recipe, root, &items, &network_of, &heads, &calibration)?;
+            map::false_alarms(recipe, root, &items, &network_of, &by_fold, &calibration)?;
     }
     card.calibration = Some(calibration);
     let text = toml::to_string(&card).map_err(|e| TrainError::Recipe(e.to_string()))?;

@@ -32,14 +32,16 @@ pub struct SemanticRecipe {
     /// Name of what is trained.
     pub name: String,
     /// CLIP ViT-B/16: safetensors or PyTorch in the published layout, or an 8-bit ONNX file, relative to the data set;
-    /// or the id of a detector in this program whose encoder is taken as it ships.
+    /// the id of a detector in this program whose encoder is taken as it ships; or the id of an installed encoder.
     pub encoder: PathBuf,
     /// Longest edge of a whole picture ahead of its deliveries, in pixels; larger ones are brought to it.
     #[serde(default = "stored_whole")]
     pub whole: u32,
-    /// First blocks that are kept.
+    /// First blocks of CLIP's tower that are kept.
+    #[serde(default = "all_blocks")]
     pub blocks: usize,
     /// Last of them that the head reads.
+    #[serde(default = "all_blocks")]
     pub read: usize,
     /// Also read the deviation of the patch tokens.
     #[serde(default)]
@@ -93,6 +95,11 @@ pub struct SemanticRecipe {
 /// Longest edge of the wholes that are stored beside windows.
 fn stored_whole() -> u32 {
     272
+}
+
+/// Blocks of CLIP ViT-B/16.
+fn all_blocks() -> usize {
+    12
 }
 
 impl SemanticRecipe {
