@@ -23,9 +23,9 @@ fn done(out: &Output) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
-/// Twenty-four pictures of six groups in three folds: waves are authentic, squares are generated.
+/// Twenty-four pictures of six groups in three match sets: waves are authentic, squares are generated.
 fn pictures(folder: &Path) {
-    let mut manifest = String::from("path\tlabel\tgroup\tfold\tmatch_set\n");
+    let mut manifest = String::from("path\tlabel\tgroup\tmatch_set\n");
     for n in 0..24_u32 {
         let (label, group) = (n % 2, n / 2 % 3);
         let picture = image::RgbImage::from_fn(240, 230, |x, y| {
@@ -40,11 +40,7 @@ fn pictures(folder: &Path) {
         let name = format!("{n}.png");
         picture.save(folder.join(&name)).expect("saves");
         let label_word = ["real", "generated"][label as usize];
-        writeln!(
-            manifest,
-            "{name}\t{label}\t{label_word}{group}\t{group}\tset"
-        )
-        .expect("a line");
+        writeln!(manifest, "{name}\t{label}\t{label_word}{group}\tset{group}").expect("a line");
     }
     std::fs::write(folder.join("manifest.tsv"), manifest).expect("writes");
 }

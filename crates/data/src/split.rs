@@ -111,7 +111,9 @@ pub fn frames(manifest: &Manifest, frames: usize, clips: usize) -> Vec<Item> {
 }
 
 fn listed(manifest: &Manifest) -> impl Iterator<Item = &Item> {
-    manifest.items.iter().filter(|i| i.split == "train")
+    // A list of one's own has no splits: all of it trains.
+    let trains = |i: &&Item| matches!(i.split.as_str(), "" | "train");
+    manifest.items.iter().filter(trains)
 }
 
 /// Why items cannot be divided.

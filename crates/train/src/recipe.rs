@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use realscope_data::manifest::Manifest;
+use realscope_data::manifest::{Item, Manifest};
 use realscope_data::split::{self, Framing, HeldOut, Split};
 use serde::{Deserialize, Serialize};
 
@@ -127,15 +127,24 @@ pub struct Data {
 }
 
 impl Data {
-    /// The pictures below `root` that show `framing`, and frames of clips, divided into training and validation.
+    /// The training pictures below `root` that show `framing`, and frames of clips.
     ///
     /// # Errors
-    /// [`TrainError::Manifest`] naming the row, [`TrainError::Split`] when a group would lie on both sides.
-    pub fn split(&self, root: &Path, framing: Framing) -> Result<Split, TrainError> {
+    /// [`TrainError::Manifest`] naming the row.
+    pub fn items(&self, root: &Path, framing: Framing) -> Result<Vec<Item>, TrainError> {
         let manifest = Manifest::read(&root.join(&self.manifest))?;
         let [pictures, clips] = self.per_group;
         let mut items = split::capped(split::training(&manifest, framing), pictures);
         items.extend(split::frames(&manifest, self.frames, clips));
+        Ok(items)
+    }
+
+    /// [`Data::items`], divided into training and validation.
+    ///
+    /// # Errors
+    /// [`TrainError::Manifest`] naming the row, [`TrainError::Split`] when a group would lie on both sides.
+    pub fn split(&self, root: &Path, framing: Framing) -> Result<Split, TrainError> {
+        let items = self.items(root, framing)?;
         let held_out = HeldOut {
             match_sets: &self.validation_match_sets,
             groups: &self.validation_groups,

@@ -70,6 +70,10 @@ fn fixture(id: &str) -> Option<realscope_parity::fixture::Fixture> {
         .then(|| realscope_parity::fixture::Fixture::read(&path).expect("a fixture"))
 }
 
+/// Parameters above which a network is slow to test.
+#[cfg(feature = "import")]
+const LARGE: u64 = 60_000_000;
+
 /// Detectors of weights that a user brings, converted from weights by rule.
 #[cfg(feature = "import")]
 fn imported() -> Vec<Subject> {
@@ -80,6 +84,10 @@ fn imported() -> Vec<Subject> {
             let (_, convert) = entry.import()?;
             let convert = convert.unwrap_or_else(|| panic!("{}: no conversion", entry.id));
             let fixture = fixture(entry.id)?;
+            if fixture.parameters > LARGE && std::env::var_os("REALSCOPE_LARGE").is_none() {
+                println!("{}: skipped, REALSCOPE_LARGE is not set", entry.id);
+                return None;
+            }
             let dict = fixture.state_dict().expect("weights by rule");
             let file = folder.path().join("weights.safetensors");
             std::fs::write(&file, dict.to_safetensors().expect("serialises")).expect("written");

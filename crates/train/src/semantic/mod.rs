@@ -25,17 +25,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use realscope_data::manifest::Item;
-use realscope_data::split::Framing;
+use realscope_data::split::{Framing, SplitError};
 use realscope_detectors::card::Card;
 use realscope_detectors::tower;
 use realscope_engine::heads;
+use sha2::{Digest as _, Sha256};
 
 use self::artwork::artwork;
 use self::card::card;
 pub use self::encoder::Brought;
 use self::encoder::{deployed, network, rounded};
 use self::features::all_features;
-use self::head::fit;
+use self::head::{fit, folds};
 use self::held_out::OutOfFold;
 pub use self::recipe::{ArtworkRecipe, SemanticRecipe};
 use self::report::write_scores;
@@ -43,6 +44,45 @@ use crate::adapter::Adapter;
 use crate::calibrate;
 use crate::error::{TrainError, io_error};
 use crate::tier::TIERS;
+
+/// Folds of a manifest that names none.
+const FOLDS: u8 = 5;
+
+/// Divides items into folds by match set, or where there is none by group, unless the manifest has done so.
+fn into_folds(items: &mut [Item]) -> Result<(), TrainError> {
+    let without = items.iter().filter(|i| i.fold.is_empty()).count();
+    if without == items.len() {
+        for i in &mut *items {
+            let together = match i.match_set.as_str() {
+                "" => &i.group,
+                set => set,
+            };
+            i.fold = (Sha256::digest(together)[0] % FOLDS).to_string();
+        }
+    } else if without > 0 {
+        let reason = format!("{without} of {} pictures have no fold", items.len());
+        return Err(TrainError::Recipe(reason));
+    }
+    let mut of_group: BTreeMap<&str, &str> = BTreeMap::new();
+    for i in items.iter() {
+        if of_group
+            .insert(&i.group, &i.fold)
+            .is_some_and(|f| f != i.fold)
+        {
+            let group = i.group.clone();
+            return Err(TrainError::Split(SplitError::GroupOnBothSides { group }));
+        }
+    }
+    let folds = folds(items).len();
+    let classes = [0, 1].map(|label| items.iter().any(|i| i.label == label));
+    if folds < 2 || classes != [true; 2] {
+        return Err(TrainError::Recipe(format!(
+            "{} pictures in {folds} folds: two folds and both classes are the least",
+            items.len()
+        )));
+    }
+    Ok(())
+}
 
 /// Trains, calibrates and writes `ID.onnx` (packed) and `ID.toml` into `out`;
 /// features are cached there. An encoder that was brought takes the place of the recipe's.
@@ -57,12 +97,9 @@ pub fn train(
     out: &Path,
     log: &mut dyn FnMut(&str),
 ) -> Result<Card, TrainError> {
-    let split = recipe.data.split(root, Framing::Crop)?;
-    let mut items: Vec<Item> = split.train.into_iter().chain(split.validation).collect();
+    let mut items = recipe.data.items(root, Framing::Crop)?;
     items.sort_by(|a, b| a.path.cmp(&b.path));
-    if items.iter().any(|i| i.fold.is_empty()) {
-        return Err(TrainError::Recipe("the manifest has no folds".into()));
-    }
+    into_folds(&mut items)?;
     let encoder = root.join(&recipe.encoder);
     let own = brought.is_none() && recipe.shipped().is_none();
     let frozen = match (own, &recipe.rounding) {
