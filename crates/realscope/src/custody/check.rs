@@ -49,6 +49,7 @@ impl std::fmt::Display for Difference {
 
 /// A report that was read. Nothing of it is known to be true yet.
 pub struct Opened<'a> {
+    html: &'a str,
     parts: Parts<'a>,
     extract: Extract,
 }
@@ -75,7 +76,11 @@ impl<'a> Opened<'a> {
             let format = report::visible(&extract.format);
             return Err(CustodyError::NotAReport(format!("its layout is {format}")));
         }
-        Ok(Self { parts, extract })
+        Ok(Self {
+            html,
+            parts,
+            extract,
+        })
     }
 
     /// What the report says.
@@ -129,12 +134,11 @@ impl<'a> Opened<'a> {
         }
         let figures = self.figures()?;
         let page_made_again = self.page(&figures)?;
-        if parts.tail != report::html_tail() {
-            return Err(Difference::new(
-                "end of the page",
-                "bytes behind the signature",
-                "that do not belong there",
-            ));
+        let sealed = page::sealed(parts.page, &parts.extract, &signature);
+        if sealed != self.html {
+            let (line, reported, found) = first_line(self.html, &sealed);
+            let what = format!("form of the report, line {line}");
+            return Err(Difference::new(what, reported, found));
         }
         Ok(Checked {
             signer_named: key.is_some(),

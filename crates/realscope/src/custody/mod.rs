@@ -88,8 +88,10 @@ impl Program {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
-    /// Detector that decides, as it was asked for; null for that of the profile.
+    /// Detector that was asked for; null for that of the profile.
     pub detector: Option<String>,
+    /// Detector of the settings, from which the profile follows.
+    pub settings_detector: String,
     /// Profile.
     pub profile: String,
     /// Engine.

@@ -72,7 +72,6 @@ pub(super) struct Parts<'a> {
     pub(super) page: &'a str,
     pub(super) extract: String,
     pub(super) signature: &'a str,
-    pub(super) tail: &'a str,
 }
 
 impl<'a> Parts<'a> {
@@ -83,7 +82,7 @@ impl<'a> Parts<'a> {
         let (extract, rest) = rest
             .split_once(SIGNATURE)
             .ok_or_else(|| none("signature"))?;
-        let (signature, tail) = rest.split_once(END).ok_or_else(|| none("end"))?;
+        let (signature, _) = rest.split_once(END).ok_or_else(|| none("end"))?;
         let extract = extract
             .replace("&lt;", "<")
             .replace("&gt;", ">")
@@ -92,7 +91,6 @@ impl<'a> Parts<'a> {
             page,
             extract,
             signature,
-            tail,
         })
     }
 }

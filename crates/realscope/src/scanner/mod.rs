@@ -563,7 +563,7 @@ fn moves(decoded: &Decoded) -> bool {
 }
 
 /// Hash of a file that need not fit into memory.
-fn file_sha256(path: &Path) -> std::io::Result<String> {
+pub(crate) fn file_sha256(path: &Path) -> std::io::Result<String> {
     use sha2::{Digest as _, Sha256};
     let mut hash = Sha256::new();
     std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
