@@ -66,6 +66,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
             hidden: hidden.as_deref(),
             behind: &behind,
             anchors: options.trust.as_ref(),
+            manifest: options.manifest.as_deref(),
         };
         let (metadata, notes) = metadata::read(bytes, format, &sources);
         let block = raw.exif.clone();
@@ -125,6 +126,7 @@ fn undecoded(bytes: &[u8], format: Format, options: &Options) -> Decoded {
     let sources = Sources {
         behind: &behind,
         anchors: options.trust.as_ref(),
+        manifest: options.manifest.as_deref(),
         ..Sources::default()
     };
     let (metadata, mut notes) = metadata::read(bytes, format, &sources);

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod cancel;
 pub mod contradictions;
 pub mod custody;
+pub mod fetch;
 pub mod lane;
 pub mod map;
 pub mod provenance;

@@ -180,6 +180,10 @@ pub struct ScanArgs {
     /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Fetch content credentials that a picture keeps at an address: by HTTPS, from public addresses, at most 2 MiB in
+    /// 10 seconds (a program with `--features fetch`).
+    #[arg(long)]
+    pub fetch_manifests: bool,
     /// False-positive rate that the verdict may have, such as 0.01.
     #[arg(long)]
     pub max_fpr: Option<f64>,
@@ -273,6 +277,9 @@ pub struct AuditArgs {
     /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Fetch content credentials that a picture keeps at an address, as `scan` does.
+    #[arg(long)]
+    pub fetch_manifests: bool,
     /// Output format.
     #[arg(long, value_enum, default_value_t = AuditFormat::Text)]
     pub format: AuditFormat,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use realscope::lane::{DecodeError, Lane};
 use realscope::record::ErrorCode;
 use realscope::scanner::{BuildError, Deliveries, Live, Scanned};
+use realscope::fetch::{self, Fetch};
 use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
 use realscope_detectors::card::FlagKind;
 use realscope_detectors::community_forensics;
@@ -228,10 +229,27 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
             Deliveries::AsNeeded
         },
         draw: args.heatmap.is_some() || args.format == ScanFormat::Html,
+        fetch: fetching(args.fetch_manifests)?,
         live: args.live.then(|| Live::new(print::frame)),
         deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
         ..Options::default()
     })
+}
+
+/// How manifests are fetched, where that is asked for.
+#[cfg(feature = "fetch")]
+pub fn fetching(asked: bool) -> Result<Option<Fetch>, Failure> {
+    Ok(asked.then(|| fetch::Fetcher::default().into_fetch()))
+}
+
+/// How manifests are fetched, where that is asked for.
+#[cfg(not(feature = "fetch"))]
+pub fn fetching(asked: bool) -> Result<Option<Fetch>, Failure> {
+    if asked {
+        let what = "--fetch-manifests: this program was built without the feature `fetch`";
+        return Err(Failure::new(2, what));
+    }
+    Ok(None)
 }
 
 /// The trust lists of the flags, else of the settings, as one; `None` without any.
@@ -278,7 +296,9 @@ fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Op
         trust: options.trust.as_deref().cloned(),
         ..realscope_media::Options::default()
     };
-    let decoded = lane.decode(bytes, limits, &decode, options.deadline, &Cancel::default());
+    let decoded = fetch::decode(&decode, options.fetch.as_ref(), |decode| {
+        lane.decode(bytes, limits, decode, options.deadline, &Cancel::default())
+    });
     let again = match input {
         Input::File { path, .. } => path.is_file(),
         _ => true,
