@@ -1,14 +1,10 @@
 //! Statements of a file that do not go together. They are context for a reader and decide nothing.
 
-use realscope_media::Facts;
+use realscope_media::{ANOTHER_PICTURE, Facts};
 use realscope_media::metadata::ExifFacts;
 
 use crate::provenance;
 use crate::record::{Declared, Provenance};
-
-/// Below this likeness a thumbnail shows another picture. Of 58 authentic photographs with a thumbnail, the
-/// least alike has 0.885.
-pub const THUMBNAIL: f64 = 0.7;
 
 /// All contradictions, each a sentence.
 #[must_use]
@@ -45,13 +41,22 @@ pub fn of(facts: &Facts, provenance: &Provenance) -> Vec<String> {
         of_exif(exif, facts, &mut out);
     }
     if let Some(thumbnail) = &facts.thumbnail
-        && thumbnail.likeness < THUMBNAIL
+        && thumbnail.likeness < ANOTHER_PICTURE
     {
         out.push(format!(
             "The embedded thumbnail ({} x {}) does not look like the picture: likeness {:.2} of 1. The picture was changed \
              after its thumbnail was made.",
             thumbnail.width, thumbnail.height, thumbnail.likeness
         ));
+    }
+    for part in &facts.behind {
+        if let Some(likeness) = part.likeness.filter(|l| *l < ANOTHER_PICTURE) {
+            out.push(format!(
+                "Behind the picture stands {} of it that does not look like it: likeness {likeness:.2} of 1. The picture \
+                 was changed after its preview was made.",
+                part.what
+            ));
+        }
     }
     out
 }

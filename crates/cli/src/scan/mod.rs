@@ -303,8 +303,12 @@ fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Op
         Input::File { path, .. } => path.is_file(),
         _ => true,
     };
-    // Pictures within the file are read one by one, each from its bytes.
-    if again && matches!(decoded, Err(DecodeError::Media(MediaError::Parts { .. }))) {
+    // Pictures within the file, and those behind its picture, are read one by one, each from its bytes.
+    let further = match &decoded {
+        Ok(decoded) => decoded.facts.behind.iter().any(|p| p.item.is_some()),
+        Err(e) => matches!(e, DecodeError::Media(MediaError::Parts { .. })),
+    };
+    if again && further {
         return None;
     }
     Some(Ok(Some((sha256(bytes), decoded))))
@@ -367,23 +371,17 @@ fn pictures(
     options: &Options,
     take: &mut dyn FnMut(Option<Scanned>),
 ) {
-    let whole = || Some(scanner.record(Source::Bytes(bytes), options));
     if !Format::sniff(bytes).is_some_and(Format::holds_pictures) {
-        return take(whole());
+        return whole(scanner, bytes, options, take);
     }
     let (parts, more) = match scanner.decode(bytes, options) {
         Err(DecodeError::Media(MediaError::Parts { parts, more, .. })) => (parts, more),
         // Most documents in a folder hold none.
         Err(DecodeError::Media(MediaError::NotAPicture { .. })) if !named => return take(None),
-        _ => return take(whole()),
+        _ => return whole(scanner, bytes, options, take),
     };
     for part in parts {
-        let options = Options {
-            path: format!("{}#{part}", options.path),
-            part: Some(part),
-            ..options.clone()
-        };
-        take(Some(scanner.record(Source::Bytes(bytes), &options)));
+        take(Some(item(scanner, bytes, options, part)));
     }
     if more > 0 {
         let message = format!("{more} further pictures were not read");
@@ -391,6 +389,35 @@ fn pictures(
         let record = scanner.failed(&path, None, ErrorCode::LimitExceeded, message);
         take(Some(Scanned::of(record)));
     }
+}
+
+/// The picture of a file, and those behind it that may show something else: `edited.png#trailer=1`.
+fn whole(
+    scanner: &Scanner,
+    bytes: &[u8],
+    options: &Options,
+    take: &mut dyn FnMut(Option<Scanned>),
+) {
+    let scanned = scanner.record(Source::Bytes(bytes), options);
+    let further = scanned.record.further_pictures();
+    take(Some(scanned));
+    for part in further {
+        let scanned = item(scanner, bytes, options, part);
+        // What does not decode is told with the picture before it.
+        if scanned.record.error.is_none() {
+            take(Some(scanned));
+        }
+    }
+}
+
+/// One picture of a file, by its name.
+fn item(scanner: &Scanner, bytes: &[u8], options: &Options, part: String) -> Scanned {
+    let options = Options {
+        path: format!("{}#{part}", options.path),
+        part: Some(part),
+        ..options.clone()
+    };
+    scanner.record(Source::Bytes(bytes), &options)
 }
 
 /// Draws what was asked for.
