@@ -8,5 +8,6 @@ pub(crate) mod ifd;
 pub(crate) mod jpeg;
 pub(crate) mod mpf;
 pub(crate) mod png;
+pub(crate) mod psd;
 pub(crate) mod tiff;
 pub(crate) mod trailer;
