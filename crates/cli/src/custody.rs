@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum as _;
-use realscope::custody::{Configuration, Difference, Opened, PrivateKey, Program, PublicKey, Report};
 use realscope::custody::trust_sha256;
+use realscope::custody::{
+    Configuration, Difference, Opened, PrivateKey, Program, PublicKey, Report,
+};
 use realscope::report::visible;
 use serde_json::json;
 
@@ -190,9 +192,9 @@ pub fn verify(args: &VerifyReportArgs) -> Result<ExitCode, Failure> {
                 }
             }
             if args.file.is_empty() {
-                found.notes.push(
-                    "No file was compared: `--file FILE` scans one again.".into(),
-                );
+                found
+                    .notes
+                    .push("No file was compared: `--file FILE` scans one again.".into());
             }
         }
     }
@@ -222,7 +224,10 @@ fn again(
     }
     let unknown = |what: &str, name: &str| {
         let name = visible(name);
-        Failure::new(2, format!("the report names the {what} `{name}`, which this program does not know"))
+        Failure::new(
+            2,
+            format!("the report names the {what} `{name}`, which this program does not know"),
+        )
     };
     let scan = ScanArgs {
         paths: vec![file.into()],
@@ -291,9 +296,10 @@ fn tell(args: &VerifyReportArgs, found: &Findings) -> Result<ExitCode, Failure> 
         (None, false) => 4,
     };
     if args.format == TextFormat::Json {
-        let difference = found.difference.as_ref().map(|d| {
-            json!({"what": d.what, "reported": d.reported, "found": d.found})
-        });
+        let difference = found
+            .difference
+            .as_ref()
+            .map(|d| json!({"what": d.what, "reported": d.reported, "found": d.found}));
         outln!(
             "{}",
             json!({
@@ -316,7 +322,10 @@ fn tell(args: &VerifyReportArgs, found: &Findings) -> Result<ExitCode, Failure> 
     let name = visible(&args.report.display().to_string());
     match &found.difference {
         Some(difference) => outln!("NOT VERIFIED: {name}: {difference}"),
-        None if found.named => outln!("verified: {name}, signed by the key that was named ({})", found.key),
+        None if found.named => outln!(
+            "verified: {name}, signed by the key that was named ({})",
+            found.key
+        ),
         None => outln!(
             "no difference, but nobody vouches for it: {name} is signed by an unknown key ({}); name the signer's with \
              --key",

@@ -364,9 +364,10 @@ fn credentials_that_were_fetched_count_like_those_in_the_file() {
     let (signed, store) = authority.sign_apart(JPEG, &bytes, intent(), "Painter", |b| {
         b.set_remote_url(URL).set_no_embed(true);
     });
-    let (_, other) = authority.sign_apart(JPEG, &picture("rotated.jpg"), intent(), "Painter", |b| {
-        b.set_remote_url(URL).set_no_embed(true);
-    });
+    let (_, other) =
+        authority.sign_apart(JPEG, &picture("rotated.jpg"), intent(), "Painter", |b| {
+            b.set_remote_url(URL).set_no_embed(true);
+        });
     let mut lane = Lane::new(Launch {
         program: env!("CARGO_BIN_EXE_realscope").into(),
         args: vec!["decode-worker".into()],
@@ -386,15 +387,16 @@ fn credentials_that_were_fetched_count_like_those_in_the_file() {
         .expect("decoded")
         .facts
     };
-    let told = |facts: &realscope_media::Facts, code: &str| {
-        facts.notes.iter().any(|n| n.code == code)
-    };
+    let told =
+        |facts: &realscope_media::Facts, code: &str| facts.notes.iter().any(|n| n.code == code);
     let facts = read(Ok(store));
     let found = realscope::provenance::of(&facts);
     assert_eq!(found.declared, realscope::record::Declared::Generated);
     assert_eq!(found.integrity, Some(realscope::record::Integrity::Valid));
     assert!(told(&facts, "credentials_fetched"));
-    assert!(found.found.contains(&format!("content credentials are kept at {URL}, which was fetched")));
+    assert!(found.found.contains(&format!(
+        "content credentials are kept at {URL}, which was fetched"
+    )));
 
     // Credentials of another picture do not hold.
     let found = realscope::provenance::of(&read(Ok(other)));
@@ -405,7 +407,10 @@ fn credentials_that_were_fetched_count_like_those_in_the_file() {
     let facts = read(Err("the server answered 404".into()));
     assert!(told(&facts, "credentials_not_fetched"));
     let found = realscope::provenance::of(&facts);
-    assert_eq!(found.integrity, Some(realscope::record::Integrity::NotChecked));
+    assert_eq!(
+        found.integrity,
+        Some(realscope::record::Integrity::NotChecked)
+    );
 }
 
 #[test]

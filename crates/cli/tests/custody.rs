@@ -32,7 +32,10 @@ fn case(pictures: &[&str], options: &[&str]) -> tempfile::TempDir {
         let name = Path::new(picture).file_name().expect("a name");
         std::fs::copy(root().join(picture), at.join(name)).expect("copied");
     }
-    assert_eq!(realscope(at, &["keygen", "-o", "key.pem"]).status.code(), Some(0));
+    assert_eq!(
+        realscope(at, &["keygen", "-o", "key.pem"]).status.code(),
+        Some(0)
+    );
     let names: Vec<&str> = pictures
         .iter()
         .filter_map(|p| Path::new(p).file_name()?.to_str())
@@ -46,7 +49,12 @@ fn case(pictures: &[&str], options: &[&str]) -> tempfile::TempDir {
         ]
         .concat(),
     );
-    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(
+        out.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     folder
 }
 
@@ -59,12 +67,22 @@ fn verify(at: &Path, options: &[&str]) -> (i32, String) {
 /// The name of the first difference of a changed report.
 fn difference(at: &Path, html: &str) -> String {
     std::fs::write(at.join("changed.html"), html).expect("written");
-    let options = ["verify-report", "changed.html", "--key", "key.pem.pub", "--format", "json"];
+    let options = [
+        "verify-report",
+        "changed.html",
+        "--key",
+        "key.pem.pub",
+        "--format",
+        "json",
+    ];
     let out = realscope(at, &options);
     assert_eq!(out.status.code(), Some(1), "{}", told(&out));
     let found: Value = serde_json::from_slice(&out.stdout).expect("JSON");
     assert_eq!(found["verified"], false);
-    found["difference"]["what"].as_str().unwrap_or_default().to_owned()
+    found["difference"]["what"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// What stands between two marks.
@@ -91,7 +109,10 @@ fn a_report_travels_and_every_change_is_named() {
     // Without a named key nothing is called verified.
     let (code, said) = verify(at, &["--file", "generated.jpg"]);
     assert_eq!(code, 4);
-    assert!(!said.contains("verified:") && said.contains("unknown key"), "{said}");
+    assert!(
+        !said.contains("verified:") && said.contains("unknown key"),
+        "{said}"
+    );
 
     // One character of the page.
     let page = html.replacen("Looks generated", "Looks authentic", 1);
@@ -110,11 +131,18 @@ fn a_report_travels_and_every_change_is_named() {
     let extract = between(&html, EXTRACT, "</template>");
     let other = extract.replacen("\"verdict\":\"generated\"", "\"verdict\":\"uncertain\"", 1);
     assert_ne!(other, extract);
-    assert_eq!(difference(at, &html.replacen(extract, &other, 1)), "signature");
+    assert_eq!(
+        difference(at, &html.replacen(extract, &other, 1)),
+        "signature"
+    );
     // A byte of a picture on the page.
     let picture = between(&html, "src=\"data:image/jpeg;base64,", "\"");
     let middle = picture.len() / 2;
-    let byte = if picture.as_bytes()[middle] == b'A' { "B" } else { "A" };
+    let byte = if picture.as_bytes()[middle] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
     let other = format!("{}{byte}{}", &picture[..middle], &picture[middle + 1..]);
     assert_eq!(
         difference(at, &html.replacen(picture, &other, 1)),
@@ -123,14 +151,22 @@ fn a_report_travels_and_every_change_is_named() {
     // The signature.
     let signature = between(&html, SIGNATURE, "</template>");
     let other: String = signature.chars().rev().collect();
-    assert_eq!(difference(at, &html.replacen(signature, &other, 1)), "signature");
+    assert_eq!(
+        difference(at, &html.replacen(signature, &other, 1)),
+        "signature"
+    );
     // The key in the extract.
     let own = between(&html, "\"public_key\":\"", "\"");
     let other: String = format!("{}={}", own[..43].chars().rev().collect::<String>(), "");
-    assert!(["key", "signature"].contains(&difference(at, &html.replacen(own, &other, 1)).as_str()));
+    assert!(
+        ["key", "signature"].contains(&difference(at, &html.replacen(own, &other, 1)).as_str())
+    );
 
     // Another signer.
-    assert_eq!(realscope(at, &["keygen", "-o", "other.pem"]).status.code(), Some(0));
+    assert_eq!(
+        realscope(at, &["keygen", "-o", "other.pem"]).status.code(),
+        Some(0)
+    );
     let (code, said) = verify(at, &["--key", "other.pem.pub"]);
     assert_eq!(code, 1);
     assert!(said.contains("NOT VERIFIED: case.html: signer: "), "{said}");
@@ -153,13 +189,19 @@ fn a_report_travels_and_every_change_is_named() {
 #[test]
 fn the_extract_has_every_hash_and_openssl_style_keys_sign() {
     let folder = case(
-        &["examples/authentic.jpg", "crates/cli/tests/pictures/webui.png"],
+        &[
+            "examples/authentic.jpg",
+            "crates/cli/tests/pictures/webui.png",
+        ],
         &["--max-fpr", "0.05", "--all-deliveries"],
     );
     let at = folder.path();
     let html = std::fs::read_to_string(at.join("case.html")).expect("a report");
     let extract = between(&html, EXTRACT, "</template>");
-    let extract = extract.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    let extract = extract
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&");
     let extract: Value = serde_json::from_str(&extract).expect("JSON");
     let program = &extract["program"]["sha256"];
     let items = extract["items"].as_array().expect("items");
@@ -175,33 +217,74 @@ fn the_extract_has_every_hash_and_openssl_style_keys_sign() {
                 &i["figures"][0]["sha256"],
             ]
         })
-        .chain([program, &extract["page_sha256"], &extract["key"]["fingerprint"]])
+        .chain([
+            program,
+            &extract["page_sha256"],
+            &extract["key"]["fingerprint"],
+        ])
     {
         assert_eq!(hash.as_str().map(str::len), Some(64), "{extract:#}");
     }
     let settings = &extract["configuration"];
-    assert_eq!((settings["max_fpr"].as_f64(), settings["all_deliveries"].as_bool()), (Some(0.05), Some(true)));
+    assert_eq!(
+        (
+            settings["max_fpr"].as_f64(),
+            settings["all_deliveries"].as_bool()
+        ),
+        (Some(0.05), Some(true))
+    );
     // Both files are scanned again with the same settings.
     let (code, said) = verify(
         at,
-        &["--key", "key.pem.pub", "--file", "authentic.jpg", "--file", "webui.png"],
+        &[
+            "--key",
+            "key.pem.pub",
+            "--file",
+            "authentic.jpg",
+            "--file",
+            "webui.png",
+        ],
     );
     assert_eq!(code, 0, "{said}");
 
     // The same pixels in another file are told apart from the same file with other settings.
     let (code, said) = verify(at, &["--key", "key.pem.pub", "--file", "key.pem"]);
-    assert_eq!((code, said.contains("SHA-256 of the file key.pem")), (1, true), "{said}");
+    assert_eq!(
+        (code, said.contains("SHA-256 of the file key.pem")),
+        (1, true),
+        "{said}"
+    );
 
     // Nothing is overwritten, and a key is a secret.
-    let again = ["report", "authentic.jpg", "-o", "case.html", "--sign", "key.pem"];
+    let again = [
+        "report",
+        "authentic.jpg",
+        "-o",
+        "case.html",
+        "--sign",
+        "key.pem",
+    ];
     assert_eq!(realscope(at, &again).status.code(), Some(2));
-    assert_eq!(realscope(at, &["keygen", "-o", "key.pem"]).status.code(), Some(2));
-    let wrong = ["report", "authentic.jpg", "-o", "new.html", "--sign", "key.pem.pub"];
+    assert_eq!(
+        realscope(at, &["keygen", "-o", "key.pem"]).status.code(),
+        Some(2)
+    );
+    let wrong = [
+        "report",
+        "authentic.jpg",
+        "-o",
+        "new.html",
+        "--sign",
+        "key.pem.pub",
+    ];
     assert_eq!(realscope(at, &wrong).status.code(), Some(2));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(at.join("key.pem")).expect("a key").permissions().mode();
+        let mode = std::fs::metadata(at.join("key.pem"))
+            .expect("a key")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o77, 0);
     }
 }
@@ -211,8 +294,14 @@ fn what_cannot_be_decoded_is_reported_as_such() {
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
     std::fs::write(at.join("text.jpg"), "no picture").expect("written");
-    assert_eq!(realscope(at, &["keygen", "-o", "key.pem"]).status.code(), Some(0));
-    let out = realscope(at, &["report", "text.jpg", "-o", "case.html", "--sign", "key.pem"]);
+    assert_eq!(
+        realscope(at, &["keygen", "-o", "key.pem"]).status.code(),
+        Some(0)
+    );
+    let out = realscope(
+        at,
+        &["report", "text.jpg", "-o", "case.html", "--sign", "key.pem"],
+    );
     assert_eq!(out.status.code(), Some(3));
     let (code, said) = verify(at, &["--key", "key.pem.pub", "--file", "text.jpg"]);
     assert_eq!(code, 0, "{said}");

@@ -141,27 +141,51 @@ fn pictures_behind_the_picture_are_scanned_for_themselves() {
         std::fs::write(&path, bytes).expect("written");
         scan(&[&path])
     };
-    let (edited, earlier) = (read("tests/pictures/plain.png"), read("tests/pictures/webui.png"));
+    let (edited, earlier) = (
+        read("tests/pictures/plain.png"),
+        read("tests/pictures/webui.png"),
+    );
     let alone = &scanned("earlier.png", &earlier)[0];
     let both = scanned("edited.png", &[&edited[..], &earlier].concat());
     assert_eq!(both.len(), 2);
-    assert!(both[1]["path"].as_str().is_some_and(|p| p.ends_with("edited.png#trailer=1")));
+    assert!(
+        both[1]["path"]
+            .as_str()
+            .is_some_and(|p| p.ends_with("edited.png#trailer=1"))
+    );
     assert_eq!(both[1]["probability"], alone["probability"]);
     assert_eq!(both[1]["provenance"]["declared"], "generated");
     assert_eq!(both[0]["media"]["behind"][0]["item"], "trailer=1");
     // What does not decode is told with the picture and is no item.
-    let broken = scanned("broken.png", &[&edited[..], &earlier[..earlier.len() / 2]].concat());
+    let broken = scanned(
+        "broken.png",
+        &[&edited[..], &earlier[..earlier.len() / 2]].concat(),
+    );
     assert_eq!(broken.len(), 1, "{broken:?}");
-    assert!(!broken[0]["media"]["behind"].as_array().expect("a list").is_empty());
+    assert!(
+        !broken[0]["media"]["behind"]
+            .as_array()
+            .expect("a list")
+            .is_empty()
+    );
 
-    let (one, other) = (read("tests/pictures/photo-like.jpg"), read("../../examples/authentic.jpg"));
+    let (one, other) = (
+        read("tests/pictures/photo-like.jpg"),
+        read("../../examples/authentic.jpg"),
+    );
     // A preview that shows the picture is no item.
     let alike = scanned("alike.jpg", &with_preview(&one, &one));
     assert_eq!(alike.len(), 1);
     let behind = &alike[0]["media"]["behind"][0];
     assert_eq!(behind["kind"], "preview");
-    assert!(behind["likeness"].as_f64().is_some_and(|l| l > 0.99), "{behind}");
-    assert_eq!(alike[0]["provenance"]["contradictions"], serde_json::json!([]));
+    assert!(
+        behind["likeness"].as_f64().is_some_and(|l| l > 0.99),
+        "{behind}"
+    );
+    assert_eq!(
+        alike[0]["provenance"]["contradictions"],
+        serde_json::json!([])
+    );
     // Nor is one that does not a mere preview.
     let unlike = scanned("unlike.jpg", &with_preview(&one, &other));
     assert_eq!(unlike.len(), 2);

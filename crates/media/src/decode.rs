@@ -87,8 +87,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
             block.and_then(|b| thumbnail::compare(&b, &decoded.pixels, turned));
         for part in behind.iter_mut().filter(|p| p.kind == "preview") {
             let preview = trailer::slice(bytes, part);
-            part.likeness =
-                preview.and_then(|p| thumbnail::of_preview(p, &decoded.pixels, turned));
+            part.likeness = preview.and_then(|p| thumbnail::of_preview(p, &decoded.pixels, turned));
             // What shows the same picture needs no scan of its own.
             if part.likeness.is_some_and(|l| l >= thumbnail::ANOTHER) {
                 part.item = None;

@@ -7,6 +7,7 @@
 //! Open first: [`scanner::Scanner`], then [`verdict`]; for videos [`timeline`]; for signed reports [`custody`].
 
 pub mod audit;
+pub mod cameras;
 pub mod cancel;
 pub mod contradictions;
 pub mod custody;

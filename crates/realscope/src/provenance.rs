@@ -161,7 +161,11 @@ fn credentials(c2pa: &C2pa, found: &mut Vec<String>, claims: &mut Vec<Claim>) {
         ));
     }
     if let Some(url) = url {
-        let fetched = if c2pa.fetched { "fetched" } else { "not fetched" };
+        let fetched = if c2pa.fetched {
+            "fetched"
+        } else {
+            "not fetched"
+        };
         let also = if c2pa.manifest.is_some() && !c2pa.fetched {
             "are also"
         } else {

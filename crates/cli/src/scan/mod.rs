@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use realscope::fetch::{self, Fetch};
 use realscope::lane::{DecodeError, Lane};
 use realscope::record::ErrorCode;
 use realscope::scanner::{BuildError, Deliveries, Live, Scanned};
-use realscope::fetch::{self, Fetch};
 use realscope::{Cancel, Decoding, Launch, Options, ScanError, Scanner, Source, report};
 use realscope_detectors::card::FlagKind;
 use realscope_detectors::community_forensics;

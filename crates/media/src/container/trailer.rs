@@ -425,7 +425,10 @@ pub(crate) mod tests {
         .concat();
         let file = [&main[..], &other, &grey, &png].concat();
         let found = parts(&file, Format::Jpeg);
-        let found: Vec<_> = found.iter().map(|p| (p.kind.as_str(), p.item.as_deref())).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|p| (p.kind.as_str(), p.item.as_deref()))
+            .collect();
         assert_eq!(
             found,
             [

@@ -417,7 +417,9 @@ fn psd_blocks(bytes: &[u8], blocks: &mut Blocks) {
 
 /// The pictures of an icon that are PNGs.
 fn icon_pictures(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let count = bytes.get(4..6).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
+    let count = bytes
+        .get(4..6)
+        .map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
     (0..usize::from(count).min(64)).filter_map(|i| {
         let entry = bytes.get(6 + 16 * i..22 + 16 * i)?;
         let number = |at: usize| {

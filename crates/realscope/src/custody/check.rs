@@ -22,11 +22,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    fn new(
-        what: impl Into<String>,
-        reported: impl Into<String>,
-        found: impl Into<String>,
-    ) -> Self {
+    fn new(what: impl Into<String>, reported: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             reported: reported.into(),
@@ -106,10 +102,8 @@ impl<'a> Opened<'a> {
         let own = PublicKey::from_base64(&extract.key.public_key).ok_or_else(|| {
             Difference::new("key", "a key that is none", "no Ed25519 key in Base64")
         })?;
-        let signature = base64::Engine::decode(
-            &base64::engine::general_purpose::STANDARD,
-            parts.signature,
-        );
+        let signature =
+            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, parts.signature);
         let signature = signature.unwrap_or_default();
         if !own.signed(parts.extract.as_bytes(), &signature) {
             return Err(Difference::new(
@@ -156,7 +150,8 @@ impl<'a> Opened<'a> {
                 let jpeg = jpegs.next().unwrap_or_default();
                 let found = realscope_detectors::network::sha256(&jpeg);
                 if found != hashed.sha256 {
-                    let what = format!("figure {} of {}", i + 1, report::visible(&item.record.path));
+                    let what =
+                        format!("figure {} of {}", i + 1, report::visible(&item.record.path));
                     return Err(Difference::new(what, hashed.sha256.clone(), found));
                 }
                 own.push(Figure {
@@ -184,7 +179,9 @@ impl<'a> Opened<'a> {
             return Ok(true);
         }
         let hash = realscope_detectors::network::sha256(shown.as_bytes());
-        if hash == self.extract.page_sha256 && self.extract.program.version != env!("CARGO_PKG_VERSION") {
+        if hash == self.extract.page_sha256
+            && self.extract.program.version != env!("CARGO_PKG_VERSION")
+        {
             return Ok(false);
         }
         let (line, reported, found) = first_line(shown, &made);
@@ -242,7 +239,11 @@ impl Item {
             }
         };
         let (old, now) = (&self.record, &new.record);
-        named("SHA-256 of the file", old.sha256.clone(), now.sha256.clone())?;
+        named(
+            "SHA-256 of the file",
+            old.sha256.clone(),
+            now.sha256.clone(),
+        )?;
         named(
             "SHA-256 of the decoded pixels",
             self.pixels_sha256.clone(),
@@ -250,7 +251,9 @@ impl Item {
         )?;
         let weights = |r: &crate::Record| {
             let each = r.detectors.iter();
-            let each: Vec<String> = each.map(|d| format!("{} {}", d.id, d.weights_sha256)).collect();
+            let each: Vec<String> = each
+                .map(|d| format!("{} {}", d.id, d.weights_sha256))
+                .collect();
             (!each.is_empty()).then(|| each.join(", "))
         };
         named("weights", weights(old), weights(now))?;
@@ -282,14 +285,24 @@ impl Item {
 /// The first place at which two values differ by more than rounding.
 #[must_use]
 pub fn first_difference(path: &str, reported: &Value, found: &Value) -> Option<Difference> {
-    let differ = || Some(Difference::new(path, reported.to_string(), found.to_string()));
+    let differ = || {
+        Some(Difference::new(
+            path,
+            reported.to_string(),
+            found.to_string(),
+        ))
+    };
     match (reported, found) {
         (Value::Object(a), Value::Object(b)) => {
             let none = Value::Null;
             let keys = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k)));
             keys.into_iter().find_map(|key| {
                 let (a, b) = (a.get(key), b.get(key));
-                first_difference(&format!("{path}.{key}"), a.unwrap_or(&none), b.unwrap_or(&none))
+                first_difference(
+                    &format!("{path}.{key}"),
+                    a.unwrap_or(&none),
+                    b.unwrap_or(&none),
+                )
             })
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
@@ -299,7 +312,10 @@ pub fn first_difference(path: &str, reported: &Value, found: &Value) -> Option<D
                 .find_map(|(i, (a, b))| first_difference(&format!("{path}[{i}]"), a, b))
         }
         (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => {
-            let apart = a.as_f64().zip(b.as_f64()).map(|(a, b)| (a - b).abs() / a.abs().max(1.0));
+            let apart = a
+                .as_f64()
+                .zip(b.as_f64())
+                .map(|(a, b)| (a - b).abs() / a.abs().max(1.0));
             if apart.is_some_and(|d| d <= ROUNDING) {
                 None
             } else {
@@ -344,13 +360,19 @@ mod tests {
     #[test]
     fn numbers_may_be_rounded_otherwise() {
         let old = json!({"a": [0.5, 7], "b": "x"});
-        assert_eq!(first_difference("r", &old, &json!({"a": [0.500_04, 7], "b": "x"})), None);
+        assert_eq!(
+            first_difference("r", &old, &json!({"a": [0.500_04, 7], "b": "x"})),
+            None
+        );
         let found = first_difference("r", &old, &json!({"a": [0.6, 7], "b": "y"})).unwrap();
         assert_eq!(found.to_string(), "r.a[0]: the report has 0.5, found 0.6");
         let found = first_difference("r", &old, &json!({"a": [0.5, 8], "b": "x"})).unwrap();
         assert_eq!(found.what, "r.a[1]");
         let found = first_difference("r", &old, &json!({"a": [0.5, 7], "b": "x", "c": 1})).unwrap();
-        assert_eq!((found.what.as_str(), found.reported.as_str()), ("r.c", "null"));
+        assert_eq!(
+            (found.what.as_str(), found.reported.as_str()),
+            ("r.c", "null")
+        );
     }
 
     #[test]

@@ -45,9 +45,7 @@ fn write(value: &Value, out: &mut String) -> Result<(), NotCanonical> {
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Number(n) => {
             let number = n.as_f64().filter(|v| v.is_finite() && is_exact(n));
-            out.push_str(&spelled(
-                number.ok_or_else(|| NotCanonical(n.to_string()))?,
-            ));
+            out.push_str(&spelled(number.ok_or_else(|| NotCanonical(n.to_string()))?));
         }
         Value::String(text) => string(text, out),
         Value::Array(items) => {

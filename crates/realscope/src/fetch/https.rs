@@ -98,11 +98,10 @@ impl Fetcher {
         std::thread::spawn(move || {
             let _ = done.send(own.follow(&url));
         });
-        wait.recv_timeout(self.timeout).unwrap_or_else(|_| {
-            Err(FetchError::Deadline {
-                seconds: self.timeout.as_secs(),
-            })
-        })
+        let late = FetchError::Deadline {
+            seconds: self.timeout.as_secs(),
+        };
+        wait.recv_timeout(self.timeout).unwrap_or(Err(late))
     }
 
     fn follow(&self, url: &str) -> Result<Vec<u8>, FetchError> {
@@ -157,7 +156,10 @@ impl Fetcher {
         let found = (bare, port).to_socket_addrs();
         let found: Vec<SocketAddr> = found.into_iter().flatten().collect();
         let seam = self.loopback.is_some_and(|own| found == [own]);
-        if !(url.scheme() == "https" || seam) || !url.username().is_empty() || url.password().is_some() {
+        if !(url.scheme() == "https" || seam)
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
             return Err(FetchError::NotHttps);
         }
         if found.is_empty() {
@@ -195,7 +197,10 @@ mod tests {
     }
 
     fn ok(body: &str) -> String {
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
     }
 
     fn moved(to: &str) -> String {
@@ -222,15 +227,23 @@ mod tests {
         let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(5000));
         assert_eq!(get(vec![endless]), Err(FetchError::TooLarge { limit: 100 }));
         assert_eq!(
-            get(vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into()]),
+            get(vec![
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into()
+            ]),
             Err(FetchError::Status { status: 404 })
         );
-        assert_eq!(get(vec![String::new()]), Err(FetchError::Deadline { seconds: 1 }));
+        assert_eq!(
+            get(vec![String::new()]),
+            Err(FetchError::Deadline { seconds: 1 })
+        );
     }
 
     #[test]
     fn each_redirect_is_checked() {
-        assert_eq!(get(vec![moved("/other"), ok("found")]), Ok(b"found".to_vec()));
+        assert_eq!(
+            get(vec![moved("/other"), ok("found")]),
+            Ok(b"found".to_vec())
+        );
         assert_eq!(get(vec![moved("/a"); 9]), Err(FetchError::Redirects));
         // Another server of this machine is out of reach, with and without TLS.
         let other = server(vec![ok("secret")]);
@@ -244,7 +257,10 @@ mod tests {
                 host: "127.0.0.1".into()
             })
         );
-        assert_eq!(get(vec![moved("file:///etc/passwd")]), Err(FetchError::NotHttps));
+        assert_eq!(
+            get(vec![moved("file:///etc/passwd")]),
+            Err(FetchError::NotHttps)
+        );
     }
 
     #[test]
@@ -272,7 +288,10 @@ mod tests {
             "10.0.0.1",
         ] {
             let found = fetcher.get(&format!("https://{host}:{}/", address.port()));
-            assert!(matches!(found, Err(FetchError::NotPublic { .. })), "{host}: {found:?}");
+            assert!(
+                matches!(found, Err(FetchError::NotPublic { .. })),
+                "{host}: {found:?}"
+            );
         }
     }
 }
