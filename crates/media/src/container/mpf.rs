@@ -38,14 +38,14 @@ pub(crate) fn entries(bytes: &[u8], segments: &[jpeg::Segment<'_>]) -> Vec<Entry
     };
     // Both slices are of one file; offsets count from the byte order of the index.
     let base = (block.as_ptr() as u64).saturating_sub(bytes.as_ptr() as u64);
-    let entries = list.chunks_exact(16).take(64).map(|entry| Entry {
+    // The first entry is the first picture.
+    let entries = list.chunks_exact(16).take(64).skip(1).map(|entry| Entry {
         offset: base + u64::from(number(&entry[8..])),
         bytes: u64::from(number(&entry[4..])),
         // Large thumbnails of class 1 and 2 (VGA, full HD).
         preview: matches!(number(entry) & 0x00ff_ffff, 0x01_0001 | 0x01_0002),
     });
-    // The first picture's offset is 0 by definition.
-    entries.filter(|e| e.offset > base).collect()
+    entries.collect()
 }
 
 #[cfg(test)]

@@ -94,17 +94,24 @@ fn string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// A number as ECMAScript spells it (ECMA-262, `Number::toString`). Rust finds the same shortest digits.
+/// A number as ECMAScript spells it (ECMA-262, `Number::toString`). Ryu finds the same shortest digits: of two that are
+/// as near, the even ones. The standard library takes others there.
 fn spelled(v: f64) -> String {
     if v == 0.0 {
         return "0".into();
     }
-    let scientific = format!("{:e}", v.abs());
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
-    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let mut buffer = ryu::Buffer::new();
+    let found = buffer.format_finite(v.abs());
+    let (mantissa, exponent) = found.split_once('e').unwrap_or((found, "0"));
+    let (whole, rest) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{rest}");
+    let digits = all.trim_start_matches('0');
+    let zeros = all.len() - digits.len();
+    let digits = digits.trim_end_matches('0');
     // The decimal point stands behind this many digits.
-    let point = exponent + 1;
+    let length = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+    let point = length(whole.len()) - length(zeros) + exponent.parse::<i32>().unwrap_or(0);
+    let exponent = point - 1;
     let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
     let zeros = |n: i32| "0".repeat(usize::try_from(n).unwrap_or(0));
     let size = if (count..=21).contains(&point) {

@@ -231,12 +231,17 @@ impl Extract {
     fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let mut value: Value = serde_json::from_str(text)?;
         // Seeds of 64 bits are texts there; a record has them as numbers.
-        for item in value["items"].as_array_mut().into_iter().flatten() {
-            let marks = item["record"]["metadata"]["generators"].as_array_mut();
-            for mark in marks.into_iter().flatten() {
-                let seed = mark["seed"].as_str().and_then(|s| s.parse::<u64>().ok());
-                if let Some(seed) = seed {
-                    mark["seed"] = seed.into();
+        let items = value.get_mut("items").and_then(Value::as_array_mut);
+        for item in items.into_iter().flatten() {
+            let marks = item.pointer_mut("/record/metadata/generators");
+            let marks = marks.and_then(Value::as_array_mut);
+            let seeds = marks
+                .into_iter()
+                .flatten()
+                .filter_map(|m| m.get_mut("seed"));
+            for seed in seeds {
+                if let Some(exact) = seed.as_str().and_then(|s| s.parse::<u64>().ok()) {
+                    *seed = exact.into();
                 }
             }
         }
