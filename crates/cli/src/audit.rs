@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use realscope::audit::Audit;
+use realscope::fetch::{self, Fetch};
 use realscope::lane::Lane;
 use realscope::{Cancel, ScanError};
 use realscope_detectors::network::sha256;
@@ -13,7 +14,7 @@ use crate::Failure;
 use crate::args::{AuditArgs, AuditFormat, Required};
 use crate::config;
 use crate::scan::inputs::{self, Input};
-use crate::scan::{launch, trust};
+use crate::scan::{fetching, launch, trust};
 
 /// Runs the command.
 pub fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
@@ -27,6 +28,7 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
         trust: trust(&args.trust, &settings)?,
         ..DecodeOptions::default()
     };
+    let fetch = fetching(args.fetch_manifests)?;
     let inputs = inputs::collect(&args.paths, false, limits.max_bytes)?;
     if inputs.is_empty() {
         return Err(Failure::new(
@@ -38,7 +40,14 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     let mut lane = Lane::new(launch()?);
     let (mut done, mut failed, mut lacking, mut skipped) = (0_usize, 0_usize, 0_usize, 0_usize);
     for input in inputs {
-        let Some(audit) = one(&input, &mut lane, &limits, &options, deadline) else {
+        let Some(audit) = one(
+            &input,
+            &mut lane,
+            &limits,
+            &options,
+            fetch.as_ref(),
+            deadline,
+        ) else {
             skipped += 1;
             continue;
         };
@@ -98,6 +107,7 @@ fn one(
     lane: &mut Lane,
     limits: &Limits,
     options: &DecodeOptions,
+    fetch: Option<&Fetch>,
     deadline: Duration,
 ) -> Option<Audit> {
     let name = input.name();
@@ -126,7 +136,9 @@ fn one(
         return None;
     }
     let hash = sha256(bytes);
-    let decoded = lane.decode(bytes, limits, options, deadline, &Cancel::default());
+    let decoded = fetch::decode(options, fetch, |options| {
+        lane.decode(bytes, limits, options, deadline, &Cancel::default())
+    });
     Some(match decoded {
         Ok(decoded) => Audit::of(&name, hash, &decoded.facts),
         Err(e) => {

@@ -6,6 +6,7 @@ mod output;
 mod args;
 mod audit;
 mod config;
+mod custody;
 #[cfg(feature = "lab")]
 mod data;
 #[cfg(feature = "lab")]
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Scan(scan) => scan::run(*scan),
         Command::Audit(audit) => audit::run(&audit),
+        Command::Report(report) => custody::report(&report),
+        Command::VerifyReport(check) => custody::verify(&check),
+        Command::Keygen { output } => custody::keygen(&output),
         Command::Models(models) => models::run(models),
         Command::Doctor { format } => models::doctor(format),
         #[cfg(feature = "lab")]

@@ -354,6 +354,66 @@ fn credentials_that_are_kept_elsewhere_are_told() {
 }
 
 #[test]
+fn credentials_that_were_fetched_count_like_those_in_the_file() {
+    use realscope::fetch::{self, Fetch};
+    use realscope::lane::Lane;
+    use realscope::{Cancel, Launch};
+    const URL: &str = "https://example.org/manifests/1";
+    let (authority, bytes) = (Authority::new(), picture("photo-like.jpg"));
+    let intent = || BuilderIntent::Create(DigitalSourceType::TrainedAlgorithmicMedia);
+    let (signed, store) = authority.sign_apart(JPEG, &bytes, intent(), "Painter", |b| {
+        b.set_remote_url(URL).set_no_embed(true);
+    });
+    let (_, other) =
+        authority.sign_apart(JPEG, &picture("rotated.jpg"), intent(), "Painter", |b| {
+            b.set_remote_url(URL).set_no_embed(true);
+        });
+    let mut lane = Lane::new(Launch {
+        program: env!("CARGO_BIN_EXE_realscope").into(),
+        args: vec!["decode-worker".into()],
+    });
+    // The worker is told what came from the address; who may be asked is the caller's affair.
+    let mut read = |answer: Result<Vec<u8>, String>| {
+        let fetch = Fetch::new(move |url| {
+            assert_eq!(url, URL);
+            answer.clone()
+        });
+        let limits = realscope_media::Limits::default();
+        let options = realscope_media::Options::default();
+        fetch::decode(&options, Some(&fetch), |options| {
+            let time = std::time::Duration::from_secs(30);
+            lane.decode(&signed, &limits, options, time, &Cancel::default())
+        })
+        .expect("decoded")
+        .facts
+    };
+    let told =
+        |facts: &realscope_media::Facts, code: &str| facts.notes.iter().any(|n| n.code == code);
+    let facts = read(Ok(store));
+    let found = realscope::provenance::of(&facts);
+    assert_eq!(found.declared, realscope::record::Declared::Generated);
+    assert_eq!(found.integrity, Some(realscope::record::Integrity::Valid));
+    assert!(told(&facts, "credentials_fetched"));
+    assert!(found.found.contains(&format!(
+        "content credentials are kept at {URL}, which was fetched"
+    )));
+
+    // Credentials of another picture do not hold.
+    let found = realscope::provenance::of(&read(Ok(other)));
+    assert_eq!(found.integrity, Some(realscope::record::Integrity::Invalid));
+    let found = realscope::provenance::of(&read(Ok(b"<html>no manifest</html>".to_vec())));
+    assert_eq!(found.integrity, Some(realscope::record::Integrity::Invalid));
+
+    let facts = read(Err("the server answered 404".into()));
+    assert!(told(&facts, "credentials_not_fetched"));
+    let found = realscope::provenance::of(&facts);
+    assert_eq!(
+        found.integrity,
+        Some(realscope::record::Integrity::NotChecked)
+    );
+}
+
+#[test]
 fn credentials_that_were_taken_away_are_told() {
     let xmp = r#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="self#jumbf=/c2pa/urn:c2pa:1"/></rdf:RDF></x:xmpmeta>"#;
     let data = [b"http://ns.adobe.com/xap/1.0/\0", xmp.as_bytes()].concat();

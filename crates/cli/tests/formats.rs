@@ -108,3 +108,87 @@ fn pictures_within_a_file_are_items_with_paths_of_their_own() {
     let all = scan(&[folder.path()]);
     assert_eq!(all.len(), 4, "{all:?}");
 }
+
+/// A JPEG whose index (CIPA DC-007) calls what follows it a preview of it.
+fn with_preview(picture: &[u8], preview: &[u8]) -> Vec<u8> {
+    let mut index = b"MPF\0II*\0\x08\0\0\0\x02\0".to_vec();
+    index.extend(b"\x01\xb0\x04\0\x01\0\0\0\x02\0\0\0");
+    index.extend(b"\x02\xb0\x07\0\x20\0\0\0\x26\0\0\0\0\0\0\0");
+    for (kind, bytes) in [(0x2003_0000_u32, 0), (0x01_0002, preview.len() as u32)] {
+        index.extend(kind.to_le_bytes());
+        index.extend(bytes.to_le_bytes());
+        index.extend([0; 8]);
+    }
+    let len = (index.len() as u16 + 2).to_be_bytes();
+    [
+        &picture[..2],
+        b"\xff\xe2",
+        &len,
+        &index,
+        &picture[2..],
+        preview,
+    ]
+    .concat()
+}
+
+#[test]
+fn pictures_behind_the_picture_are_scanned_for_themselves() {
+    let folder = tempfile::tempdir().expect("folder");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read(here.join(name)).expect("a picture");
+    let scanned = |name: &str, bytes: &[u8]| -> Vec<Value> {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("written");
+        scan(&[&path])
+    };
+    let (edited, earlier) = (
+        read("tests/pictures/plain.png"),
+        read("tests/pictures/webui.png"),
+    );
+    let alone = &scanned("earlier.png", &earlier)[0];
+    let both = scanned("edited.png", &[&edited[..], &earlier].concat());
+    assert_eq!(both.len(), 2);
+    assert!(
+        both[1]["path"]
+            .as_str()
+            .is_some_and(|p| p.ends_with("edited.png#trailer=1"))
+    );
+    assert_eq!(both[1]["probability"], alone["probability"]);
+    assert_eq!(both[1]["provenance"]["declared"], "generated");
+    assert_eq!(both[0]["media"]["behind"][0]["item"], "trailer=1");
+    // What does not decode is told with the picture and is no item.
+    let broken = scanned(
+        "broken.png",
+        &[&edited[..], &earlier[..earlier.len() / 2]].concat(),
+    );
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert!(
+        !broken[0]["media"]["behind"]
+            .as_array()
+            .expect("a list")
+            .is_empty()
+    );
+
+    let (one, other) = (
+        read("tests/pictures/photo-like.jpg"),
+        read("../../examples/authentic.jpg"),
+    );
+    // A preview that shows the picture is no item.
+    let alike = scanned("alike.jpg", &with_preview(&one, &one));
+    assert_eq!(alike.len(), 1);
+    let behind = &alike[0]["media"]["behind"][0];
+    assert_eq!(behind["kind"], "preview");
+    assert!(
+        behind["likeness"].as_f64().is_some_and(|l| l > 0.99),
+        "{behind}"
+    );
+    assert_eq!(
+        alike[0]["provenance"]["contradictions"],
+        serde_json::json!([])
+    );
+    // Nor is one that does not a mere preview.
+    let unlike = scanned("unlike.jpg", &with_preview(&one, &other));
+    assert_eq!(unlike.len(), 2);
+    let said = unlike[0]["provenance"]["contradictions"].to_string();
+    assert!(said.contains("that does not look like it"), "{said}");
+}

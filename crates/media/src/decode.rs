@@ -58,14 +58,26 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
         if format.holds_pictures() {
             return one_of(bytes, format, limits, options);
         }
+        if let Some(name) = &options.part {
+            let file = trailer::item(bytes, format, name);
+            let file = file.ok_or_else(|| MediaError::NotAPicture {
+                found: format!("a {} without a part {name}", format.name()),
+            })?;
+            let options = Options {
+                part: None,
+                ..options.clone()
+            };
+            return decode(file, limits, &options);
+        }
         let raw = pixels(bytes, format, limits, options)?;
-        let behind = trailer::parts(bytes, format);
+        let mut behind = trailer::parts(bytes, format);
         let hidden = metadata::stealth::read(&raw.samples, raw.width, raw.height);
         let sources = Sources {
             exif: raw.exif.as_deref(),
             hidden: hidden.as_deref(),
             behind: &behind,
             anchors: options.trust.as_ref(),
+            manifest: options.manifest.as_deref(),
         };
         let (metadata, notes) = metadata::read(bytes, format, &sources);
         let block = raw.exif.clone();
@@ -73,6 +85,14 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
         let turned = decoded.facts.orientation;
         decoded.facts.thumbnail =
             block.and_then(|b| thumbnail::compare(&b, &decoded.pixels, turned));
+        for part in behind.iter_mut().filter(|p| p.kind == "preview") {
+            let preview = trailer::slice(bytes, part);
+            part.likeness = preview.and_then(|p| thumbnail::of_preview(p, &decoded.pixels, turned));
+            // What shows the same picture needs no scan of its own.
+            if part.likeness.is_some_and(|l| l >= thumbnail::ANOTHER) {
+                part.item = None;
+            }
+        }
         decoded.facts.notes.extend(told(&behind));
         decoded.facts.notes.extend(notes);
         decoded.facts.behind = behind;
@@ -125,6 +145,7 @@ fn undecoded(bytes: &[u8], format: Format, options: &Options) -> Decoded {
     let sources = Sources {
         behind: &behind,
         anchors: options.trust.as_ref(),
+        manifest: options.manifest.as_deref(),
         ..Sources::default()
     };
     let (metadata, mut notes) = metadata::read(bytes, format, &sources);

@@ -33,4 +33,4 @@ pub use format::Format;
 pub use limits::Limits;
 pub use note::Note;
 pub use picture::{Decoded, Facts, Options, Options as DecodeOptions};
-pub use thumbnail::Thumbnail;
+pub use thumbnail::{ANOTHER as ANOTHER_PICTURE, Thumbnail};

@@ -12,7 +12,9 @@ pub struct Note {
 }
 
 impl Note {
-    pub(crate) fn new(code: &str, sentence: impl Into<String>) -> Self {
+    /// A remark with its code.
+    #[must_use]
+    pub fn new(code: &str, sentence: impl Into<String>) -> Self {
         Self {
             code: code.into(),
             sentence: sentence.into(),

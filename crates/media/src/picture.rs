@@ -22,6 +22,9 @@ pub struct Options {
     pub metadata_only: bool,
     /// Whose signatures on content credentials are trusted; without them trust is not checked.
     pub trust: Option<Anchors>,
+    /// The manifest store that was fetched from where the file says it is kept.
+    #[serde(default)]
+    pub manifest: Option<Vec<u8>>,
 }
 
 /// A picture with its facts.

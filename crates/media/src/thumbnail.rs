@@ -1,4 +1,4 @@
-//! The thumbnail in EXIF, compared with its picture.
+//! Smaller copies of a picture in its file, compared with it: the thumbnail in EXIF, previews behind the picture.
 
 use image::RgbImage;
 use image::imageops::{FilterType, crop_imm, resize};
@@ -10,6 +10,10 @@ use crate::limits::Limits;
 use crate::metadata::exif;
 use crate::orientation;
 use crate::picture::Options;
+
+/// Below this likeness a smaller copy shows another picture. Of 58 authentic photographs with a thumbnail, the least
+/// alike has 0.885.
+pub const ANOTHER: f64 = 0.7;
 
 /// Side of the grid on which pictures are compared.
 const SIDE: u32 = 32;
@@ -42,19 +46,38 @@ pub(crate) fn compare(block: &[u8], picture: &RgbImage, orientation: u8) -> Opti
         return None;
     };
     let own = RgbImage::from_raw(raw.width, raw.height, samples)?;
-    let turned = orientation::upright(own.clone(), orientation);
-    // Some programs turn the picture and leave the thumbnail, or the other way round.
-    let likeness = [own, turned]
-        .iter()
-        .flat_map(|t| [likeness(t, picture), likeness(&inside(t, picture), picture)])
-        .flatten()
-        .fold(None, |best: Option<f64>, v| {
-            Some(best.map_or(v, |b| b.max(v)))
-        })?;
     Some(Thumbnail {
         width: raw.width,
         height: raw.height,
-        likeness,
+        likeness: best(own, picture, orientation)?,
+    })
+}
+
+/// The likeness of a preview behind the picture, where it decodes.
+pub(crate) fn of_preview(bytes: &[u8], picture: &RgbImage, orientation: u8) -> Option<f64> {
+    let limits = Limits {
+        max_pixels: 1 << 24,
+        max_alloc: 128 << 20,
+        ..Limits::default()
+    };
+    let lenient = Options {
+        allow_truncated: true,
+        ..Options::default()
+    };
+    let own = crate::decode(bytes, &limits, &lenient).ok()?;
+    best(own.pixels, picture, orientation)
+}
+
+/// The likeness of a smaller copy. Some programs turn the picture and leave the copy, or the other way round.
+fn best(own: RgbImage, picture: &RgbImage, orientation: u8) -> Option<f64> {
+    let turned = orientation::upright(own.clone(), orientation);
+    let each = [own, turned];
+    let each = each
+        .iter()
+        .flat_map(|t| [likeness(t, picture), likeness(&inside(t, picture), picture)])
+        .flatten();
+    each.fold(None, |best: Option<f64>, v| {
+        Some(best.map_or(v, |b| b.max(v)))
     })
 }
 

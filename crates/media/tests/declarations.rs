@@ -129,7 +129,41 @@ fn everywhere() -> Vec<(&'static str, Vec<u8>)> {
         out
     };
     let strip = tiff(0).len() as u32;
+    // A Photoshop document of 8 x 8 pixels with resources ahead of its merged picture.
+    let resource = |id: u16, data: &[u8]| {
+        let pad = vec![0; data.len() % 2];
+        let len = (data.len() as u32).to_be_bytes();
+        [&b"8BIM"[..], &id.to_be_bytes(), &[0, 0], &len, data, &pad].concat()
+    };
+    let resources = [resource(1058, &block), resource(1060, XMP.as_bytes())].concat();
+    let psd = [
+        &b"8BPS\0\x01\0\0\0\0\0\0\0\x03\0\0\0\x08\0\0\0\x08\0\x08\0\x03\0\0\0\0"[..],
+        &(resources.len() as u32).to_be_bytes(),
+        &resources,
+        &[0; 6],
+        &[120; 8 * 8 * 3],
+    ]
+    .concat();
+    let jp2 = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/made/base.jp2"));
+    let jp2 = jp2.expect("picture");
+    let code = jp2.windows(4).position(|w| w == b"jp2c").expect("a box") - 4;
+    let xmp_uuid = b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
+    let jp2 = [
+        &jp2[..code],
+        &boxed(b"uuid", &[b"JpgTiffExif->JP2", &block[..]].concat()),
+        &boxed(b"uuid", &[&xmp_uuid[..], XMP.as_bytes()].concat()),
+        &jp2[code..],
+    ]
+    .concat();
+    let inner = png(&[chunk(b"eXIf", &block), chunk(b"iTXt", &itxt)]);
+    let mut icon = b"\0\0\x01\0\x01\0\0\0\0\0\x01\0\x20\0".to_vec();
+    icon.extend((inner.len() as u32).to_le_bytes());
+    icon.extend(22_u32.to_le_bytes());
+    icon.extend(&inner);
     vec![
+        ("psd", psd),
+        ("jp2", jp2),
+        ("ico", icon),
         (
             "jpeg",
             jpeg(&[segment(0xe1, &app1), segment(0xe1, &packet)]),

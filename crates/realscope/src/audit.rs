@@ -164,6 +164,7 @@ impl Audit {
         let provenance = provenance::of(facts);
         let m = &facts.metadata;
         let mut marks: Vec<Found> = Vec::new();
+        let mut within = Vec::new();
         for mark in MARKS {
             // China's label may stand anywhere; its claims are known by their labels.
             let label = |c: &&Claim| m.aigc.iter().any(|l| l.place == c.place);
@@ -198,6 +199,13 @@ impl Audit {
             if let (Mark::C2pa, Some(c2pa)) = (mark, &m.c2pa) {
                 details.insert(0, credentials(c2pa));
             }
+            let claims = |wanted: &dyn Fn(Declared) -> bool| own.iter().any(|c| wanted(c.declared));
+            if mark == Mark::Exif
+                && claims(&|d| d == Declared::Captured)
+                && claims(&Declared::by_algorithm)
+            {
+                within.push("EXIF names a camera and a generator".to_owned());
+            }
             if there || !own.is_empty() {
                 marks.push(Found {
                     mark,
@@ -210,7 +218,11 @@ impl Audit {
             .into_iter()
             .filter(|k| marks.iter().all(|f| f.mark != *k));
         let missing = missing.collect();
-        let (agree, disagreements) = agreement(&marks);
+        let (mut agree, mut disagreements) = agreement(&marks);
+        if !within.is_empty() {
+            agree = Some(false);
+            disagreements.append(&mut within);
+        }
         Self {
             schema_version: SCHEMA_VERSION,
             path: path.into(),

@@ -1,14 +1,11 @@
 //! Statements of a file that do not go together. They are context for a reader and decide nothing.
 
-use realscope_media::Facts;
 use realscope_media::metadata::ExifFacts;
+use realscope_media::{ANOTHER_PICTURE, Facts};
 
+use crate::cameras;
 use crate::provenance;
 use crate::record::{Declared, Provenance};
-
-/// Below this likeness a thumbnail shows another picture. Of 58 authentic photographs with a thumbnail, the
-/// least alike has 0.885.
-pub const THUMBNAIL: f64 = 0.7;
 
 /// All contradictions, each a sentence.
 #[must_use]
@@ -45,13 +42,22 @@ pub fn of(facts: &Facts, provenance: &Provenance) -> Vec<String> {
         of_exif(exif, facts, &mut out);
     }
     if let Some(thumbnail) = &facts.thumbnail
-        && thumbnail.likeness < THUMBNAIL
+        && thumbnail.likeness < ANOTHER_PICTURE
     {
         out.push(format!(
             "The embedded thumbnail ({} x {}) does not look like the picture: likeness {:.2} of 1. The picture was changed \
              after its thumbnail was made.",
             thumbnail.width, thumbnail.height, thumbnail.likeness
         ));
+    }
+    for part in &facts.behind {
+        if let Some(likeness) = part.likeness.filter(|l| *l < ANOTHER_PICTURE) {
+            out.push(format!(
+                "Behind the picture stands {} of it that does not look like it: likeness {likeness:.2} of 1. The picture \
+                 was changed after its preview was made.",
+                part.what
+            ));
+        }
     }
     out
 }
@@ -84,6 +90,15 @@ fn of_exif(exif: &ExifFacts, facts: &Facts, out: &mut Vec<String>) {
     {
         let focal = exif.focal_length.unwrap_or_default();
         out.push(format!("No lens has the focal length {focal} mm."));
+    }
+    if let Some(model) = &exif.model
+        && let Some([width, height]) = cameras::exceeded(model, facts.width, facts.height)
+    {
+        out.push(format!(
+            "EXIF names the camera {model}, whose largest picture has {width} x {height} pixels; this one has {} x {}. It was \
+             enlarged, put together from several, or not made by that camera.",
+            facts.width, facts.height
+        ));
     }
     if let (Some(software), Some(jpeg)) = (&exif.software, &facts.jpeg)
         && software.starts_with("Adobe Photoshop")
@@ -152,6 +167,14 @@ mod tests {
         assert!(change(&|e| e.position = Some([91.0, 0.0])).contains("outside of the world"));
         assert!(
             change(&|e| e.date_time = Some("2023:04:30 23:00:00".into())).contains("last changed")
+        );
+        // The picture of these facts has 64 x 64 pixels.
+        let mut large = facts(plain.clone());
+        (large.width, large.height) = (4096, 4096);
+        assert!(
+            said(&large)
+                .join(" ")
+                .contains("largest picture has 4032 x 3024")
         );
         assert!(change(&|e| e.f_number = Some(0.0)).contains("aperture"));
         assert!(change(&|e| e.focal_length = Some(-1.0)).contains("focal length -1 mm"));

@@ -4,11 +4,14 @@
 //! under re-deliveries), the verdict and its words, the [`record`] and its reports.
 //! Refuses: a verdict on what cannot be decoded; an accusation from metadata.
 //!
-//! Open first: [`scanner::Scanner`], then [`verdict`]; for videos [`timeline`].
+//! Open first: [`scanner::Scanner`], then [`verdict`]; for videos [`timeline`]; for signed reports [`custody`].
 
 pub mod audit;
+pub mod cameras;
 pub mod cancel;
 pub mod contradictions;
+pub mod custody;
+pub mod fetch;
 pub mod lane;
 pub mod map;
 pub mod provenance;

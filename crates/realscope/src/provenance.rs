@@ -161,13 +161,18 @@ fn credentials(c2pa: &C2pa, found: &mut Vec<String>, claims: &mut Vec<Claim>) {
         ));
     }
     if let Some(url) = url {
-        let also = if c2pa.manifest.is_some() {
+        let fetched = if c2pa.fetched {
+            "fetched"
+        } else {
+            "not fetched"
+        };
+        let also = if c2pa.manifest.is_some() && !c2pa.fetched {
             "are also"
         } else {
             "are"
         };
         found.push(format!(
-            "content credentials {also} kept at {url}, which was not fetched"
+            "content credentials {also} kept at {url}, which was {fetched}"
         ));
     }
     let mut terms: Vec<&str> = c2pa

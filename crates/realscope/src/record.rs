@@ -611,6 +611,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// Names of pictures behind the one that was scanned, which may show something else and can be scanned for
+    /// themselves ([`crate::Options::part`]).
+    #[must_use]
+    pub fn further_pictures(&self) -> Vec<String> {
+        let behind = self.media.as_ref().and_then(|m| m.facts.get("behind"));
+        let parts = behind.and_then(|v| v.as_array()).into_iter().flatten();
+        parts
+            .filter_map(|p| p.get("item")?.as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// A record that says only why there is no verdict.
     #[must_use]
     pub fn failed(

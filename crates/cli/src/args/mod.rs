@@ -42,6 +42,20 @@ Examples:
   realscope audit --require any outputs/         exit code 1 when a file says nowhere that AI made it
   realscope audit --require c2pa,iptc --trust list.pem *.jpg";
 
+/// Ends the help of `report`.
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  realscope keygen -o key.pem                    once; `openssl genpkey -algorithm ed25519` makes one too
+  realscope report photo.jpg -o case.html --sign key.pem";
+
+/// Ends the help of `verify-report`.
+const VERIFY_HELP: &str = "\
+Examples:
+  realscope verify-report case.html --key key.pem.pub --file photo.jpg
+
+Exit codes: 0 verified, 1 a difference, 2 usage, 3 no report or not readable, 4 no difference but no key named, so
+that nobody vouches for the report.";
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Scan pictures, videos, folders and glob patterns.
@@ -50,6 +64,18 @@ pub enum Command {
     /// Say which machine-readable marks of origin files carry, and whether they agree.
     #[command(arg_required_else_help = true, after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
+    /// Scan files and write a signed report as one page.
+    #[command(arg_required_else_help = true, after_help = REPORT_EXAMPLES)]
+    Report(Box<ReportArgs>),
+    /// Check a signed report, and name the first difference.
+    #[command(arg_required_else_help = true, after_help = VERIFY_HELP)]
+    VerifyReport(VerifyReportArgs),
+    /// Make a key that signs reports.
+    Keygen {
+        /// File of the private key, PKCS#8 in PEM; the public key goes beside it as `FILE.pub`. Both must be new.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
     /// List, show, import and verify detectors.
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -109,7 +135,7 @@ pub enum Command {
     DecodeWorker,
 }
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub struct ScanArgs {
     /// Files, folders or glob patterns; `-` reads a list of paths from stdin.
     #[arg(value_hint = clap::ValueHint::AnyPath)]
@@ -154,6 +180,10 @@ pub struct ScanArgs {
     /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Fetch content credentials that a picture keeps at an address: by HTTPS, from public addresses, at most 2 MiB in
+    /// 10 seconds (a program with `--features fetch`).
+    #[arg(long)]
+    pub fetch_manifests: bool,
     /// False-positive rate that the verdict may have, such as 0.01.
     #[arg(long)]
     pub max_fpr: Option<f64>,
@@ -173,6 +203,70 @@ pub struct ScanArgs {
 }
 
 #[derive(clap::Args)]
+pub struct ReportArgs {
+    /// Files, folders or glob patterns.
+    #[arg(required = true, value_hint = clap::ValueHint::AnyPath)]
+    pub paths: Vec<OsString>,
+    /// File of the report; it must be new.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Private Ed25519 key, PKCS#8 in PEM.
+    #[arg(long, value_name = "KEY")]
+    pub sign: PathBuf,
+    /// Detector.
+    #[arg(long)]
+    pub detector: Option<String>,
+    /// Profile, as of `scan`.
+    #[arg(long, value_enum)]
+    pub profile: Option<Profile>,
+    /// Inference engine.
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineChoice>,
+    /// Longest time for one file, in seconds.
+    #[arg(long)]
+    pub deadline: Option<f64>,
+    /// Largest picture in pixels.
+    #[arg(long)]
+    pub max_pixels: Option<u64>,
+    /// Largest file in bytes.
+    #[arg(long)]
+    pub max_bytes: Option<u64>,
+    /// Scan what there is of a truncated JPEG, and say so.
+    #[arg(long)]
+    pub allow_truncated: bool,
+    /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
+    /// False-positive rate that the verdict may have, such as 0.01.
+    #[arg(long)]
+    pub max_fpr: Option<f64>,
+    /// Run all re-deliveries of every picture, also where none could change the verdict.
+    #[arg(long)]
+    pub all_deliveries: bool,
+    /// No summary on stderr.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(clap::Args)]
+pub struct VerifyReportArgs {
+    /// The report.
+    pub report: PathBuf,
+    /// A file of the report, which is scanned again; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// Public Ed25519 key of who should have signed, in PEM.
+    #[arg(long, value_name = "PUB")]
+    pub key: Option<PathBuf>,
+    /// Trust list with which the files were scanned; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+#[derive(clap::Args)]
 pub struct AuditArgs {
     /// Files, folders or glob patterns; `-` reads a list of paths from stdin.
     #[arg(value_hint = clap::ValueHint::AnyPath)]
@@ -183,6 +277,9 @@ pub struct AuditArgs {
     /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Fetch content credentials that a picture keeps at an address, as `scan` does.
+    #[arg(long)]
+    pub fetch_manifests: bool,
     /// Output format.
     #[arg(long, value_enum, default_value_t = AuditFormat::Text)]
     pub format: AuditFormat,
@@ -313,9 +410,10 @@ pub enum ConfigCommand {
     Show,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ScanFormat {
     /// One line a file.
+    #[default]
     Text,
     /// One document.
     Json,

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use realscope::fetch::{self, Fetch};
 use realscope::lane::{DecodeError, Lane};
 use realscope::record::ErrorCode;
 use realscope::scanner::{BuildError, Deliveries, Live, Scanned};
@@ -78,76 +79,108 @@ fn of_profile(
     }
 }
 
+/// A scanner with what it is to scan.
+pub struct Job {
+    /// The scanner.
+    pub scanner: Scanner,
+    /// How each input is scanned.
+    pub options: Options,
+    /// What is scanned.
+    pub inputs: Vec<Input>,
+    ahead: Ahead,
+}
+
+impl Job {
+    /// What the arguments ask for, with everything loaded.
+    pub fn prepare(args: &ScanArgs, settings: &Settings) -> Result<Self, Failure> {
+        let options = options(args, settings)?;
+        let limit = args.max_bytes.unwrap_or(Limits::default().max_bytes);
+        let mut inputs = inputs::collect(&args.paths, args.stdin, limit)?;
+        if inputs.is_empty() {
+            return Err(Failure::new(
+                2,
+                "no input: name a file, a folder or a pattern",
+            ));
+        }
+        let profile = args.profile.unwrap_or(settings.profile);
+        let choice = Choice {
+            kind: engine_kind(args.engine.unwrap_or(settings.engine))?,
+            // One picture is not worth the memory: of its views, one to four, four gain a tenth and one loses as much. A
+            // map has up to eight more.
+            prepack: inputs.len() > 1 || options.draw,
+        };
+        let limits = Limits {
+            max_bytes: args.max_bytes.unwrap_or(settings.max_bytes),
+            max_pixels: args.max_pixels.unwrap_or(settings.max_pixels),
+            ..Limits::default()
+        };
+        let jobs = match args.jobs.unwrap_or(settings.jobs) {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        let worker = launch()?;
+        let models = Models::at(&settings.home);
+        // A single file is read and decoded while the detector is loaded.
+        let ahead: Ahead = Mutex::new(None);
+        let loaded = std::thread::scope(|scope| {
+            if let [input] = inputs.as_mut_slice() {
+                scope.spawn(|| {
+                    let lane = Lane::new(worker.clone());
+                    let opened = open(input, lane, &limits, &options);
+                    *ahead.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+                });
+            }
+            match &args.detector {
+                Some(name) => guarded(&models, name, choice),
+                None => of_profile(&models, profile, &settings.detector, choice),
+            }
+        });
+        let (detector, beside) = loaded.map_err(|e| model_failure(&e))?;
+        let mut builder = Scanner::builder()
+            .detector(detector)
+            .decoding(Decoding::Processes {
+                lanes: jobs.min(inputs.len()),
+                worker,
+            })
+            .limits(limits)
+            .named(choice.kind.name(), profile.name());
+        if let Some(beside) = beside {
+            builder = builder.beside(beside);
+        }
+        Ok(Self {
+            scanner: builder.build().map_err(|e| build_failure(&e))?,
+            options,
+            inputs,
+            ahead,
+        })
+    }
+
+    /// Scans one input, and gives each of its pictures to `take`; `None` for what is passed over.
+    pub fn one(&self, input: Input, take: &mut dyn FnMut(Option<Scanned>)) {
+        one(&self.scanner, &self.options, &self.ahead, input, take);
+    }
+}
+
 /// Runs the command.
 pub fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
-    let settings = config::load()?;
-    let options = options(&args, &settings)?;
-    let limit = args.max_bytes.unwrap_or(Limits::default().max_bytes);
-    let mut inputs = inputs::collect(&args.paths, args.stdin, limit)?;
-    if inputs.is_empty() {
-        return Err(Failure::new(
-            2,
-            "no input: name a file, a folder or a pattern",
-        ));
-    }
-    let profile = args.profile.unwrap_or(settings.profile);
-    let choice = Choice {
-        kind: engine_kind(args.engine.unwrap_or(settings.engine))?,
-        // One picture is not worth the memory: of its views, one to four, four gain a tenth and one loses as much. A
-        // map has up to eight more.
-        prepack: inputs.len() > 1 || options.draw,
-    };
-    let limits = Limits {
-        max_bytes: args.max_bytes.unwrap_or(settings.max_bytes),
-        max_pixels: args.max_pixels.unwrap_or(settings.max_pixels),
-        ..Limits::default()
-    };
-    let jobs = match args.jobs.unwrap_or(settings.jobs) {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    };
-    let worker = launch()?;
-    let models = Models::at(&settings.home);
-    // A single file is read and decoded while the detector is loaded.
-    let ahead: Ahead = Mutex::new(None);
-    let loaded = std::thread::scope(|scope| {
-        if let [input] = inputs.as_mut_slice() {
-            scope.spawn(|| {
-                let lane = Lane::new(worker.clone());
-                let opened = open(input, lane, &limits, &options);
-                *ahead.lock().unwrap_or_else(PoisonError::into_inner) = opened;
-            });
-        }
-        match &args.detector {
-            Some(name) => guarded(&models, name, choice),
-            None => of_profile(&models, profile, &settings.detector, choice),
-        }
-    });
-    let (detector, beside) = loaded.map_err(|e| model_failure(&e))?;
-    let mut builder = Scanner::builder()
-        .detector(detector)
-        .decoding(Decoding::Processes {
-            lanes: jobs.min(inputs.len()),
-            worker,
-        })
-        .limits(limits)
-        .named(choice.kind.name(), profile.name());
-    if let Some(beside) = beside {
-        builder = builder.beside(beside);
-    }
-    let scanner = builder.build().map_err(|e| build_failure(&e))?;
+    let mut job = Job::prepare(&args, &config::load()?)?;
     if let Some(folder) = &args.heatmap {
         std::fs::create_dir_all(folder)
             .map_err(|e| Failure::new(2, format!("{}: {e}", folder.display())))?;
     }
-    let mut printer = Printer::new(&args, &scanner);
+    let inputs = std::mem::take(&mut job.inputs);
+    let mut printer = Printer::new(&args, &job.scanner);
     printer.begin()?;
     let bar = indicatif::ProgressBar::new(inputs.len() as u64);
     if args.quiet || !std::io::stderr().is_terminal() || inputs.len() < 3 {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     }
-    let work = |scanner: &Scanner, input: Input| one(&args, scanner, &options, &ahead, input);
-    scanner.scan_ordered(inputs, work, |outcomes| {
+    let work = |_: &Scanner, input: Input| {
+        let mut outcomes = Vec::new();
+        job.one(input, &mut |scanned| outcomes.push(finish(&args, scanned)));
+        outcomes
+    };
+    job.scanner.scan_ordered(inputs, work, |outcomes| {
         bar.inc(1);
         outcomes
             .into_iter()
@@ -196,10 +229,27 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
             Deliveries::AsNeeded
         },
         draw: args.heatmap.is_some() || args.format == ScanFormat::Html,
+        fetch: fetching(args.fetch_manifests)?,
         live: args.live.then(|| Live::new(print::frame)),
         deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
         ..Options::default()
     })
+}
+
+/// How manifests are fetched, where that is asked for.
+#[cfg(feature = "fetch")]
+pub fn fetching(asked: bool) -> Result<Option<Fetch>, Failure> {
+    Ok(asked.then(|| fetch::Fetcher::default().into_fetch()))
+}
+
+/// How manifests are fetched, where that is asked for.
+#[cfg(not(feature = "fetch"))]
+pub fn fetching(asked: bool) -> Result<Option<Fetch>, Failure> {
+    if asked {
+        let what = "--fetch-manifests: this program was built without the feature `fetch`";
+        return Err(Failure::new(2, what));
+    }
+    Ok(None)
 }
 
 /// The trust lists of the flags, else of the settings, as one; `None` without any.
@@ -246,112 +296,138 @@ fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Op
         trust: options.trust.as_deref().cloned(),
         ..realscope_media::Options::default()
     };
-    let decoded = lane.decode(bytes, limits, &decode, options.deadline, &Cancel::default());
+    let decoded = fetch::decode(&decode, options.fetch.as_ref(), |decode| {
+        lane.decode(bytes, limits, decode, options.deadline, &Cancel::default())
+    });
     let again = match input {
         Input::File { path, .. } => path.is_file(),
         _ => true,
     };
-    // Pictures within the file are read one by one, each from its bytes.
-    if again && matches!(decoded, Err(DecodeError::Media(MediaError::Parts { .. }))) {
+    // Pictures within the file, and those behind its picture, are read one by one, each from its bytes.
+    let further = match &decoded {
+        Ok(decoded) => decoded.facts.behind.iter().any(|p| p.item.is_some()),
+        Err(e) => matches!(e, DecodeError::Media(MediaError::Parts { .. })),
+    };
+    if again && further {
         return None;
     }
     Some(Ok(Some((sha256(bytes), decoded))))
 }
 
-/// What becomes of one input: an outcome for each picture.
+/// What becomes of one input: a scan for each picture, given to `take`; `None` for what is passed over.
 fn one(
-    args: &ScanArgs,
     scanner: &Scanner,
     options: &Options,
     ahead: &Ahead,
     input: Input,
-) -> Vec<Outcome> {
+    take: &mut dyn FnMut(Option<Scanned>),
+) {
     let name = input.name();
     let options = Options {
         path: name.clone(),
         ..options.clone()
     };
     let failed = |(code, message): Fault, hash: Option<String>| {
-        let record = scanner.failed(&name, hash, code, message);
-        vec![finish(args, Scanned::of(record))]
+        Some(Scanned::of(scanner.failed(&name, hash, code, message)))
     };
     let ahead = ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
     match ahead {
-        Some(Ok(None)) => return skipped(),
-        Some(Err(fault)) => return failed(fault, None),
+        Some(Ok(None)) => return take(None),
+        Some(Err(fault)) => return take(failed(fault, None)),
         Some(Ok(Some((hash, Ok(decoded))))) => {
-            let scanned = scanner.record(Source::Decoded(&decoded, &hash), &options);
-            return vec![finish(args, scanned)];
+            return take(Some(
+                scanner.record(Source::Decoded(&decoded, &hash), &options),
+            ));
         }
         Some(Ok(Some((hash, Err(e))))) => {
             let e = ScanError::from(e);
-            return failed((e.code(), e.to_string()), Some(hash));
+            return take(failed((e.code(), e.to_string()), Some(hash)));
         }
         None => {}
     }
     match input {
-        Input::Stdin(bytes) => pictures(args, scanner, &bytes, true, &options),
-        Input::Failed { fault, .. } => failed(fault, None),
-        Input::Skipped => skipped(),
+        Input::Stdin(bytes) => pictures(scanner, &bytes, true, &options, take),
+        Input::Failed { fault, .. } => take(failed(fault, None)),
+        Input::Skipped => take(None),
         // A video is not read into memory.
         Input::File { path, .. } if inputs::may_move(&path) => {
-            vec![finish(args, scanner.record(Source::File(&path), &options))]
+            take(Some(scanner.record(Source::File(&path), &options)));
         }
         Input::File { path, named } => {
             match inputs::read(&path, named, scanner.limits(), options.deadline) {
-                Ok(Some(bytes)) => pictures(args, scanner, &bytes, named, &options),
-                Ok(None) => skipped(),
-                Err(fault) => failed(fault, None),
+                Ok(Some(bytes)) => pictures(scanner, &bytes, named, &options, take),
+                Ok(None) => take(None),
+                Err(fault) => take(failed(fault, None)),
             }
         }
     }
 }
 
-fn skipped() -> Vec<Outcome> {
-    vec![Outcome {
-        record: None,
-        html: String::new(),
-    }]
-}
-
 /// The picture of a file, or each of those within it, whose names follow the file's: `report.pdf#page=3,image=1`.
 fn pictures(
-    args: &ScanArgs,
     scanner: &Scanner,
     bytes: &[u8],
     named: bool,
     options: &Options,
-) -> Vec<Outcome> {
-    let whole = || vec![finish(args, scanner.record(Source::Bytes(bytes), options))];
+    take: &mut dyn FnMut(Option<Scanned>),
+) {
     if !Format::sniff(bytes).is_some_and(Format::holds_pictures) {
-        return whole();
+        return whole(scanner, bytes, options, take);
     }
     let (parts, more) = match scanner.decode(bytes, options) {
         Err(DecodeError::Media(MediaError::Parts { parts, more, .. })) => (parts, more),
         // Most documents in a folder hold none.
-        Err(DecodeError::Media(MediaError::NotAPicture { .. })) if !named => return skipped(),
-        _ => return whole(),
+        Err(DecodeError::Media(MediaError::NotAPicture { .. })) if !named => return take(None),
+        _ => return whole(scanner, bytes, options, take),
     };
-    let of = |part: String| Options {
-        path: format!("{}#{part}", options.path),
-        part: Some(part),
-        ..options.clone()
-    };
-    let mut outcomes: Vec<Outcome> = parts
-        .into_iter()
-        .map(|part| finish(args, scanner.record(Source::Bytes(bytes), &of(part))))
-        .collect();
+    for part in parts {
+        take(Some(item(scanner, bytes, options, part)));
+    }
     if more > 0 {
         let message = format!("{more} further pictures were not read");
         let path = format!("{}#further", options.path);
         let record = scanner.failed(&path, None, ErrorCode::LimitExceeded, message);
-        outcomes.push(finish(args, Scanned::of(record)));
+        take(Some(Scanned::of(record)));
     }
-    outcomes
+}
+
+/// The picture of a file, and those behind it that may show something else: `edited.png#trailer=1`.
+fn whole(
+    scanner: &Scanner,
+    bytes: &[u8],
+    options: &Options,
+    take: &mut dyn FnMut(Option<Scanned>),
+) {
+    let scanned = scanner.record(Source::Bytes(bytes), options);
+    let further = scanned.record.further_pictures();
+    take(Some(scanned));
+    for part in further {
+        let scanned = item(scanner, bytes, options, part);
+        // What does not decode is told with the picture before it.
+        if scanned.record.error.is_none() {
+            take(Some(scanned));
+        }
+    }
+}
+
+/// One picture of a file, by its name.
+fn item(scanner: &Scanner, bytes: &[u8], options: &Options, part: String) -> Scanned {
+    let options = Options {
+        path: format!("{}#{part}", options.path),
+        part: Some(part),
+        ..options.clone()
+    };
+    scanner.record(Source::Bytes(bytes), &options)
 }
 
 /// Draws what was asked for.
-fn finish(args: &ScanArgs, scanned: Scanned) -> Outcome {
+fn finish(args: &ScanArgs, scanned: Option<Scanned>) -> Outcome {
+    let Some(scanned) = scanned else {
+        return Outcome {
+            record: None,
+            html: String::new(),
+        };
+    };
     if let (Some(folder), Some(map), Some(pixels)) =
         (&args.heatmap, &scanned.heatmap, &scanned.pixels)
     {

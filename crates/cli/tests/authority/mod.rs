@@ -50,6 +50,26 @@ impl Authority {
         out.into_inner()
     }
 
+    /// As [`Authority::sign`], with the manifest store beside the picture.
+    pub fn sign_apart(
+        &self,
+        media: &str,
+        picture: &[u8],
+        intent: BuilderIntent,
+        generator: &str,
+        prepare: impl FnOnce(&mut Builder),
+    ) -> (Vec<u8>, Vec<u8>) {
+        let mut builder = Builder::from_context(context());
+        builder.set_intent(intent);
+        builder.set_claim_generator_info(c2pa::ClaimGeneratorInfo::new(generator));
+        prepare(&mut builder);
+        let mut out = Cursor::new(Vec::new());
+        let store = builder
+            .sign(&self.0, media, &mut Cursor::new(picture), &mut out)
+            .expect("signed");
+        (out.into_inner(), store)
+    }
+
     /// A picture that declares to be made by a trained algorithm.
     pub fn generated(&self, media: &str, picture: &[u8]) -> Vec<u8> {
         let intent = BuilderIntent::Create(DigitalSourceType::TrainedAlgorithmicMedia);

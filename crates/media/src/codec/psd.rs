@@ -2,6 +2,7 @@
 
 use super::raw::{Colour, Raw, Samples};
 use crate::container::heif::Numbers;
+use crate::container::psd;
 use crate::error::MediaError;
 use crate::limits::Limits;
 use crate::note::Note;
@@ -55,22 +56,8 @@ fn document(bytes: &[u8]) -> Option<Document<'_>> {
     let layers = section(big)?;
     let picture = n.0;
     let resource = |wanted: u64| {
-        let mut n = Numbers(resources);
-        loop {
-            if n.take(4)? != b"8BIM" {
-                return None;
-            }
-            let id = n.number(2)?;
-            // A name with its length ahead, filled up to an even number of bytes.
-            let name = n.number(1)? as usize;
-            n.take(name + (name + 1) % 2)?;
-            let len = n.number(4)? as usize;
-            let data = n.take(len)?;
-            if id == wanted {
-                return Some(data);
-            }
-            n.take(len % 2)?;
-        }
+        let mut each = psd::each(resources);
+        each.find(|(id, _)| *id == wanted).map(|(_, data)| data)
     };
     const ICC: u64 = 1039;
     const VERSION: u64 = 1057;
@@ -251,7 +238,8 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw, MediaError> {
         animated: false,
         colour: d.icc.map_or(Colour::Srgb, |icc| Colour::Icc(icc.to_vec())),
         exif: None,
-        orientation: None,
+        // Photoshop shows a document as it stands, whatever its EXIF says.
+        orientation: Some(1),
         jpeg: None,
         notes,
     })

@@ -6,6 +6,8 @@ pub(crate) mod gif;
 pub(crate) mod heif;
 pub(crate) mod ifd;
 pub(crate) mod jpeg;
+pub(crate) mod mpf;
 pub(crate) mod png;
+pub(crate) mod psd;
 pub(crate) mod tiff;
 pub(crate) mod trailer;

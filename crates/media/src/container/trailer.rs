@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{bmff, chunks, gif, jpeg, png};
+use super::{bmff, chunks, gif, jpeg, mpf, png};
 use crate::format::{self, Format};
 
 /// Most parts that are told.
@@ -11,9 +11,9 @@ const MAX_PARTS: usize = 32;
 const MAX_TEXT: usize = 1 << 20;
 
 /// A part of a file behind its picture.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// Stable code: `gain_map`, `picture`, `video`, `earlier_png`, `samsung`, `archive`, `document`, `text`, `padding`
+    /// Stable code: `gain_map`, `picture`, `preview`, `video`, `earlier_png`, `samsung`, `archive`, `document`, `text`, `padding`
     /// or `unknown`.
     pub kind: String,
     /// What it is, for people.
@@ -22,6 +22,12 @@ pub struct Part {
     pub offset: u64,
     /// Its length.
     pub bytes: u64,
+    /// Name of a picture that can be scanned for itself ([`crate::Options::part`]), such as `trailer=1`.
+    #[serde(default)]
+    pub item: Option<String>,
+    /// Of a preview: correlation of its brightness with that of the picture, as of the thumbnail in EXIF.
+    #[serde(default)]
+    pub likeness: Option<f64>,
     /// Texts that it holds, by name.
     #[serde(skip)]
     pub(crate) texts: Vec<(String, String)>,
@@ -33,6 +39,10 @@ pub(crate) fn parts(bytes: &[u8], format: Format) -> Vec<Part> {
     if let Some(end) = end(bytes, format) {
         behind(bytes, end, format, &mut out);
     }
+    if format == Format::Jpeg {
+        previews(bytes, &mut out);
+    }
+    name_items(bytes, &mut out);
     // Phones keep the video of a motion photograph in a box of HEIF.
     if matches!(format, Format::Avif | Format::Heic) {
         for b in bmff::boxes(bytes).filter(|b| b.kind == *b"mpvd").take(4) {
@@ -40,6 +50,48 @@ pub(crate) fn parts(bytes: &[u8], format: Format) -> Vec<Part> {
         }
     }
     out
+}
+
+/// Most pictures behind the first that are scanned for themselves.
+const MAX_ITEMS: usize = 4;
+
+/// Tells what the index of a JPEG calls a smaller copy of the picture.
+fn previews(bytes: &[u8], parts: &mut [Part]) {
+    let entries = mpf::entries(bytes, &jpeg::structure(bytes).segments);
+    for part in parts.iter_mut().filter(|p| p.kind == "picture") {
+        let own = |e: &mpf::Entry| e.offset == part.offset || e.bytes == part.bytes;
+        if entries.iter().any(|e| e.preview && own(e)) {
+            part.kind = "preview".into();
+            part.what = part.what.replacen("a picture", "a preview", 1);
+        }
+    }
+}
+
+/// Names the pictures that may show something else than the first. Grey ones are maps of light or depth.
+fn name_items(bytes: &[u8], parts: &mut [Part]) {
+    let mut left = MAX_ITEMS;
+    for (i, part) in parts.iter_mut().enumerate() {
+        let own = slice(bytes, part).unwrap_or_default();
+        let format = Format::sniff(own);
+        let map = format == Some(Format::Jpeg) && is_grey(&jpeg::structure(own).segments);
+        if matches!(part.kind.as_str(), "picture" | "preview") && !map && left > 0 {
+            part.item = Some(format!("trailer={}", i + 1));
+            left -= 1;
+        }
+    }
+}
+
+/// The bytes of a part.
+pub(crate) fn slice<'a>(bytes: &'a [u8], part: &Part) -> Option<&'a [u8]> {
+    let start = usize::try_from(part.offset).ok()?;
+    bytes.get(start..start.checked_add(usize::try_from(part.bytes).ok()?)?)
+}
+
+/// The bytes of the part that is scanned under a name.
+pub(crate) fn item<'a>(bytes: &'a [u8], format: Format, name: &str) -> Option<&'a [u8]> {
+    let parts = parts(bytes, format);
+    let part = parts.iter().find(|p| p.item.as_deref() == Some(name))?;
+    slice(bytes, part)
 }
 
 /// Offset just behind the picture; `None` where the format has no end.
@@ -77,6 +129,8 @@ fn part(kind: &str, what: &str, offset: usize, len: usize) -> Part {
         what: what.into(),
         offset: offset as u64,
         bytes: len as u64,
+        item: None,
+        likeness: None,
         texts: Vec::new(),
     }
 }
@@ -176,12 +230,20 @@ fn unknown(rest: &[u8], at: usize, format: Format) -> Part {
     part("unknown", "data of an unknown kind", at, len)
 }
 
+/// The data of a JPEG's frame header.
+fn frame<'a>(segments: &[jpeg::Segment<'a>]) -> Option<&'a [u8]> {
+    let of = |marker| matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+    segments.iter().find(|s| of(s.marker)).map(|s| s.data)
+}
+
+/// Whether a JPEG has one component.
+fn is_grey(segments: &[jpeg::Segment<'_>]) -> bool {
+    frame(segments).is_some_and(|f| f.get(5) == Some(&1))
+}
+
 /// A JPEG by its size and colours.
 fn described(segments: &[jpeg::Segment<'_>]) -> String {
-    let frame = segments
-        .iter()
-        .find(|s| matches!(s.marker, 0xc0..=0xcf) && !matches!(s.marker, 0xc4 | 0xc8 | 0xcc));
-    match frame.map(|s| s.data) {
+    match frame(segments) {
         Some([_, h1, h0, w1, w0, components, ..]) => {
             let (width, height) = (
                 u16::from_be_bytes([*w1, *w0]),
@@ -347,6 +409,36 @@ pub(crate) mod tests {
         assert_eq!(kinds(&padded, Format::Jpeg), [("padding".to_owned(), 40)]);
         let texts = &parts(&file, Format::Jpeg)[5].texts;
         assert_eq!(texts[0], ("Image_UTC_Data".into(), "1700000000000".into()));
+    }
+
+    #[test]
+    fn pictures_that_may_show_something_else_are_named() {
+        let grey = b"\xff\xd8\xff\xc0\0\x0b\x08\0\x08\0\x08\x01\x01\x11\0\xff\xd9".to_vec();
+        let other = jpeg_with(b"nothing");
+        let png = b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\xaeB`\x82".to_vec();
+        // The index lies 2 + 4 bytes into the file; it tells the preview by its length.
+        let main = [
+            b"\xff\xd8",
+            &mpf::tests::segment(1, other.len() as u32)[..],
+            b"\xff\xd9",
+        ]
+        .concat();
+        let file = [&main[..], &other, &grey, &png].concat();
+        let found = parts(&file, Format::Jpeg);
+        let found: Vec<_> = found
+            .iter()
+            .map(|p| (p.kind.as_str(), p.item.as_deref()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("preview", Some("trailer=1")),
+                ("picture", None),
+                ("picture", Some("trailer=3"))
+            ]
+        );
+        assert_eq!(item(&file, Format::Jpeg, "trailer=3"), Some(&png[..]));
+        assert_eq!(item(&file, Format::Jpeg, "trailer=2"), None);
     }
 
     #[test]

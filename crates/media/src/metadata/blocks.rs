@@ -1,7 +1,7 @@
 //! Finds the blocks of metadata in their containers, by structure.
 
 use super::text::{MAX_BLOCK, decoded};
-use crate::container::{bmff, chunks, gif, ifd, jpeg, png};
+use crate::container::{bmff, chunks, gif, ifd, jpeg, png, psd};
 use crate::format::Format;
 use crate::note::Note;
 
@@ -102,6 +102,13 @@ pub(super) fn find(bytes: &[u8], format: Format) -> Blocks {
         Format::Jxl => jxl_blocks(bytes, &mut blocks),
         Format::Tiff => tiff_blocks(bytes, &mut blocks),
         Format::Avif | Format::Heic => item_blocks(bytes, &mut blocks),
+        Format::Jp2 => jp2_blocks(bytes, &mut blocks),
+        Format::Psd => psd_blocks(bytes, &mut blocks),
+        Format::Ico => {
+            for picture in icon_pictures(bytes) {
+                png_blocks(picture, &mut blocks);
+            }
+        }
         Format::Video => {
             for (key, value) in bmff::texts(bytes) {
                 blocks.text("video metadata", key, value);
@@ -372,6 +379,55 @@ fn item_blocks(bytes: &[u8], blocks: &mut Blocks) {
             _ => {}
         }
     }
+}
+
+/// Boxes of a JPEG 2000 file whose `uuid` says what they hold, and those with XML.
+fn jp2_blocks(bytes: &[u8], blocks: &mut Blocks) {
+    const JP2_EXIF: &[u8] = b"JpgTiffExif->JP2";
+    const JP2_XMP: &[u8] = b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
+    const JP2_IPTC: &[u8] = b"\x33\xc7\xa4\xd2\xb8\x1d\x47\x23\xa0\xba\xf1\xa3\xe0\x97\xad\x38";
+    for b in bmff::boxes(bytes) {
+        match (&b.kind, b.data.split_at_checked(16)) {
+            (b"uuid", Some((JP2_EXIF, block))) => blocks.exif(block),
+            (b"uuid", Some((JP2_XMP, packet))) => blocks.xmp(packet),
+            (b"uuid", Some((JP2_IPTC, block))) => blocks.iptc(block),
+            (b"xml ", _) => blocks.xmp(b.data),
+            _ => {}
+        }
+    }
+}
+
+/// Resources of a Photoshop document.
+fn psd_blocks(bytes: &[u8], blocks: &mut Blocks) {
+    const EXIF_DATA: u64 = 1058;
+    const XMP_DATA: u64 = 1060;
+    let Some(section) = psd::resources(bytes) else {
+        return;
+    };
+    for (id, data) in psd::each(section) {
+        match id {
+            EXIF_DATA => blocks.exif(data),
+            XMP_DATA => blocks.xmp(data),
+            _ => {}
+        }
+    }
+    // IPTC among them is found by its own parser, which goes on behind damage.
+    blocks.iptc(section);
+}
+
+/// The pictures of an icon that are PNGs.
+fn icon_pictures(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let count = bytes
+        .get(4..6)
+        .map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
+    (0..usize::from(count).min(64)).filter_map(|i| {
+        let entry = bytes.get(6 + 16 * i..22 + 16 * i)?;
+        let number = |at: usize| {
+            u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]) as usize
+        };
+        let picture = bytes.get(number(12)..number(12).checked_add(number(8))?)?;
+        picture.starts_with(b"\x89PNG\r\n\x1a\n").then_some(picture)
+    })
 }
 
 fn tiff_blocks(bytes: &[u8], blocks: &mut Blocks) {

@@ -44,8 +44,11 @@ pub struct C2pa {
     pub actions: Vec<String>,
     /// Codes of failed checks, or why the store cannot be read.
     pub problems: Vec<String>,
-    /// Address at which the file says that its credentials are kept; never fetched here.
+    /// Address at which the file says that its credentials are kept.
     pub remote_url: Option<String>,
+    /// Whether they were fetched from there.
+    #[serde(default)]
+    pub fetched: bool,
     /// The active manifest with the history that its ingredients hold.
     pub manifest: Option<Manifest>,
     /// Manifests of the store that nothing in the history refers to.
@@ -181,14 +184,32 @@ fn settings(anchors: Option<&Anchors>) -> String {
     .to_string()
 }
 
-/// Reads the manifest store of a file; `None` when there is none.
-pub(crate) fn read(bytes: &[u8], format: Format, anchors: Option<&Anchors>) -> Option<C2pa> {
+/// Reads the manifest store of a file; `None` when there is none. One that was fetched stands in for a store that the
+/// file keeps elsewhere.
+pub(crate) fn read(
+    bytes: &[u8],
+    format: Format,
+    anchors: Option<&Anchors>,
+    fetched: Option<&[u8]>,
+) -> Option<C2pa> {
     let mime = mime(bytes, format)?;
     let context = match c2pa::Context::new().with_settings(settings(anchors).as_str()) {
         Ok(context) => context,
         Err(e) => return Some(unreadable(&e)),
     };
-    match c2pa::Reader::from_context(context).with_stream(mime, Cursor::new(bytes)) {
+    let reader = c2pa::Reader::from_context(context);
+    if let Some(store) = fetched {
+        let read = reader.with_manifest_data_and_stream(store, mime, Cursor::new(bytes));
+        let found = match read {
+            Ok(reader) => summarise(&reader, anchors.is_some()),
+            Err(e) => unreadable(&e),
+        };
+        return Some(C2pa {
+            fetched: true,
+            ..found
+        });
+    }
+    match reader.with_stream(mime, Cursor::new(bytes)) {
         Ok(reader) => Some(summarise(&reader, anchors.is_some())),
         Err(c2pa::Error::RemoteManifestUrl(url)) => Some(remote(&url)),
         Err(c2pa::Error::JumbfNotFound | c2pa::Error::UnsupportedType) => None,

@@ -24,6 +24,8 @@ pub(crate) struct Sources<'a> {
     pub behind: &'a [Part],
     /// Whose signatures are trusted.
     pub anchors: Option<&'a Anchors>,
+    /// A manifest store that was fetched.
+    pub manifest: Option<&'a [u8]>,
 }
 
 /// Reads all declarations, and notes on what could not be read. A part that breaks its parser costs that part alone.
@@ -73,7 +75,7 @@ pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Meta
         metadata.iptc = facts;
     }
     metadata.c2pa = part("Content credentials", &mut notes, || {
-        c2pa::read(bytes, format, sources.anchors)
+        c2pa::read(bytes, format, sources.anchors, sources.manifest)
     });
     credentials_elsewhere(&mut metadata, &mut notes);
     let traces = traces(&blocks, &exif_texts, metadata.xmp.as_ref(), sources);

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::record::{Record, Verdict};
-use crate::scanner::KeyFrame;
 
 /// Characters of the bar.
 const BAR: usize = 48;
@@ -77,12 +76,8 @@ pub(super) fn accused(r: &Record) -> impl Iterator<Item = [f64; 2]> + '_ {
 /// Width and height of the curve.
 const CURVE: [f64; 2] = [720.0, 120.0];
 
-/// The scores over time, with shots and accused segments, and key frames below. Nothing of it is script.
-pub(super) fn page(
-    r: &Record,
-    key_frames: &[KeyFrame],
-    figure: impl Fn(&KeyFrame) -> String,
-) -> String {
+/// The scores over time, with shots and accused segments, and figures of key frames below. Nothing of it is script.
+pub(super) fn page(r: &Record, key_frames: &[String]) -> String {
     let (Some(frames), Some(length)) = (&r.frames, r.duration_s) else {
         return String::new();
     };
@@ -144,9 +139,7 @@ pub(super) fn page(
     );
     if !key_frames.is_empty() {
         out.push_str("<div class=\"frames\">\n");
-        for frame in key_frames {
-            out.push_str(&figure(frame));
-        }
+        key_frames.iter().for_each(|frame| out.push_str(frame));
         out.push_str("</div>\n");
     }
     out

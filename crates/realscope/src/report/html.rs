@@ -6,6 +6,7 @@ use base64::Engine as _;
 use image::RgbImage;
 use realscope_delivery::{self as delivery, DeliveryError, Filter, Subsampling};
 use realscope_signal::{Plane, fft};
+use serde::{Deserialize, Serialize};
 
 use super::{film, hidden, words};
 use crate::map::HeatMap;
@@ -19,7 +20,7 @@ const EDGE: u32 = 480;
 /// Side of the spectrum in pixels.
 const SPECTRUM: u32 = 256;
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -55,20 +56,52 @@ pub fn html_tail() -> &'static str {
     "</main>\n</body>\n</html>\n"
 }
 
-/// A picture as it stands on the page; nothing where it cannot be encoded.
-fn figure(picture: &RgbImage, alt: &str, caption: &str) -> String {
-    let Ok(jpeg) = delivery::encode_jpeg(picture, 88, Subsampling::S420) else {
-        return String::new();
-    };
-    format!(
-        "<figure><img alt=\"{}\" width=\"{}\" height=\"{}\" src=\"data:image/jpeg;base64,{}\">\
-         <figcaption>{}</figcaption></figure>\n",
-        escape(alt),
-        picture.width(),
-        picture.height(),
-        base64::engine::general_purpose::STANDARD.encode(jpeg),
-        escape(caption)
-    )
+/// A picture of the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// What it shows, for who cannot see it.
+    pub alt: String,
+    /// What stands below it.
+    pub caption: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Whether it is one of the small frames of a video.
+    pub frame: bool,
+    /// The picture as JPEG.
+    #[serde(skip)]
+    pub jpeg: Vec<u8>,
+}
+
+/// What stands ahead of a figure's Base64; nothing else of the page has it.
+pub(crate) const FIGURE: &str = "src=\"data:image/jpeg;base64,";
+
+impl Figure {
+    /// Nothing where the picture cannot be encoded.
+    fn of(picture: &RgbImage, alt: &str, caption: &str) -> Option<Self> {
+        Some(Self {
+            alt: alt.into(),
+            caption: caption.into(),
+            width: picture.width(),
+            height: picture.height(),
+            frame: false,
+            jpeg: delivery::encode_jpeg(picture, 88, Subsampling::S420).ok()?,
+        })
+    }
+
+    fn html(&self) -> String {
+        format!(
+            "<figure><img alt=\"{}\" width=\"{}\" height=\"{}\" {FIGURE}{}\">\
+             <figcaption>{}</figcaption></figure>\n",
+            escape(&self.alt),
+            self.width,
+            self.height,
+            base64::engine::general_purpose::STANDARD.encode(&self.jpeg),
+            escape(&self.caption)
+        )
+    }
 }
 
 fn spectrum(picture: &RgbImage) -> RgbImage {
@@ -85,9 +118,9 @@ fn pictures(
     pixels: &RgbImage,
     map: Option<&HeatMap>,
     video: bool,
-) -> Result<String, DeliveryError> {
+) -> Result<Vec<Figure>, DeliveryError> {
     let small = delivery::limit_edge(pixels, EDGE, Filter::Lanczos3)?;
-    let mut out = String::from("<div class=\"pictures\">\n");
+    let mut out = Vec::new();
     let (alt, caption) = if video {
         (
             "The frame with the highest score",
@@ -96,21 +129,46 @@ fn pictures(
     } else {
         ("The picture that was scanned", "Picture")
     };
-    out.push_str(&figure(&small, alt, caption));
+    out.extend(Figure::of(&small, alt, caption));
     if let Some(map) = map {
-        out.push_str(&figure(
+        out.extend(Figure::of(
             &map.overlay(pixels, EDGE),
             "The picture in grey, with the map over it",
             "Map: red where the pixels look generated, blue where they do not. It is coarse and decides nothing.",
         ));
     }
-    out.push_str(&figure(
+    out.extend(Figure::of(
         &spectrum(pixels),
         "Spectrum of the middle of the picture",
         "Spectrum of the middle. Bright dots away from its centre are patterns that repeat; they decide nothing.",
     ));
-    out.push_str("</div>\n");
     Ok(out)
+}
+
+/// The pictures of one file's part of the page.
+#[must_use]
+pub fn figures(
+    r: &Record,
+    pixels: Option<&RgbImage>,
+    map: Option<&HeatMap>,
+    key_frames: &[KeyFrame],
+) -> Vec<Figure> {
+    let frames = key_frames.iter().filter_map(|frame| {
+        let score = frame
+            .probability
+            .map_or(String::new(), |p| format!(", {}", words::percent(p)));
+        let caption = format!("{}{score}", film::clock(frame.time));
+        let figure = Figure::of(&frame.pixels, "A frame of the video", &caption)?;
+        Some(Figure {
+            frame: true,
+            ..figure
+        })
+    });
+    let mut out: Vec<Figure> = frames.collect();
+    // A picture that cannot be drawn costs the page no word.
+    let shown = pixels.and_then(|p| pictures(p, map, words::is_video(r)).ok());
+    out.extend(shown.into_iter().flatten());
+    out
 }
 
 /// The probability and its range as marks on a line from 0 to 100%.
@@ -190,6 +248,12 @@ pub fn html_film(
     map: Option<&HeatMap>,
     key_frames: &[KeyFrame],
 ) -> String {
+    html_drawn(r, &figures(r, pixels, map, key_frames))
+}
+
+/// One file's part of the page with its [`figures`].
+#[must_use]
+pub fn html_drawn(r: &Record, figures: &[Figure]) -> String {
     let mut out = format!(
         "<article class=\"{}\">\n<h2>{}</h2>\n<p class=\"path\">{}</p>\n<p>{}</p>\n",
         r.verdict.map_or("error", Verdict::word),
@@ -204,20 +268,14 @@ pub fn html_film(
     for sentence in words::probability(r) {
         let _ = writeln!(out, "<p>{}</p>", escape(&sentence));
     }
-    let video = words::is_video(r);
-    out.push_str(&film::page(r, key_frames, |frame| {
-        let score = frame
-            .probability
-            .map_or(String::new(), |p| format!(", {}", words::percent(p)));
-        let caption = format!("{}{score}", film::clock(frame.time));
-        figure(&frame.pixels, "A frame of the video", &caption)
-    }));
-    // A picture that cannot be drawn costs the page no word.
-    out.push_str(
-        &pixels
-            .and_then(|p| pictures(p, map, video).ok())
-            .unwrap_or_default(),
-    );
+    let (frames, shown): (Vec<&Figure>, Vec<&Figure>) = figures.iter().partition(|f| f.frame);
+    let frames: Vec<String> = frames.into_iter().map(Figure::html).collect();
+    out.push_str(&film::page(r, &frames));
+    if !shown.is_empty() {
+        out.push_str("<div class=\"pictures\">\n");
+        shown.into_iter().for_each(|f| out.push_str(&f.html()));
+        out.push_str("</div>\n");
+    }
     for group in words::groups(r) {
         let _ = writeln!(out, "<h3>{}</h3>\n<ul>", group.title);
         for point in group.points {

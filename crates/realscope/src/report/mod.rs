@@ -10,7 +10,8 @@ mod text;
 mod words;
 
 pub use csv::{CSV_COLUMNS, csv_row};
-pub use html::{html_film, html_head, html_record, html_tail};
+pub(crate) use html::{FIGURE, escape};
+pub use html::{Figure, figures, html_drawn, html_film, html_head, html_record, html_tail};
 pub use text::text;
 
 /// Text without control characters, so that a file name cannot drive the terminal, and without marks of writing

@@ -25,6 +25,7 @@ pub use queue::WhenFull;
 pub use video::{KeyFrame, Progress};
 
 use crate::cancel::Cancel;
+use crate::fetch::{self, Fetch};
 use crate::lane::{DecodeError, Decoding, Lanes};
 use crate::map::HeatMap;
 use crate::record::{ErrorCode, Record, Tool};
@@ -68,6 +69,8 @@ pub struct Options {
     pub cancel: Cancel,
     /// Who is told of each frame of a video as soon as it is scored.
     pub live: Option<Live>,
+    /// How credentials are fetched that a picture keeps at an address; by default they are not.
+    pub fetch: Option<Fetch>,
 }
 
 /// Who is told of each frame of a video as soon as it is scored.
@@ -105,6 +108,7 @@ impl Default for Options {
             when_full: WhenFull::default(),
             cancel: Cancel::default(),
             live: None,
+            fetch: None,
         }
     }
 }
@@ -401,8 +405,9 @@ impl Scanner {
             let lists = format!("{}{}", anchors.certificates, anchors.allowed);
             format!(" trust: {},", sha256(lists.as_bytes()))
         });
+        let fetch = options.fetch.as_ref().map_or("", |_| " fetch,");
         let settings = format!(
-            "{}{trust} allow_truncated: {}, max_fpr: {:?}, deliveries: {:?}",
+            "{}{trust}{fetch} allow_truncated: {}, max_fpr: {:?}, deliveries: {:?}",
             self.0.settings, options.allow_truncated, options.max_fpr, options.deliveries
         );
         Tool {
@@ -442,7 +447,9 @@ impl Scanner {
         };
         let (limits, cancel) = (&self.0.limits, &options.cancel);
         self.0.lanes.with(options.deadline, cancel, |lane, left| {
-            lane.decode(bytes, limits, &decode, left, cancel)
+            fetch::decode(&decode, options.fetch.as_ref(), |decode| {
+                lane.decode(bytes, limits, decode, left, cancel)
+            })
         })
     }
 
@@ -563,7 +570,7 @@ fn moves(decoded: &Decoded) -> bool {
 }
 
 /// Hash of a file that need not fit into memory.
-fn file_sha256(path: &Path) -> std::io::Result<String> {
+pub(crate) fn file_sha256(path: &Path) -> std::io::Result<String> {
     use sha2::{Digest as _, Sha256};
     let mut hash = Sha256::new();
     std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
