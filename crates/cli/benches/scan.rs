@@ -5,17 +5,16 @@
 //! records alone; peak memory; 200 small files, on one core and on all, with one job and with
 //! more; memory of the pipeline over many files (`REALSCOPE_BENCH_FILES`, 2,000).
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use common::{PROGRAM, command, install_trivial, median, memory, seconds_of};
 use image::RgbImage;
 use realscope_delivery::{Subsampling, encode_jpeg};
-use realscope_engine::Network;
-use realscope_engine::proto::{Graph, Model, OperatorSet};
 use serde_json::Value;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_realscope");
 
 /// Smooth shapes with grain: compresses about as a photograph does.
 fn picture(width: u32, height: u32) -> RgbImage {
@@ -38,119 +37,8 @@ fn write(folder: &Path, name: &str, width: u32, height: u32) -> PathBuf {
     path
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
-}
-
 fn seconds(args: &[&str], times: usize) -> f64 {
     seconds_of(|| command(args), times)
-}
-
-fn seconds_of(make: impl Fn() -> Command, times: usize) -> f64 {
-    median(
-        (0..times)
-            .map(|_| {
-                let begun = Instant::now();
-                let status = make().status().expect("runs");
-                assert!(status.success(), "the measured run failed: {status}");
-                begun.elapsed().as_secs_f64()
-            })
-            .collect(),
-    )
-}
-
-/// Highest resident memory in MiB of a process and of its children, sampled until it ends; the second
-/// number is the highest in the first tenth of the run's samples.
-fn memory(mut command: Command) -> (f64, f64) {
-    let resident = |pid: &str| -> f64 {
-        std::fs::read_to_string(format!("/proc/{pid}/status"))
-            .ok()
-            .and_then(|s| {
-                let line = s.lines().find(|l| l.starts_with("VmRSS:"))?;
-                line.split_whitespace().nth(1)?.parse::<f64>().ok()
-            })
-            .map_or(0.0, |kib| kib / 1024.0)
-    };
-    let mut child = command.spawn().expect("runs");
-    let pid = child.id();
-    let mut samples = Vec::new();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("waits") {
-            break status;
-        }
-        let children =
-            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        let total =
-            resident(&pid.to_string()) + children.split_whitespace().map(resident).sum::<f64>();
-        samples.push(total);
-        std::thread::sleep(Duration::from_millis(4));
-    };
-    // A run that failed at once would look frugal.
-    assert!(status.success(), "the measured run failed: {status}");
-    let highest = |list: &[f64]| list.iter().copied().fold(0.0, f64::max);
-    (
-        highest(&samples),
-        highest(&samples[..samples.len().div_ceil(10)]),
-    )
-}
-
-/// A classifier that costs nothing, so that the pipeline itself is what runs: the mean level.
-fn trivial() -> Vec<u8> {
-    let mut graph = Graph::default();
-    graph.output_rows("x", "pixels");
-    graph.input = std::mem::take(&mut graph.output);
-    graph.integers("flat", &[0, -1]);
-    graph.add("Reshape", &["x", "flat"], "rows");
-    graph.add("ReduceMean", &["rows"], "logit");
-    graph.set_list("axes", &[1]);
-    graph.set("keepdims", 1);
-    graph.output_rows("logit", "columns");
-    let model = Model {
-        ir_version: 8,
-        opset_import: vec![OperatorSet {
-            domain: String::new(),
-            version: 17,
-        }],
-        graph: Some(graph),
-        ..Model::default()
-    };
-    let network = Network::of(model);
-    network.whole().expect("whole").into_owned()
-}
-
-fn install_trivial(home: &Path) {
-    let model = home.join("trivial.onnx");
-    std::fs::write(&model, trivial()).expect("written");
-    let card = home.join("card.toml");
-    std::fs::write(
-        &card,
-        "id = \"trivial\"\nsummary = \"mean level\"\nstatus = \"preview\"\nsince = \"0.1.0\"\n\
-         task = \"generated_picture\"\nengines = [\"rten\"]\nlicence = \"MIT\"\ntraining_data = \"none\"\n\
-         citation = \"none\"\nknown_failures = []\n[input]\nsize = 32\nfilter = \"bilinear\"\n\
-         mean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n[input.view]\nkind = \"squash\"\n\
-         [[heads]]\nkind = \"binary\"\npolarity = \"generated\"\n",
-    )
-    .expect("written");
-    let status = Command::new(PROGRAM)
-        .args(["models", "import", "trivial"])
-        .arg(&model)
-        .arg("--card")
-        .arg(&card)
-        .env("REALSCOPE_HOME", home)
-        .stdout(Stdio::null())
-        .status()
-        .expect("runs");
-    assert!(status.success(), "the trivial classifier is installed");
 }
 
 fn main() {

@@ -473,3 +473,87 @@ fn what_is_no_video_says_what_it_is() {
         ("unsupported", "unsupported: HEVC video")
     );
 }
+
+#[test]
+fn what_a_header_claims_is_bounded() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let options = ["-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p"];
+    let good = std::fs::read(clip(folder.path(), "a.mp4", &options)).expect("reads");
+    let path = folder.path().join("odd.mp4");
+    let all = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("writes");
+        let found = frames(&path, &Plan::All, Decoders::Box)?;
+        Ok::<Vec<f64>, VideoError>(found.iter().map(|f| f.time).collect())
+    };
+    let behind = |kind: &[u8; 4]| {
+        let at = good.windows(4).position(|w| w == kind);
+        at.unwrap_or_else(|| panic!("no {}", kind.escape_ascii())) + 4
+    };
+    // Width and height of the sample entry.
+    let mut absurd = good.clone();
+    let at = behind(b"stsd") + 16 + 24;
+    absurd[at..at + 4].fill(0xff);
+    assert_eq!(all(&absurd).expect_err("refused").code(), "limit_exceeded");
+    // Frames that are shown ages before they are decoded: in order or refused, and never endless.
+    let mut early = good.clone();
+    let at = behind(b"ctts") + 12;
+    early[at..at + 4].copy_from_slice(&i32::MIN.to_be_bytes());
+    match all(&early) {
+        Ok(times) => assert!(times.windows(2).all(|w| w[0] <= w[1])),
+        Err(e) => assert!(matches!(e, VideoError::Media { .. }), "{e}"),
+    }
+    // Boxes within boxes within boxes, each as large as what holds it, and a size that leads back to the start.
+    let depth = 20_000_u32;
+    let nested: Vec<u8> = (0..depth)
+        .flat_map(|i| {
+            let size = (8 * (depth - i)).to_be_bytes();
+            let kind = if i % 2 == 0 { b"moov" } else { b"trak" };
+            [size, *kind].concat()
+        })
+        .collect();
+    let file = [&good[..32], &nested].concat();
+    assert!(matches!(all(&file), Err(VideoError::Media { .. })));
+    let back = [&good[..32], &[0, 0, 0, 1], b"free", &u64::MAX.to_be_bytes()].concat();
+    assert_eq!(all(&back).expect_err("refused").code(), "corrupt");
+}
+
+#[test]
+fn times_before_the_first_frame_are_those_of_ffmpeg() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let source = "testsrc2=s=64x48:r=30:d=2,select='mod(n\\,3)'";
+    let options = [
+        "-c:v",
+        "libx264",
+        "-bf",
+        "3",
+        "-pix_fmt",
+        "yuv420p",
+        "-fps_mode",
+        "vfr",
+    ];
+    for own in [
+        &["-movflags", "negative_cts_offsets"][..],
+        &["-output_ts_offset", "-0.5"],
+    ] {
+        let path = make(folder.path(), "n.mp4", source, &[&options, own].concat());
+        let ours = frames(&path, &Plan::All, Decoders::Box).expect("plays");
+        let theirs = frames(&path, &Plan::All, Decoders::Ffmpeg).expect("plays");
+        assert_eq!(indices(&ours), indices(&theirs), "{own:?}");
+        assert_eq!(ours.first().map(|f| f.time), Some(0.0), "{own:?}");
+        for (a, b) in ours.iter().zip(&theirs) {
+            assert!(
+                (a.time - b.time).abs() < 2e-3,
+                "{own:?}: {} {}",
+                a.time,
+                b.time
+            );
+            assert!(a.pixels == b.pixels, "{own:?}: frame {}", a.index);
+        }
+    }
+}

@@ -199,7 +199,7 @@ impl Lane {
     ///
     /// # Errors
     /// Those of `take`, and [`DecodeError`].
-    pub(crate) fn video<E: From<DecodeError>>(
+    pub fn video<E: From<DecodeError>>(
         &mut self,
         path: &Path,
         limits: &VideoLimits,
@@ -283,7 +283,8 @@ enum Lost<E> {
 }
 
 /// What a worker tells of a video, in order.
-pub(crate) enum Seen {
+#[derive(Clone, Debug)]
+pub enum Seen {
     /// What is known of it.
     Facts(Box<video::Facts>),
     /// A frame was sketched.
