@@ -23,8 +23,11 @@ pub(crate) enum News {
     Frame(Box<FrameScore>),
     /// It takes longer than a request should wait: a large picture or an animation.
     Large,
-    /// The service stops; the job waits for its next start.
-    Stopping,
+    /// The service stops: what waits goes on at its next start, and `now` what runs, too.
+    Stopping {
+        /// Whether running jobs are given up.
+        now: bool,
+    },
 }
 
 /// Who waits for what.
@@ -70,9 +73,9 @@ impl Hub {
     }
 
     /// Tells everybody that the service stops.
-    pub(crate) fn stopping(&self) {
+    pub(crate) fn stopping(&self, now: bool) {
         for sender in lock(&self.listened).values() {
-            let _ = sender.send(News::Stopping);
+            let _ = sender.send(News::Stopping { now });
         }
     }
 

@@ -27,7 +27,7 @@ type Seconds = Family<What, Histogram, fn() -> Histogram>;
 /// All measures.
 pub(crate) struct Metrics {
     registry: Registry,
-    pub(crate) requests: Family<Asked, Counter>,
+    requests: Family<Asked, Counter>,
     request_seconds: Seconds,
     stage_seconds: Seconds,
     verdicts: Family<What, Counter>,

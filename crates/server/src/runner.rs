@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use realscope::record::{ErrorCode, Record};
 use realscope::scanner::{Live, Scanned};
 use realscope::{Cancel, Options, ScanError, Scanner, Source};
-use realscope_media::Format;
+use realscope::lane::DecodeError;
+use realscope_media::{Format, MediaError};
 
 use crate::app::Shared;
 use crate::hub::News;
@@ -17,6 +18,7 @@ use crate::settings::seconds;
 use crate::state::jobs::{End, Finding, Job, Wish};
 use crate::state::{StateError, new_id};
 use crate::store::{Lent, StoreError};
+use crate::submit::PARTS;
 
 /// How often the queue is looked at for jobs of other servers and those that were put off.
 const LOOK: Duration = Duration::from_secs(1);
@@ -81,7 +83,7 @@ async fn one(app: &Shared, job: Job, lease: i64) {
         }
     };
     app.hub.left(&job.id);
-    if let Err(e) = conclude(app, &job, outcome, &cancel).await {
+    if let Err(e) = conclude(app, &job, outcome).await {
         // The lease runs out, and the job is done again.
         tracing::error!(job = job.id, error = %e, "the end of a job cannot be written");
     }
@@ -105,9 +107,8 @@ async fn hold(app: &Shared, job: &Job, lease: i64, cancel: &Cancel) {
     }
 }
 
-async fn conclude(app: &Shared, job: &Job, outcome: Outcome, cancel: &Cancel) -> Result<(), StateError> {
+async fn conclude(app: &Shared, job: &Job, outcome: Outcome) -> Result<(), StateError> {
     let end = match outcome {
-        Outcome::End(_) if cancel.is_cancelled() && app.stops() => None,
         Outcome::End(end) => Some(end),
         Outcome::Again(code, message) => {
             let crashes = job.attempt - job.losses;
@@ -235,6 +236,10 @@ fn finding(app: &Shared, scanner: &Scanner, wish: &Wish, report: String, record:
 }
 
 fn failed(e: &ScanError) -> Outcome {
+    if let ScanError::Decode(DecodeError::Media(MediaError::Parts { parts, .. })) = e {
+        let sentence = format!("the file holds pictures of which one is to be named (`part`): {}", parts.join("; "));
+        return Outcome::End(End::Failed(PARTS.into(), sentence));
+    }
     let code = e.code();
     let (word, sentence) = (code.word().to_owned(), e.to_string());
     match code {

@@ -84,6 +84,26 @@ pub struct NewKey {
     pub expires_days: Option<f64>,
 }
 
+impl NewKey {
+    /// What is wrong with it.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let fits = |t: &str| (1..=64).contains(&t.chars().count()) && !t.chars().any(char::is_control);
+        if !fits(&self.name) || self.owner.as_deref().is_some_and(|o| !fits(o)) {
+            return Err("`name` and `owner` have 1 to 64 characters".into());
+        }
+        if self.scopes.is_empty() {
+            return Err("`scopes` has at least one of `scan`, `read` and `admin`".into());
+        }
+        if self.expires_days.is_some_and(|d| !(d.is_finite() && d > 0.0)) {
+            return Err("`expires_days` is positive".into());
+        }
+        Ok(())
+    }
+}
+
 /// A key in use.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
