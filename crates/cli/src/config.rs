@@ -30,7 +30,14 @@ pub struct Settings {
     pub home: PathBuf,
     /// Whose signatures on content credentials are trusted.
     pub trust: Trust,
+    /// The HTTP service. A program without it passes over them.
+    pub serve: Serve,
 }
+
+#[cfg(feature = "serve")]
+type Serve = realscope_server::Settings;
+#[cfg(not(feature = "serve"))]
+type Serve = toml::Table;
 
 /// Whose signatures on content credentials are trusted.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -58,6 +65,7 @@ impl Default for Settings {
             max_bytes: limits.max_bytes,
             home: data.join("realscope"),
             trust: Trust::default(),
+            serve: Serve::default(),
         }
     }
 }

@@ -10,9 +10,13 @@ use realscope::audit::Mark;
 mod lab;
 #[cfg(feature = "lab")]
 pub use lab::*;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(feature = "serve")]
+pub use serve::*;
 
 /// Arguments of a command that this program was built without.
-#[cfg(not(feature = "lab"))]
+#[cfg(not(all(feature = "lab", feature = "serve")))]
 #[derive(clap::Args)]
 pub struct Elsewhere {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -41,6 +45,16 @@ Examples:
   realscope audit picture.png                    its marks, and whether they agree
   realscope audit --require any outputs/         exit code 1 when a file says nowhere that AI made it
   realscope audit --require c2pa,iptc --trust list.pem *.jpg";
+
+/// Ends the help of `serve`.
+#[cfg(feature = "serve")]
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  realscope serve                                open, on 127.0.0.1:8080
+  realscope serve keys add newsroom --scope scan,read
+                                                 with the first key, every request needs one
+  realscope serve --listen 0.0.0.0:8080 --data-dir /var/lib/realscope
+  curl -F file=@photo.jpg localhost:8080/v1/scan";
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -89,6 +103,14 @@ pub enum Command {
     #[cfg(not(feature = "lab"))]
     #[command(disable_help_flag = true)]
     Calibrate(Elsewhere),
+    /// Serve scans over HTTP, with jobs that survive a crash.
+    #[cfg(feature = "serve")]
+    #[command(after_help = SERVE_EXAMPLES, args_conflicts_with_subcommands = true)]
+    Serve(Box<ServeArgs>),
+    /// Serve scans over HTTP (a program with `--features serve`).
+    #[cfg(not(feature = "serve"))]
+    #[command(disable_help_flag = true)]
+    Serve(Elsewhere),
     /// Show the settings in force.
     Config {
         #[command(subcommand)]
