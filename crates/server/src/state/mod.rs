@@ -10,6 +10,9 @@ pub(crate) mod media;
 pub(crate) mod reports;
 pub(crate) mod webhooks;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
