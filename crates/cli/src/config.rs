@@ -126,11 +126,27 @@ pub fn load() -> Result<Settings, Failure> {
     Ok(settings)
 }
 
+/// Settings without their secrets.
+#[cfg(feature = "serve")]
+fn shown(mut settings: Settings) -> Settings {
+    for secret in [&mut settings.serve.webhook_secret, &mut settings.serve.database] {
+        if !secret.is_empty() {
+            *secret = "(set)".into();
+        }
+    }
+    settings
+}
+
+#[cfg(not(feature = "serve"))]
+fn shown(settings: Settings) -> Settings {
+    settings
+}
+
 /// `realscope config show`.
 pub fn run(action: ConfigCommand) -> Result<ExitCode, Failure> {
     match action {
         ConfigCommand::Show => {
-            let text = toml::to_string(&load()?).map_err(|e| Failure::new(2, e.to_string()))?;
+            let text = toml::to_string(&shown(load()?)).map_err(|e| Failure::new(2, e.to_string()))?;
             out!("{text}");
             Ok(ExitCode::SUCCESS)
         }

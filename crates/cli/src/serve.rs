@@ -1,7 +1,10 @@
 //! `realscope serve`.
 
 use std::future::Future;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use realscope::{Decoding, Scanner};
 use realscope_detectors::Models;
@@ -24,6 +27,11 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
             out!("{}", realscope_server::reference());
             Ok(ExitCode::SUCCESS)
         }
+        Some(ServeAction::Health) => Ok(if takes_work(settings.listen) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(1)
+        }),
         Some(ServeAction::Keys(command)) => runtime()?.block_on(keys(&settings, command)),
         Some(ServeAction::Feedback(FeedbackCommand::Export { folder })) => {
             let exported = runtime()?.block_on(realscope_server::export_feedback(&settings, folder));
@@ -64,6 +72,27 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::new(2, e.to_string()))
+}
+
+/// Whether the service at an address takes work, asked from this machine.
+fn takes_work(mut address: SocketAddr) -> bool {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    let wait = Duration::from_secs(2);
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, wait)?;
+        stream.set_read_timeout(Some(wait))?;
+        write!(stream, "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(1 << 16).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
 }
 
 /// Serves until the process is told to end.

@@ -142,7 +142,8 @@ pub enum SettingsError {
 const PREFIX: &str = "REALSCOPE_SERVE_";
 
 impl Settings {
-    /// Takes over the variables `REALSCOPE_SERVE_NAME`. A list is separated by commas.
+    /// Takes over the variables `REALSCOPE_SERVE_NAME`. A list is separated by commas. `REALSCOPE_SERVE_NAME_FILE` names a
+    /// file that holds the value.
     ///
     /// # Errors
     /// [`SettingsError`].
@@ -155,11 +156,16 @@ impl Settings {
             reason,
         };
         let mut table = toml::Table::try_from(&self).map_err(|e| fault("settings", e.to_string()))?;
-        for (variable, text) in variables {
+        for (variable, mut text) in variables {
             let Some(name) = variable.strip_prefix(PREFIX) else {
                 continue;
             };
-            let name = name.to_ascii_lowercase();
+            let mut name = name.to_ascii_lowercase();
+            if let Some(of) = name.strip_suffix("_file") {
+                let read = std::fs::read_to_string(&text);
+                text = read.map_err(|e| fault(&variable, format!("{text}: {e}")))?.trim_end().to_owned();
+                name = of.to_owned();
+            }
             let unknown = || SettingsError::Unknown {
                 variable: variable.clone(),
             };
@@ -266,6 +272,7 @@ pub fn reference() -> String {
         "# Settings of the service\n\n\
          `realscope serve` reads the table `[serve]` of the settings file, then the environment, then its flags.\n\
          A variable has the setting's name in capitals behind `REALSCOPE_SERVE_`; a list is separated by commas.\n\
+         With `_FILE` behind it, it names a file that holds the value, as secrets of containers are given.\n\
          This page is generated: `realscope serve settings` prints it.\n\n\
          | setting | default | meaning |\n|---|---|---|\n",
     );
@@ -296,7 +303,9 @@ mod tests {
             ("REALSCOPE_SERVE_DEADLINE", "2"),
             ("REALSCOPE_SERVE_HOSTS", "a.org,*.b.org"),
             ("REALSCOPE_HOME", "/elsewhere"),
+            ("REALSCOPE_SERVE_WEBHOOK_SECRET_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/src/state/first.sql")),
         ])?;
+        assert!(settings.webhook_secret.starts_with("-- One text"));
         assert_eq!(settings.listen, SocketAddr::from(([0, 0, 0, 0], 9)));
         assert!(settings.no_store && settings.queue == 7);
         assert!((settings.deadline - 2.0).abs() < f64::EPSILON);

@@ -105,7 +105,7 @@ pub enum Command {
     Calibrate(Elsewhere),
     /// Serve scans over HTTP, with jobs that survive a crash.
     #[cfg(feature = "serve")]
-    #[command(after_help = SERVE_EXAMPLES, args_conflicts_with_subcommands = true)]
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<ServeArgs>),
     /// Serve scans over HTTP (a program with `--features serve`).
     #[cfg(not(feature = "serve"))]

@@ -49,6 +49,8 @@ pub enum ServeAction {
     /// What users said of verdicts.
     #[command(subcommand)]
     Feedback(FeedbackCommand),
+    /// Ask the service on this machine whether it takes work; exit code 0 when it does, else 1.
+    Health,
     /// Print the reference of all settings, in Markdown.
     Settings,
 }
