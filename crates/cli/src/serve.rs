@@ -133,7 +133,7 @@ fn wait(args: &ServeArgs, general: &config::Settings, settings: Settings) -> Res
         // Heard from the beginning, so that no signal falls into the start.
         let told = told_to_end()?;
         let server = Server::start(settings, models, trust, load).await.map_err(|e| start_failure(&e))?;
-        outln!("listening on http://{}", server.address());
+        outln!("listening on {}", server.address());
         told.await;
         server.stop().await;
         Ok(ExitCode::SUCCESS)

@@ -32,6 +32,7 @@ mod settings;
 mod state;
 mod store;
 mod submit;
+mod tls;
 mod upload;
 mod webhooks;
 

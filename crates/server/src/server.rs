@@ -7,22 +7,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::http::Request;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use realscope::Scanner;
 use realscope_detectors::Models;
 use realscope_media::metadata::Anchors;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -32,7 +33,7 @@ use crate::settings::{Settings, SettingsError, seconds};
 use crate::state::audit::AuditEntry;
 use crate::state::{State, StateError};
 use crate::store::{Store, StoreError};
-use crate::{admin, auth, guard, health, jobs, models, openapi, page, reports, retention, runner, scan, webhooks};
+use crate::{admin, auth, guard, health, jobs, models, openapi, page, reports, retention, runner, scan, tls, webhooks};
 
 /// Entries of the audit log that wait to be written.
 const AUDIT: usize = 4096;
@@ -71,6 +72,12 @@ pub enum StartError {
         /// What the system said.
         reason: String,
     },
+    /// The certificate or its key cannot be used.
+    #[error("TLS: {reason}")]
+    Tls {
+        /// What is wrong.
+        reason: String,
+    },
     /// The state cannot be opened.
     #[error(transparent)]
     State(#[from] StateError),
@@ -82,6 +89,7 @@ pub enum StartError {
 /// A service that runs.
 pub struct Server {
     address: SocketAddr,
+    secure: bool,
     app: Shared,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
@@ -133,18 +141,8 @@ fn router(app: &Shared) -> Router {
         .method_not_allowed_fallback(guard::no_method)
         .layer(from_fn_with_state(Arc::clone(app), auth::check))
         .layer(CatchPanicLayer::custom(guard::panicked))
-        .layer(map_response(whole))
         .layer(from_fn_with_state(Arc::clone(app), guard::around))
         .with_state(Arc::clone(app))
-}
-
-/// The body of an answer in one type.
-async fn whole<B>(response: axum::http::Response<B>) -> axum::http::Response<Body>
-where
-    B: axum::body::HttpBody<Data = axum::body::Bytes> + Send + 'static,
-    B::Error: Into<axum::BoxError>,
-{
-    response.map(Body::new)
 }
 
 /// Takes the data folder for this server alone; nothing where it keeps nothing. Servers that share PostgreSQL may share
@@ -183,6 +181,7 @@ impl Server {
         load: impl FnOnce() -> Result<Scanner, String> + Send + 'static,
     ) -> Result<Self, StartError> {
         settings.check()?;
+        let tls = tls::acceptor(&settings).map_err(|reason| StartError::Tls { reason })?;
         let lock = lock(&settings)?;
         let state = State::open(&settings).await?;
         let store = Store::open(&settings)?;
@@ -239,10 +238,12 @@ impl Server {
             }
         });
         let writing = tokio::spawn(write_audit(app.state.clone(), entries, stopped.clone()));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&app), stopped));
+        let secure = tls.is_some();
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&app), tls, stopped));
         tracing::info!(%address, "listening");
         Ok(Self {
             address,
+            secure,
             app,
             stop,
             accepting,
@@ -252,10 +253,11 @@ impl Server {
         })
     }
 
-    /// The address that it listens on.
+    /// Where it is asked.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Ends the service: nothing new is taken, running jobs get their time, what is left waits for the next start.
@@ -289,7 +291,12 @@ impl Server {
 }
 
 /// Accepts connections, no more than the settings say, until told to stop.
-async fn accept(listener: TcpListener, app: Shared, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    app: Shared,
+    tls: Option<TlsAcceptor>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let room = Arc::new(Semaphore::new(app.settings.connections));
     let graceful = GracefulShutdown::new();
     let router = router(&app);
@@ -311,9 +318,17 @@ async fn accept(listener: TcpListener, app: Shared, mut stopped: watch::Receiver
                 continue;
             }
         };
-        let connection = serve(stream, peer, router.clone(), &app.settings, &graceful);
+        let _ = stream.set_nodelay(true);
+        let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
+        let patience = seconds(app.settings.header_seconds);
         tokio::spawn(async move {
-            connection.await;
+            match tls {
+                None => serve(stream, peer, router, patience, watcher).await,
+                Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => serve(stream, peer, router, patience, watcher).await,
+                    _ => tracing::debug!("a connection did not get through its handshake"),
+                },
+            }
             drop(permit);
         });
     }
@@ -322,27 +337,23 @@ async fn accept(listener: TcpListener, app: Shared, mut stopped: watch::Receiver
 }
 
 /// Serves one connection.
-fn serve(
-    stream: TcpStream,
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     router: Router,
-    settings: &Settings,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + use<> {
-    let _ = stream.set_nodelay(true);
+    patience: Duration,
+    watcher: Watcher,
+) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(seconds(settings.header_seconds))
+        .header_read_timeout(patience)
         .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    async move {
-        if let Err(e) = connection.await {
-            tracing::debug!(error = %e, "a connection ended");
-        }
+    if let Err(e) = watcher.watch(connection).await {
+        tracing::debug!(error = %e, "a connection ended");
     }
 }
 

@@ -104,6 +104,10 @@ settings! {
     webhooks: bool = false;
     /// Secret that webhooks are signed with; best given as `REALSCOPE_SERVE_WEBHOOK_SECRET`.
     webhook_secret: String = String::new();
+    /// Certificates of the service in PEM, its own first; empty is plain HTTP.
+    tls_certificate: PathBuf = PathBuf::new();
+    /// The private key of that certificate, in PEM.
+    tls_key: PathBuf = PathBuf::new();
     /// What is logged to stderr: `error`, `warn`, `info`, `debug` or a filter of the crate tracing-subscriber.
     log: String = "info".into();
 }
@@ -237,6 +241,9 @@ impl Settings {
         }
         if self.webhooks && self.webhook_secret.len() < 16 {
             return fault("webhook_secret", "webhooks need a secret of at least 16 characters");
+        }
+        if self.tls_certificate.as_os_str().is_empty() != self.tls_key.as_os_str().is_empty() {
+            return fault("tls_key", "a certificate needs its key, and a key its certificate");
         }
         if self.no_store && !self.database.is_empty() {
             return fault("no_store", "keeps nothing, so it takes no database");

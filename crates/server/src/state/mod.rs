@@ -85,7 +85,7 @@ impl State {
         let options = if postgres {
             options
         } else {
-            options.max_lifetime(None).idle_timeout(None).min_connections(1).after_connect(
+            options.max_lifetime(None::<Duration>).idle_timeout(None::<Duration>).min_connections(1).after_connect(
                 |connection, _| {
                     Box::pin(async move {
                         // An accepted job survives a loss of power, too.
