@@ -153,3 +153,69 @@ fn the_interface_describes_itself() {
     let foreign = measures.lines().filter(|l| !l.starts_with('#') && !l.starts_with("realscope_"));
     assert_eq!(foreign.count(), 0);
 }
+
+#[test]
+fn it_speaks_tls_where_a_certificate_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out"])
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key)
+        .output();
+    if !made.is_ok_and(|o| o.status.success()) || Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: this takes openssl and curl");
+        return;
+    }
+    let text = |p: &std::path::Path| p.display().to_string();
+    let settings = [("tls_certificate", text(&certificate)), ("tls_key", text(&key))];
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let service = Service::begin(folder.path(), &settings);
+    assert!(service.address.starts_with("https://127.0.0.1:"), "{}", service.address);
+    let file = format!("file=@{}", example("generated.jpg").display());
+    let curl = |args: &[&str]| {
+        let output = Command::new("curl")
+            .args(["-sS", "--retry", "100", "--retry-delay", "0", "--retry-all-errors", "--cacert"])
+            .arg(&certificate)
+            .args(args)
+            .output()
+            .expect("curl runs");
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    assert_eq!(curl(&["-f", &format!("{}/readyz", service.address)]), "ready\n");
+    let verdict = curl(&["-H", "Accept: text/plain", "-F", &file, &format!("{}/v1/scan", service.address)]);
+    assert!(verdict.starts_with("generated"), "{verdict}");
+}
+
+#[test]
+fn a_health_check_asks_the_service_on_this_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &[]);
+    let check = |listen: &str| {
+        let status = Command::new(env!("CARGO_BIN_EXE_realscope"))
+            .args(["serve", "health"])
+            .env("REALSCOPE_CONFIG", "/dev/null")
+            .env("REALSCOPE_SERVE_LISTEN", listen)
+            .status();
+        status.expect("runs").code()
+    };
+    let port = service.address.rsplit(':').next().expect("a port").to_owned();
+    assert_eq!(check(&service.address), Some(0));
+    assert_eq!(check(&format!("0.0.0.0:{port}")), Some(0));
+    drop(service);
+    assert_eq!(check(&format!("127.0.0.1:{port}")), Some(1));
+}
+
+#[test]
+fn the_reference_of_settings_is_up_to_date() {
+    let output = Command::new(env!("CARGO_BIN_EXE_realscope"))
+        .args(["serve", "settings"])
+        .env("REALSCOPE_CONFIG", "/dev/null")
+        .output()
+        .expect("runs");
+    let written = example("../docs/service-settings.md");
+    let written = std::fs::read_to_string(written).expect("the page");
+    assert_eq!(written, String::from_utf8(output.stdout).expect("text"), "realscope serve settings > docs/service-settings.md");
+}

@@ -101,10 +101,12 @@ impl Service {
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("listening on http://");
+        let address = line.trim().strip_prefix("listening on ");
+        let address = address.unwrap_or_else(|| panic!("`{line}`; {}", log(folder)));
         Self {
             child,
-            address: address.unwrap_or_else(|| panic!("`{line}`; {}", log(folder))).to_owned(),
+            // That of TLS is asked by another client.
+            address: address.strip_prefix("http://").unwrap_or(address).to_owned(),
             output,
             folder: folder.to_owned(),
         }
@@ -205,6 +207,8 @@ pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
         .args(["serve", "--listen", "127.0.0.1:0", "--jobs", "2", "--data-dir"])
         .arg(folder.join("data"))
         .env("REALSCOPE_CONFIG", "/dev/null")
+        // Tests ask more often than people.
+        .env("REALSCOPE_SERVE_RATE", "0")
         .stderr(log);
     for (name, value) in settings {
         command.env(format!("REALSCOPE_SERVE_{}", name.to_uppercase()), value);
