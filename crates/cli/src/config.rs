@@ -129,7 +129,10 @@ pub fn load() -> Result<Settings, Failure> {
 /// Settings without their secrets.
 #[cfg(feature = "serve")]
 fn shown(mut settings: Settings) -> Settings {
-    for secret in [&mut settings.serve.webhook_secret, &mut settings.serve.database] {
+    for secret in [
+        &mut settings.serve.webhook_secret,
+        &mut settings.serve.database,
+    ] {
         if !secret.is_empty() {
             *secret = "(set)".into();
         }
@@ -146,7 +149,8 @@ fn shown(settings: Settings) -> Settings {
 pub fn run(action: ConfigCommand) -> Result<ExitCode, Failure> {
     match action {
         ConfigCommand::Show => {
-            let text = toml::to_string(&shown(load()?)).map_err(|e| Failure::new(2, e.to_string()))?;
+            let text =
+                toml::to_string(&shown(load()?)).map_err(|e| Failure::new(2, e.to_string()))?;
             out!("{text}");
             Ok(ExitCode::SUCCESS)
         }

@@ -34,9 +34,13 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         }),
         Some(ServeAction::Keys(command)) => runtime()?.block_on(keys(&settings, command)),
         Some(ServeAction::Feedback(FeedbackCommand::Export { folder })) => {
-            let exported = runtime()?.block_on(realscope_server::export_feedback(&settings, folder));
+            let exported =
+                runtime()?.block_on(realscope_server::export_feedback(&settings, folder));
             let (written, gone) = exported.map_err(|e| Failure::new(2, e.to_string()))?;
-            outln!("{written} files in {}, {gone} are not kept any more", folder.display());
+            outln!(
+                "{written} files in {}, {gone} are not kept any more",
+                folder.display()
+            );
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -45,7 +49,8 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 /// Defaults, file, environment, flags.
 fn settings(args: &ServeArgs) -> Result<(config::Settings, Settings), Failure> {
     let general = config::load()?;
-    let variables = std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
+    let variables = std::env::vars_os()
+        .filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
     let mut settings = general
         .serve
         .clone()
@@ -87,7 +92,10 @@ fn takes_work(mut address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&address, wait)?;
         stream.set_read_timeout(Some(wait))?;
-        write!(stream, "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        write!(
+            stream,
+            "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
         let mut answer = String::new();
         stream.take(1 << 16).read_to_string(&mut answer)?;
         Ok(answer)
@@ -96,8 +104,13 @@ fn takes_work(mut address: SocketAddr) -> bool {
 }
 
 /// Serves until the process is told to end.
-fn wait(args: &ServeArgs, general: &config::Settings, settings: Settings) -> Result<ExitCode, Failure> {
-    realscope_server::log_to_stderr(&settings.log).map_err(|e| Failure::new(2, format!("log: {e}")))?;
+fn wait(
+    args: &ServeArgs,
+    general: &config::Settings,
+    settings: Settings,
+) -> Result<ExitCode, Failure> {
+    realscope_server::log_to_stderr(&settings.log)
+        .map_err(|e| Failure::new(2, format!("log: {e}")))?;
     let profile = args.profile.unwrap_or(general.profile);
     let choice = Choice {
         kind: engine_kind(args.engine.unwrap_or(general.engine))?,
@@ -112,11 +125,15 @@ fn wait(args: &ServeArgs, general: &config::Settings, settings: Settings) -> Res
         lanes: settings.lanes(),
         worker: launch()?,
     };
-    let (home, detector, own) = (general.home.clone(), args.detector.clone(), general.detector.clone());
+    let (home, detector, own) = (
+        general.home.clone(),
+        args.detector.clone(),
+        general.detector.clone(),
+    );
     let load = move || -> Result<Scanner, String> {
         let models = Models::at(&home);
-        let (detector, beside) =
-            detectors(&models, detector.as_deref(), profile, &own, choice).map_err(|e| e.to_string())?;
+        let (detector, beside) = detectors(&models, detector.as_deref(), profile, &own, choice)
+            .map_err(|e| e.to_string())?;
         let mut builder = Scanner::builder()
             .detector(detector)
             .decoding(decoding)
@@ -132,7 +149,9 @@ fn wait(args: &ServeArgs, general: &config::Settings, settings: Settings) -> Res
     runtime()?.block_on(async {
         // Heard from the beginning, so that no signal falls into the start.
         let told = told_to_end()?;
-        let server = Server::start(settings, models, trust, load).await.map_err(|e| start_failure(&e))?;
+        let server = Server::start(settings, models, trust, load)
+            .await
+            .map_err(|e| start_failure(&e))?;
         outln!("listening on {}", server.address());
         told.await;
         server.stop().await;
@@ -224,7 +243,8 @@ fn of(choice: ScopeChoice) -> Scope {
 
 fn list(keys: &[KeyView], format: TextFormat) -> Result<(), Failure> {
     if format == TextFormat::Json {
-        let text = serde_json::to_string_pretty(keys).map_err(|e| Failure::new(2, e.to_string()))?;
+        let text =
+            serde_json::to_string_pretty(keys).map_err(|e| Failure::new(2, e.to_string()))?;
         outln!("{text}");
         return Ok(());
     }
@@ -236,7 +256,12 @@ fn list(keys: &[KeyView], format: TextFormat) -> Result<(), Failure> {
             (None, None) => "in use".into(),
         };
         let used = key.used.as_deref().unwrap_or("never");
-        outln!("{}  {:<20} {:<16} {stands}, last used {used}", key.id, key.name, scopes.join(","));
+        outln!(
+            "{}  {:<20} {:<16} {stands}, last used {used}",
+            key.id,
+            key.name,
+            scopes.join(",")
+        );
     }
     Ok(())
 }

@@ -76,7 +76,11 @@ fn check(fault: &[u8], seconds: f64, expected: &str) -> Result<(), Failed> {
 
 fn after_its_files_a_worker_is_replaced() -> Result<(), Failed> {
     let mut lane = lane().replaced_after(2);
-    let mut ask = || run(&mut lane, b"who", 30.0).expect_err("no picture").to_string();
+    let mut ask = || {
+        run(&mut lane, b"who", 30.0)
+            .expect_err("no picture")
+            .to_string()
+    };
     let who = [ask(), ask(), ask(), ask(), ask()];
     assert_eq!((&who[0], &who[2]), (&who[1], &who[3]));
     assert!(who[1] != who[2] && who[3] != who[4], "{who:?}");

@@ -21,7 +21,10 @@ pub type Answer = (u16, String);
 impl Service {
     /// Starts it and waits until it takes work.
     pub fn start(program: &Path, folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"));
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"));
         let mut command = Command::new(program);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -37,10 +40,17 @@ impl Service {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("listening on http://").expect("an address").to_owned();
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .expect("an address")
+            .to_owned();
         let begun = Instant::now();
         while !matches!(ask(&address, "GET", "/readyz", &[], b""), Ok((200, _))) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it does not get ready");
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "it does not get ready"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         Self { child, address }
@@ -105,12 +115,20 @@ pub fn memory(process: u32) -> u64 {
     let resident = |id: u32| -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-        line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+        line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(0)
     };
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
     let children: u64 = tasks
         .filter_map(|t| std::fs::read_to_string(t.path().join("children")).ok())
-        .flat_map(|c| c.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>())
+        .flat_map(|c| {
+            c.split_whitespace()
+                .filter_map(|id| id.parse().ok())
+                .collect::<Vec<u32>>()
+        })
         .map(resident)
         .sum();
     resident(process) + children
@@ -125,7 +143,10 @@ pub struct Watch {
 
 impl Watch {
     pub fn over(process: u32) -> Self {
-        let (most, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (most, over) = (
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (shared, end) = (Arc::clone(&most), Arc::clone(&over));
         let thread = std::thread::spawn(move || {
             while !end.load(Ordering::Relaxed) {

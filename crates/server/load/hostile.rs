@@ -23,7 +23,10 @@ fn corpora() -> Vec<Vec<Vec<u8>>> {
             let entries = std::fs::read_dir(folder.join(target.name)).expect("a corpus");
             let mut paths: Vec<_> = entries.flatten().map(|e| e.path()).collect();
             paths.sort();
-            paths.iter().map(|p| std::fs::read(p).expect("a file")).collect()
+            paths
+                .iter()
+                .map(|p| std::fs::read(p).expect("a file"))
+                .collect()
         })
         .filter(|c: &Vec<Vec<u8>>| !c.is_empty())
         .collect()
@@ -32,7 +35,11 @@ fn corpora() -> Vec<Vec<Vec<u8>>> {
 /// Sends `count` files; prints how each was answered.
 pub fn run(program: &Path, count: usize) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
-    let service = Service::start(program, folder.path(), &[("DEADLINE", "20"), ("VIDEO_DEADLINE", "30")]);
+    let service = Service::start(
+        program,
+        folder.path(),
+        &[("DEADLINE", "20"), ("VIDEO_DEADLINE", "30")],
+    );
     let corpora = corpora();
     let next = AtomicUsize::new(0);
     let answers: Mutex<BTreeMap<String, usize>> = Mutex::default();
@@ -72,7 +79,8 @@ pub fn run(program: &Path, count: usize) -> bool {
     let begun = Instant::now();
     let open = |state: &str| -> bool {
         let path = format!("/v1/jobs?limit=1&state={state}");
-        !ask(&service.address, "GET", &path, &[], b"").is_ok_and(|(_, body)| body.contains("\"jobs\":[]"))
+        !ask(&service.address, "GET", &path, &[], b"")
+            .is_ok_and(|(_, body)| body.contains("\"jobs\":[]"))
     };
     while open("queued") || open("running") {
         if begun.elapsed() > Duration::from_secs(600) {
@@ -81,10 +89,16 @@ pub fn run(program: &Path, count: usize) -> bool {
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    let alive = matches!(ask(&service.address, "GET", "/readyz", &[], b""), Ok((200, _)));
+    let alive = matches!(
+        ask(&service.address, "GET", "/readyz", &[], b""),
+        Ok((200, _))
+    );
     let answers = answers.into_inner().expect("no panic");
     let longest = longest.into_inner().expect("no panic");
-    println!("{count} damaged files of {} formats: {answers:?}", corpora.len());
+    println!(
+        "{count} damaged files of {} formats: {answers:?}",
+        corpora.len()
+    );
     println!(
         "longest answer {:.1} s; memory {} MiB half way, {} MiB at the end; the service {}\n",
         longest.as_secs_f64(),
@@ -92,6 +106,8 @@ pub fn run(program: &Path, count: usize) -> bool {
         memory(service.child.id()) / 1024,
         if alive { "takes work" } else { "IS GONE" }
     );
-    let faults = answers.keys().any(|k| k.starts_with('5') || k.starts_with("no answer"));
+    let faults = answers
+        .keys()
+        .any(|k| k.starts_with('5') || k.starts_with("no answer"));
     alive && !faults && longest < LONGEST
 }

@@ -12,10 +12,19 @@ const JOBS: usize = 3;
 
 /// Kills a decoding worker, where there is one.
 fn kill_worker(service: &Service) -> bool {
-    let found = Command::new("pgrep").args(["-P", &service.child.id().to_string()]).output();
-    let found = found.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
-    let Some(worker) = found.lines().next() else { return false };
-    Command::new("kill").args(["-KILL", worker]).status().is_ok_and(|s| s.success())
+    let found = Command::new("pgrep")
+        .args(["-P", &service.child.id().to_string()])
+        .output();
+    let found = found
+        .map(|o| String::from_utf8_lossy(&o.stdout).into_owned())
+        .unwrap_or_default();
+    let Some(worker) = found.lines().next() else {
+        return false;
+    };
+    Command::new("kill")
+        .args(["-KILL", worker])
+        .status()
+        .is_ok_and(|s| s.success())
 }
 
 /// Kills the service `count` times; prints what became of the jobs.
@@ -32,8 +41,17 @@ pub fn run(program: &Path, count: usize) -> bool {
             (0..JOBS)
                 .map(|i| {
                     let key = format!("{}", tail + i as u64);
-                    let headers = [("Prefer", "respond-async"), ("Idempotency-Key", key.as_str())];
-                    ask(&address, "POST", "/v1/scan", &headers, &unlike(tail + i as u64))
+                    let headers = [
+                        ("Prefer", "respond-async"),
+                        ("Idempotency-Key", key.as_str()),
+                    ];
+                    ask(
+                        &address,
+                        "POST",
+                        "/v1/scan",
+                        &headers,
+                        &unlike(tail + i as u64),
+                    )
                 })
                 .collect::<Vec<_>>()
         });

@@ -25,7 +25,11 @@ fn main() -> ExitCode {
     let rest: Vec<String> = args.collect();
     let number = |name: &str, usual: usize| -> Option<usize> {
         let at = rest.iter().position(|a| a == name)?;
-        Some(rest.get(at + 1).and_then(|n| n.parse().ok()).unwrap_or(usual))
+        Some(
+            rest.get(at + 1)
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(usual),
+        )
     };
     let all = rest.is_empty();
     let mut sound = true;
@@ -38,5 +42,9 @@ fn main() -> ExitCode {
     if let Some(count) = number("kills", 100).or(all.then_some(100)) {
         sound &= kills::run(&program, count);
     }
-    if sound { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }
 }

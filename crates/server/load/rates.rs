@@ -56,12 +56,20 @@ fn scan(address: &str, tail: u64, seen: &Mutex<Seen>) {
 
 /// `clients` ask one request after another.
 fn closed(service: &Service, clients: usize, time: Duration, tails: &AtomicU64) -> Seen {
-    let (seen, watch, begun) = (Mutex::new(Seen::default()), Watch::over(service.child.id()), Instant::now());
+    let (seen, watch, begun) = (
+        Mutex::new(Seen::default()),
+        Watch::over(service.child.id()),
+        Instant::now(),
+    );
     std::thread::scope(|scope| {
         for _ in 0..clients {
             scope.spawn(|| {
                 while begun.elapsed() < time {
-                    scan(&service.address, tails.fetch_add(1, Ordering::Relaxed), &seen);
+                    scan(
+                        &service.address,
+                        tails.fetch_add(1, Ordering::Relaxed),
+                        &seen,
+                    );
                 }
             });
         }
@@ -74,11 +82,21 @@ fn closed(service: &Service, clients: usize, time: Duration, tails: &AtomicU64) 
 
 /// Requests come at a rate, whether those before were answered or not.
 fn open(service: &Service, rate: f64, time: Duration, tails: &AtomicU64) -> Seen {
-    let (seen, watch, begun) = (Mutex::new(Seen::default()), Watch::over(service.child.id()), Instant::now());
+    let (seen, watch, begun) = (
+        Mutex::new(Seen::default()),
+        Watch::over(service.child.id()),
+        Instant::now(),
+    );
     std::thread::scope(|scope| {
         let mut due = 0.0;
         while begun.elapsed() < time {
-            scope.spawn(|| scan(&service.address, tails.fetch_add(1, Ordering::Relaxed), &seen));
+            scope.spawn(|| {
+                scan(
+                    &service.address,
+                    tails.fetch_add(1, Ordering::Relaxed),
+                    &seen,
+                )
+            });
             due += 1.0 / rate;
             std::thread::sleep(Duration::from_secs_f64(due).saturating_sub(begun.elapsed()));
         }
@@ -98,7 +116,9 @@ pub fn run(program: &Path, seconds: usize) -> bool {
     let tails = AtomicU64::new(1);
     // Workers and caches get warm.
     closed(&service, lanes, Duration::from_secs(3), &tails);
-    println!("| load | answered | shed (429) | faults | answers a second | p50 ms | p99 ms | memory MiB |");
+    println!(
+        "| load | answered | shed (429) | faults | answers a second | p50 ms | p99 ms | memory MiB |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     let alone = closed(&service, 1, time, &tails);
     alone.row("one client");
@@ -109,7 +129,10 @@ pub fn run(program: &Path, seconds: usize) -> bool {
     twice.row(&format!("2x: {:.1} requests a second", 2.0 * capacity));
     let long = open(&service, 2.0 * capacity, time, &tails);
     long.row("2x, as long again");
-    let faults = [&alone, &full, &twice, &long].iter().map(|s| s.faults.len()).sum::<usize>();
+    let faults = [&alone, &full, &twice, &long]
+        .iter()
+        .map(|s| s.faults.len())
+        .sum::<usize>();
     println!(
         "\np99 at 2x is {:.2} times that at 1x; memory {:+} MiB from 2x to 2x again\n",
         twice.quantile(0.99) / full.quantile(0.99),

@@ -44,7 +44,11 @@ fn wanted(accept: &str, kind: &str, sub: &str) -> f32 {
 
 /// The form that a client likes best; of equals the usual one.
 pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Problem> {
-    let all: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
+    let all: Vec<&str> = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .collect();
     if all.is_empty() {
         return Ok(Form::Json);
     }
@@ -71,7 +75,10 @@ mod tests {
         for (accept, expected) in [
             ("*/*", Some(Form::Json)),
             ("text/plain", Some(Form::Text)),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Some(Form::Html)),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                Some(Form::Html),
+            ),
             ("text/*", Some(Form::Text)),
             ("text/html;q=0.1, application/json", Some(Form::Json)),
             ("application/json;q=0, text/html;q=0.2", Some(Form::Html)),

@@ -72,7 +72,10 @@ pub(crate) async fn me(caller: Caller) -> axum::Json<Me> {
     (status = 200, description = "All keys", body = Keys),
     (status = "4XX", description = "A problem", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn keys(State(app): State<Shared>, caller: Caller) -> Result<axum::Json<Keys>, Problem> {
+pub(crate) async fn keys(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<axum::Json<Keys>, Problem> {
     caller.may(Scope::Admin)?;
     Ok(axum::Json(Keys {
         keys: app.state.keys().await?,
@@ -94,7 +97,9 @@ pub(crate) async fn add_key(
     caller.may(Scope::Admin)?;
     wanted.check().map_err(Problem::malformed)?;
     if !wanted.scopes.contains(&Scope::Admin) && !app.state.closed().await? {
-        return Err(Problem::malformed("the first key has the scope `admin`: nobody could make another"));
+        return Err(Problem::malformed(
+            "the first key has the scope `admin`: nobody could make another",
+        ));
     }
     let (key, about) = app.state.add_key(&wanted).await?;
     Ok((StatusCode::CREATED, axum::Json(Shown { key, about })).into_response())
@@ -147,7 +152,10 @@ pub(crate) async fn rotate(
     (status = 200, description = "The last thousand requests", body = Audit),
     (status = "4XX", description = "A problem", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn audit(State(app): State<Shared>, caller: Caller) -> Result<axum::Json<Audit>, Problem> {
+pub(crate) async fn audit(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<axum::Json<Audit>, Problem> {
     caller.may(Scope::Admin)?;
     Ok(axum::Json(Audit {
         entries: app.state.audit(ENTRIES).await?,

@@ -52,7 +52,10 @@ struct Bucket {
 }
 
 impl App {
-    #[expect(clippy::too_many_arguments, reason = "called once, where each part is made")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, where each part is made"
+    )]
     pub(crate) fn new(
         settings: Settings,
         address: SocketAddr,
@@ -102,7 +105,10 @@ impl App {
     /// What bears on a result, hashed: weights, settings, version and the request.
     pub(crate) fn config(&self, scanner: &Scanner, wish: &Wish) -> String {
         let tool = scanner.tool();
-        let trust = self.trust.as_ref().map(|a| format!("{}{}", a.certificates, a.allowed));
+        let trust = self
+            .trust
+            .as_ref()
+            .map(|a| format!("{}{}", a.certificates, a.allowed));
         let all = format!("{} {} {wish:?} {trust:?}", tool.version, tool.config_sha256);
         hex(&Sha256::digest(all.as_bytes()))
     }
@@ -121,8 +127,12 @@ impl App {
             rates.retain(|_, b| b.at.elapsed().as_secs() < 60);
         }
         let now = Instant::now();
-        let bucket = rates.entry(key.to_owned()).or_insert(Bucket { left: most, at: now });
-        bucket.left = (bucket.left + now.duration_since(bucket.at).as_secs_f64() * per_second).min(most);
+        let bucket = rates.entry(key.to_owned()).or_insert(Bucket {
+            left: most,
+            at: now,
+        });
+        bucket.left =
+            (bucket.left + now.duration_since(bucket.at).as_secs_f64() * per_second).min(most);
         bucket.at = now;
         if bucket.left >= 1.0 {
             bucket.left -= 1.0;

@@ -52,13 +52,22 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 fn is_open(path: &str) -> bool {
     matches!(
         path,
-        "/" | "/healthz" | "/readyz" | "/version" | "/openapi.json" | "/docs" | "/v2" | "/style.css"
+        "/" | "/healthz"
+            | "/readyz"
+            | "/version"
+            | "/openapi.json"
+            | "/docs"
+            | "/v2"
+            | "/style.css"
     ) || path.starts_with("/v2/")
 }
 
 /// Lets a request pass with its caller, or refuses it.
 pub(crate) async fn check(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
-    match caller(&app, &request).await {
+    // A body is not shared between threads, so what is asked for is taken out of the request.
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let headers = request.headers().clone();
+    match caller(&app, &method, &path, &headers).await {
         Ok(Some(caller)) => {
             let mut response = {
                 request.extensions_mut().insert(caller.clone());
@@ -72,10 +81,13 @@ pub(crate) async fn check(State(app): State<Shared>, mut request: Request, next:
     }
 }
 
-async fn caller(app: &Shared, request: &Request) -> Result<Option<Caller>, Problem> {
-    let headers = request.headers();
-    let path = request.uri().path();
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+async fn caller(
+    app: &Shared,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Option<Caller>, Problem> {
+    let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if changes {
         same_site(headers)?;
     }
@@ -83,7 +95,8 @@ async fn caller(app: &Shared, request: &Request) -> Result<Option<Caller>, Probl
     if !closed {
         // A name that leads here by way of somebody's name server is not asked for by this machine's users.
         if !is_local(headers) {
-            let detail = "without keys the service answers to `localhost` and loopback addresses only";
+            let detail =
+                "without keys the service answers to `localhost` and loopback addresses only";
             return Err(Problem::new(StatusCode::FORBIDDEN, "host", detail));
         }
         limit(app, LOCAL, None)?;
@@ -101,7 +114,13 @@ async fn caller(app: &Shared, request: &Request) -> Result<Option<Caller>, Probl
         let detail = "this takes a key: `Authorization: Bearer rs_...`";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_key", detail));
     };
-    let unknown = || Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", "the key is unknown, expired or revoked");
+    let unknown = || {
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unknown_key",
+            "the key is unknown, expired or revoked",
+        )
+    };
     let key = app.state.key(&text).await?.ok_or_else(unknown)?;
     limit(app, &key.id, key.rate)?;
     Ok(Some(Caller {
@@ -133,22 +152,36 @@ fn presented(headers: &HeaderMap) -> Option<String> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).ok()?;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(rest.trim())
+        .ok()?;
     let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     Some(password.to_owned())
 }
 
 /// Refuses what another site's page makes a browser send.
 fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
-    let refused = || Problem::new(StatusCode::FORBIDDEN, "cross_site", "another site's page made this request");
+    let refused = || {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "another site's page made this request",
+        )
+    };
     let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
     if let Some(site) = headers.get("sec-fetch-site").and_then(|v| v.to_str().ok()) {
-        return if matches!(site, "same-origin" | "none") { Ok(()) } else { Err(refused()) };
+        return if matches!(site, "same-origin" | "none") {
+            Ok(())
+        } else {
+            Err(refused())
+        };
     }
     let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else {
         return Ok(());
     };
-    let own = origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host));
+    let own = origin
+        .split_once("://")
+        .is_some_and(|(_, from)| from.eq_ignore_ascii_case(host));
     if own { Ok(()) } else { Err(refused()) }
 }
 
@@ -161,7 +194,8 @@ fn is_local(headers: &HeaderMap) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -196,10 +230,16 @@ mod tests {
         let pass = |pairs: &[(&'static str, &str)]| same_site(&headers(pairs)).is_ok();
         assert!(pass(&[]));
         assert!(pass(&[("sec-fetch-site", "same-origin")]));
-        assert!(pass(&[("origin", "http://localhost:80"), ("host", "localhost:80")]));
+        assert!(pass(&[
+            ("origin", "http://localhost:80"),
+            ("host", "localhost:80")
+        ]));
         assert!(!pass(&[("sec-fetch-site", "cross-site")]));
         assert!(!pass(&[("sec-fetch-site", "same-site")]));
-        assert!(!pass(&[("origin", "http://evil.example"), ("host", "localhost:80")]));
+        assert!(!pass(&[
+            ("origin", "http://evil.example"),
+            ("host", "localhost:80")
+        ]));
         assert!(!pass(&[("origin", "null"), ("host", "localhost:80")]));
     }
 

@@ -66,13 +66,19 @@ pub(crate) async fn add(
 ) -> Result<Response, Problem> {
     caller.may(Scope::Scan)?;
     if new.note.chars().count() > NOTE {
-        return Err(Problem::malformed(format!("`note` has at most {NOTE} characters")));
+        return Err(Problem::malformed(format!(
+            "`note` has at most {NOTE} characters"
+        )));
     }
     let unknown = || Problem::not_found("report");
     if !is_id(&new.report) {
         return Err(unknown());
     }
-    let report = app.state.report(&new.report, &caller.owner).await?.ok_or_else(unknown)?;
+    let report = app
+        .state
+        .report(&new.report, &caller.owner)
+        .await?
+        .ok_or_else(unknown)?;
     let record = submit::record(&report)?;
     let at = now();
     let remark = Remark {
@@ -131,7 +137,11 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, Problem> {
     caller.may(Scope::Scan)?;
     let unknown = || Problem::not_found("remark");
-    let sha256 = app.state.drop_remark(&id, &caller.owner).await?.ok_or_else(unknown)?;
+    let sha256 = app
+        .state
+        .drop_remark(&id, &caller.owner)
+        .await?
+        .ok_or_else(unknown)?;
     if let Some(place) = app.state.drop_one(&sha256, now(), false).await? {
         app.store.delete(&place).await?;
     }
@@ -148,8 +158,21 @@ fn manifest(remarks: &[Remark], owner: &str) -> String {
     for (sha256, remark) in last {
         let label = u8::from(remark.says != Says::Authentic.word());
         // Owners are words of keys; a comma or a quote in one must not become a column.
-        let group: String = owner.chars().map(|c| if matches!(c, ',' | '"' | '\n' | '\r') { '_' } else { c }).collect();
-        let _ = writeln!(text, "{sha256},{label},test,feedback-{group}-{}", remark.says);
+        let group: String = owner
+            .chars()
+            .map(|c| {
+                if matches!(c, ',' | '"' | '\n' | '\r') {
+                    '_'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        let _ = writeln!(
+            text,
+            "{sha256},{label},test,feedback-{group}-{}",
+            remark.says
+        );
     }
     text
 }
@@ -171,7 +194,11 @@ pub enum ExportError {
 
 /// Writes the files of all remarks and `manifest.csv` into a folder; how many were written, and how many were not kept
 /// any more.
-pub(crate) async fn export(state: &Kept, store: &Store, folder: &FilePath) -> Result<(usize, usize), ExportError> {
+pub(crate) async fn export(
+    state: &Kept,
+    store: &Store,
+    folder: &FilePath,
+) -> Result<(usize, usize), ExportError> {
     tokio::fs::create_dir_all(folder).await?;
     let (mut written, mut gone) = (Vec::new(), 0);
     for remark in state.remarks(None).await? {

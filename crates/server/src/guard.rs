@@ -34,21 +34,45 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
 ];
 
 /// The layer.
 pub(crate) async fn around(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let given = request.headers().get(&REQUEST_ID).and_then(|v| v.to_str().ok());
-    let id = given.filter(|v| is_plain(v)).map_or_else(new_id, ToOwned::to_owned);
-    let trace = request.headers().get("traceparent").and_then(|v| v.to_str().ok());
-    let trace = trace.and_then(|t| t.split('-').nth(1)).filter(|t| is_plain(t)).unwrap_or_default().to_owned();
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string());
+    let given = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|v| v.to_str().ok());
+    let id = given
+        .filter(|v| is_plain(v))
+        .map_or_else(new_id, ToOwned::to_owned);
+    let trace = request
+        .headers()
+        .get("traceparent")
+        .and_then(|v| v.to_str().ok());
+    let trace = trace
+        .and_then(|t| t.split('-').nth(1))
+        .filter(|t| is_plain(t))
+        .unwrap_or_default()
+        .to_owned();
+    let address = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|c| c.0.ip().to_string());
     let method = request.method().to_string();
     let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|m| m.as_str().to_owned());
     let html = page::wants_html(request.headers());
     let span = tracing::info_span!("request", id, trace);
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -59,9 +83,13 @@ pub(crate) async fn around(State(app): State<Shared>, request: Request, next: Ne
     }
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
     }
@@ -74,10 +102,22 @@ pub(crate) async fn around(State(app): State<Shared>, request: Request, next: Ne
     };
     app.metrics.request(asked, seconds);
     let caller = response.extensions().get::<Caller>();
-    let job = response.headers().get(&JOB).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
+    let job = response
+        .headers()
+        .get(&JOB)
+        .and_then(|v| v.to_str().ok())
+        .map(ToOwned::to_owned);
     let key = caller.map(|c| c.key.clone()).unwrap_or_default();
     let _in = span.enter();
-    tracing::info!(method, path, status, key, job, ms = (seconds * 1e3).round(), "answered");
+    tracing::info!(
+        method,
+        path,
+        status,
+        key,
+        job,
+        ms = (seconds * 1e3).round(),
+        "answered"
+    );
     if path.starts_with("/v1/") {
         let at = now();
         let entry = AuditEntry {
@@ -109,17 +149,29 @@ fn known(method: &str) -> &str {
 
 /// Whether a client's id may stand in logs and headers.
 fn is_plain(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 fn describe(response: &mut Response, problem: &Problem, html: bool) {
     let (kind, body) = if html {
         ("text/html; charset=utf-8", page::problem(problem))
     } else {
-        ("application/problem+json", serde_json::to_string(problem).unwrap_or_default())
+        (
+            "application/problem+json",
+            serde_json::to_string(problem).unwrap_or_default(),
+        )
     };
     *response.body_mut() = Body::from(body);
+    let asks = html && response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
+    if asks {
+        // A browser asks its user; scripts and programs are left alone.
+        let scheme = HeaderValue::from_static("Basic realm=\"realscope\", charset=\"UTF-8\"");
+        headers.append(header::WWW_AUTHENTICATE, scheme);
+    }
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
 }
@@ -128,7 +180,12 @@ fn describe(response: &mut Response, problem: &Problem, html: bool) {
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service failed").into_response()
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "the service failed",
+    )
+    .into_response()
 }
 
 /// What no route answers.

@@ -24,7 +24,10 @@ pub(crate) async fn ready(app: &Shared) -> Result<(), Problem> {
         return Err(Problem::unavailable("stopping", "the service stops"));
     }
     if !app.state.alive().await {
-        return Err(Problem::unavailable("store", "the database does not answer"));
+        return Err(Problem::unavailable(
+            "store",
+            "the database does not answer",
+        ));
     }
     Ok(())
 }
@@ -56,13 +59,17 @@ pub(crate) async fn version(State(app): State<Shared>) -> axum::Json<Value> {
     (status = 200, description = "Measures in the text format of OpenMetrics", body = String, content_type = "application/openmetrics-text"),
     (status = "4XX", description = "A problem", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn metrics(State(app): State<Shared>, caller: Caller) -> Result<Response, Problem> {
+pub(crate) async fn metrics(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Response, Problem> {
     caller.may(Scope::Admin)?;
     let (queued, running) = app.state.depth().await?;
     app.metrics.depth("queued", queued);
     app.metrics.depth("running", running);
     let waiting = app.scanner().map_or(0, realscope::Scanner::waiting);
-    app.metrics.depth("detector", i64::try_from(waiting).unwrap_or(i64::MAX));
+    app.metrics
+        .depth("detector", i64::try_from(waiting).unwrap_or(i64::MAX));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response())
 }

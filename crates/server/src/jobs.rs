@@ -81,7 +81,9 @@ pub(crate) async fn list(
     caller.may(Scope::Read)?;
     let at = |name: &str, text: &Option<String>| {
         let parsed = text.as_ref().map(|t| milliseconds(t).ok_or(t));
-        parsed.transpose().map_err(|t| Problem::malformed(format!("`{name}`: `{t}` is no instant of RFC 3339")))
+        parsed
+            .transpose()
+            .map_err(|t| Problem::malformed(format!("`{name}`: `{t}` is no instant of RFC 3339")))
     };
     let limit = wanted.limit.unwrap_or(50);
     if !(1..=MOST).contains(&limit) {
@@ -185,7 +187,11 @@ pub(crate) async fn forget(app: &Shared, id: &str, owner: &str) -> Result<(), Pr
     if let Some(report) = job.report.filter(|_| report_gone) {
         app.store.delete_report(&report).await?;
     }
-    if let Some(place) = app.state.drop_one(&job.sha256, crate::state::now(), false).await? {
+    if let Some(place) = app
+        .state
+        .drop_one(&job.sha256, crate::state::now(), false)
+        .await?
+    {
         app.store.delete(&place).await?;
     }
     Ok(())
@@ -265,7 +271,12 @@ impl Listener {
     }
 
     async fn look(&mut self) -> Option<()> {
-        self.job = self.app.state.job(&self.job.id, &self.job.owner).await.ok()??;
+        self.job = self
+            .app
+            .state
+            .job(&self.job.id, &self.job.owner)
+            .await
+            .ok()??;
         Some(())
     }
 }

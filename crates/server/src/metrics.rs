@@ -71,22 +71,67 @@ impl Metrics {
             registry: Registry::default(),
         };
         let r = &mut registry;
-        r.register("requests", "Requests by method, route and status", metrics.requests.clone());
-        r.register("request_seconds", "Time to the answer, by route", metrics.request_seconds.clone());
-        r.register("stage_seconds", "Time of each stage of a job", metrics.stage_seconds.clone());
+        r.register(
+            "requests",
+            "Requests by method, route and status",
+            metrics.requests.clone(),
+        );
+        r.register(
+            "request_seconds",
+            "Time to the answer, by route",
+            metrics.request_seconds.clone(),
+        );
+        r.register(
+            "stage_seconds",
+            "Time of each stage of a job",
+            metrics.stage_seconds.clone(),
+        );
         r.register("verdicts", "Reports by verdict", metrics.verdicts.clone());
-        r.register("rejects", "Files without a verdict, by reason", metrics.rejects.clone());
-        r.register("jobs", "Jobs by their end, and attempts that were repeated", metrics.jobs.clone());
-        r.register("shed", "Requests refused because too much was going on, by reason", metrics.shed.clone());
-        r.register("webhooks", "Webhooks by outcome of an attempt", metrics.webhooks.clone());
-        r.register("depth", "Jobs that are queued or running, and requests that wait for the detector", metrics.depth.clone());
-        r.register("score", "Probabilities of reports; a drift shows here", metrics.score.clone());
-        r.register("resident_memory_bytes", "Memory of this process, without its decoding workers", metrics.memory.clone());
-        Self { registry, ..metrics }
+        r.register(
+            "rejects",
+            "Files without a verdict, by reason",
+            metrics.rejects.clone(),
+        );
+        r.register(
+            "jobs",
+            "Jobs by their end, and attempts that were repeated",
+            metrics.jobs.clone(),
+        );
+        r.register(
+            "shed",
+            "Requests refused because too much was going on, by reason",
+            metrics.shed.clone(),
+        );
+        r.register(
+            "webhooks",
+            "Webhooks by outcome of an attempt",
+            metrics.webhooks.clone(),
+        );
+        r.register(
+            "depth",
+            "Jobs that are queued or running, and requests that wait for the detector",
+            metrics.depth.clone(),
+        );
+        r.register(
+            "score",
+            "Probabilities of reports; a drift shows here",
+            metrics.score.clone(),
+        );
+        r.register(
+            "resident_memory_bytes",
+            "Memory of this process, without its decoding workers",
+            metrics.memory.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
     }
 
     fn of(what: &str) -> What {
-        What { what: what.to_owned() }
+        What {
+            what: what.to_owned(),
+        }
     }
 
     pub(crate) fn request(&self, asked: Asked, seconds: f64) {
@@ -96,7 +141,9 @@ impl Metrics {
     }
 
     pub(crate) fn stage(&self, name: &str, seconds: f64) {
-        self.stage_seconds.get_or_create(&Self::of(name)).observe(seconds);
+        self.stage_seconds
+            .get_or_create(&Self::of(name))
+            .observe(seconds);
     }
 
     pub(crate) fn verdict(&self, word: &str, probability: Option<f64>) {

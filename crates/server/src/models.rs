@@ -55,7 +55,10 @@ pub(crate) struct Model {
     (status = 200, description = "The detectors", body = Models),
     (status = "4XX", description = "A problem", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn list(State(app): State<Shared>, caller: Caller) -> Result<axum::Json<Models>, Problem> {
+pub(crate) async fn list(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<axum::Json<Models>, Problem> {
     caller.may(Scope::Read)?;
     let in_use = app.scanner()?.detector().card().id.clone();
     let shared = app.clone();
@@ -63,9 +66,15 @@ pub(crate) async fn list(State(app): State<Shared>, caller: Caller) -> Result<ax
     let listed = tokio::task::spawn_blocking(move || shared.models.list()).await;
     let failed = |e: String| {
         tracing::error!(error = e, "the models cannot be listed");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the models cannot be listed")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the models cannot be listed",
+        )
     };
-    let listed = listed.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+    let listed = listed
+        .map_err(|e| failed(e.to_string()))?
+        .map_err(|e| failed(e.to_string()))?;
     let models = listed.into_iter().map(|entry| Model {
         summary: entry.card.summary,
         task: json!(entry.card.task),

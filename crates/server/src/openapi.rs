@@ -63,7 +63,9 @@ fn rebase(value: &mut Value) {
             }
             for (key, inner) in map.iter_mut() {
                 if let (true, Some(to)) = (key == "$ref", inner.as_str()) {
-                    let to = to.strip_prefix('#').map(|rest| format!("#/components/schemas/Record{rest}"));
+                    let to = to
+                        .strip_prefix('#')
+                        .map(|rest| format!("#/components/schemas/Record{rest}"));
                     if let Some(to) = to {
                         *inner = to.into();
                     }
@@ -80,7 +82,11 @@ fn rebase(value: &mut Value) {
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "health", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(crate) async fn document() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], described().to_string()).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        described().to_string(),
+    )
+        .into_response()
 }
 
 /// This document for people.
@@ -120,17 +126,29 @@ fn operation_of(body: &mut String, path: &str, method: &str, operation: &Value) 
         }
         let _ = writeln!(body, "<h3>{title}</h3>\n<table>");
         for (name, about) in rows {
-            let _ = writeln!(body, "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td></tr>", escape(name), escape(about));
+            let _ = writeln!(
+                body,
+                "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td></tr>",
+                escape(name),
+                escape(about)
+            );
         }
         body.push_str("</table>\n");
     };
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     let parameters: Vec<_> = parameters
-        .map(|p| (format!("{} ({})", text(p, "name"), text(p, "in")), text(p, "description").to_owned()))
+        .map(|p| {
+            (
+                format!("{} ({})", text(p, "name"), text(p, "in")),
+                text(p, "description").to_owned(),
+            )
+        })
         .collect();
     rows(body, "Parameters", &parameters);
     let kinds = |content: &Value| {
-        let kinds = content.as_object().map(|c| c.keys().map(String::as_str).collect::<Vec<_>>());
+        let kinds = content
+            .as_object()
+            .map(|c| c.keys().map(String::as_str).collect::<Vec<_>>());
         kinds.unwrap_or_default().join(", ")
     };
     let taken = kinds(&operation["requestBody"]["content"]);
@@ -142,7 +160,14 @@ fn operation_of(body: &mut String, path: &str, method: &str, operation: &Value) 
         .map(|(status, r)| {
             let kinds = kinds(&r["content"]);
             let about = text(r, "description");
-            (status.clone(), if kinds.is_empty() { about.to_owned() } else { format!("{about}: {kinds}") })
+            (
+                status.clone(),
+                if kinds.is_empty() {
+                    about.to_owned()
+                } else {
+                    format!("{about}: {kinds}")
+                },
+            )
         })
         .collect();
     rows(body, "Answers", &responses);

@@ -36,15 +36,23 @@ pub(crate) enum AddressError {
 
 /// Whether a host is on the list.
 fn listed(settings: &Settings, url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
+    let Some(host) = url.host_str() else {
+        return false;
+    };
     let host = host.to_ascii_lowercase();
     let with_port = url.port().map(|p| format!("{host}:{p}"));
-    settings.hosts.iter().map(|h| h.to_ascii_lowercase()).any(|allowed| {
-        if let Some(below) = allowed.strip_prefix("*.") {
-            return host.strip_suffix(below).is_some_and(|rest| rest.ends_with('.'));
-        }
-        allowed == host || with_port.as_deref() == Some(allowed.as_str())
-    })
+    settings
+        .hosts
+        .iter()
+        .map(|h| h.to_ascii_lowercase())
+        .any(|allowed| {
+            if let Some(below) = allowed.strip_prefix("*.") {
+                return host
+                    .strip_suffix(below)
+                    .is_some_and(|rest| rest.ends_with('.'));
+            }
+            allowed == host || with_port.as_deref() == Some(allowed.as_str())
+        })
 }
 
 /// Whether an address belongs to the public internet.
@@ -111,7 +119,9 @@ fn parsed(settings: &Settings, address: &str) -> Result<Url, AddressError> {
         return Err(AddressError::Scheme);
     }
     if !listed(settings, &url) {
-        return Err(AddressError::Host(url.host_str().unwrap_or_default().to_owned()));
+        return Err(AddressError::Host(
+            url.host_str().unwrap_or_default().to_owned(),
+        ));
     }
     let literal = match url.host() {
         Some(Host::Ipv4(v4)) => Some(IpAddr::V4(v4)),
@@ -142,9 +152,15 @@ struct Checked {
 impl ureq::Resolver for Checked {
     fn resolve(&self, netloc: &str) -> io::Result<Vec<SocketAddr>> {
         let found: Vec<SocketAddr> = netloc.to_socket_addrs()?.collect();
-        let public: Vec<SocketAddr> = found.into_iter().filter(|a| self.private || is_public(a.ip())).collect();
+        let public: Vec<SocketAddr> = found
+            .into_iter()
+            .filter(|a| self.private || is_public(a.ip()))
+            .collect();
         if public.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, AddressError::Private.to_string()));
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                AddressError::Private.to_string(),
+            ));
         }
         Ok(public)
     }
@@ -163,7 +179,10 @@ fn agent(settings: &Settings, time: Duration) -> ureq::Agent {
 }
 
 /// An address that may be asked, as far as can be told without asking a name server.
-#[expect(clippy::unused_async, reason = "its callers await it like its siblings")]
+#[expect(
+    clippy::unused_async,
+    reason = "its callers await it like its siblings"
+)]
 pub(crate) async fn checked(app: &Shared, address: &str) -> Result<Url, Problem> {
     Ok(parsed(&app.settings, address)?)
 }
@@ -180,7 +199,11 @@ pub(crate) async fn fetch(app: &Shared, address: &str) -> Result<File, Problem> 
     task.await.map_err(|e| bad_gateway(e.to_string()))?
 }
 
-fn fetch_blocking(app: &Shared, address: &str, runtime: &tokio::runtime::Handle) -> Result<File, Problem> {
+fn fetch_blocking(
+    app: &Shared,
+    address: &str,
+    runtime: &tokio::runtime::Handle,
+) -> Result<File, Problem> {
     let settings = &app.settings;
     let until = Instant::now() + seconds(settings.fetch_seconds);
     let mut url = parsed(settings, address)?;
@@ -192,15 +215,22 @@ fn fetch_blocking(app: &Shared, address: &str, runtime: &tokio::runtime::Handle)
         let answer = agent(settings, left).request_url("GET", &url).call();
         let answer = match answer {
             Ok(answer) => answer,
-            Err(ureq::Error::Status(status, _)) => return Err(bad_gateway(format!("the address answered {status}"))),
+            Err(ureq::Error::Status(status, _)) => {
+                return Err(bad_gateway(format!("the address answered {status}")));
+            }
             // Of a transport's error the sentence could tell what stands in a private network.
             Err(ureq::Error::Transport(e)) => {
                 tracing::info!(error = %e, "an address cannot be fetched");
-                return Err(bad_gateway(format!("the address cannot be reached ({})", e.kind())));
+                return Err(bad_gateway(format!(
+                    "the address cannot be reached ({})",
+                    e.kind()
+                )));
             }
         };
         if (300..400).contains(&answer.status()) {
-            let to = answer.header("location").ok_or_else(|| bad_gateway("a redirect leads nowhere"))?;
+            let to = answer
+                .header("location")
+                .ok_or_else(|| bad_gateway("a redirect leads nowhere"))?;
             let next = url.join(to).map_err(|e| bad_gateway(e.to_string()))?;
             url = parsed(settings, next.as_str())?;
             continue;
@@ -210,10 +240,17 @@ fn fetch_blocking(app: &Shared, address: &str, runtime: &tokio::runtime::Handle)
     Err(bad_gateway(format!("more than {REDIRECTS} redirects")))
 }
 
-fn receive(app: &Shared, url: &Url, answer: ureq::Response, runtime: &tokio::runtime::Handle) -> Result<File, Problem> {
+fn receive(
+    app: &Shared,
+    url: &Url,
+    answer: ureq::Response,
+    runtime: &tokio::runtime::Handle,
+) -> Result<File, Problem> {
     let settings = &app.settings;
     let largest = settings.max_bytes.max(settings.max_video_bytes);
-    let announced = answer.header("content-length").and_then(|v| v.parse::<u64>().ok());
+    let announced = answer
+        .header("content-length")
+        .and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|n| n > largest) {
         return Err(Problem::too_large(largest));
     }
@@ -221,25 +258,42 @@ fn receive(app: &Shared, url: &Url, answer: ureq::Response, runtime: &tokio::run
     let mut reader = answer.into_reader();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let read = reader.read(&mut buffer).map_err(|e| bad_gateway(format!("the file broke off: {e}")))?;
+        let read = reader
+            .read(&mut buffer)
+            .map_err(|e| bad_gateway(format!("the file broke off: {e}")))?;
         if read == 0 {
             break;
         }
         let part = buffer.get(..read).unwrap_or_default();
         runtime.block_on(file.write(part))?;
         let video = Format::sniff(file.head()) == Some(Format::Video);
-        let limit = if video { settings.max_video_bytes } else { settings.max_bytes };
+        let limit = if video {
+            settings.max_video_bytes
+        } else {
+            settings.max_bytes
+        };
         if file.bytes() > limit {
             return Err(Problem::too_large(limit));
         }
     }
-    let name = url.path_segments().and_then(|mut s| s.next_back()).map(clean).filter(|n| !n.is_empty());
-    let arrived = runtime.block_on(file.end()).map_err(|e: StoreError| Problem::from(e))?;
+    let name = url
+        .path_segments()
+        .and_then(|mut s| s.next_back())
+        .map(clean)
+        .filter(|n| !n.is_empty());
+    let arrived = runtime
+        .block_on(file.end())
+        .map_err(|e: StoreError| Problem::from(e))?;
     Ok(File { name, arrived })
 }
 
 /// Sends a body; the status that came back, or why none did.
-pub(crate) fn post(settings: &Settings, address: &str, headers: &[(&str, String)], body: &str) -> Result<u16, String> {
+pub(crate) fn post(
+    settings: &Settings,
+    address: &str,
+    headers: &[(&str, String)],
+    body: &str,
+) -> Result<u16, String> {
     let url = parsed(settings, address).map_err(|e| e.to_string())?;
     let mut request = agent(settings, seconds(settings.fetch_seconds)).request_url("POST", &url);
     for (name, value) in headers {
@@ -313,19 +367,37 @@ mod tests {
             ("2002:7f00:1::", false),
             ("2001:db8::1", false),
         ] {
-            assert_eq!(is_public(text.parse().expect("an address")), public, "{text}");
+            assert_eq!(
+                is_public(text.parse().expect("an address")),
+                public,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_literal_of_a_private_network_is_refused_in_every_spelling() {
-        let hosts = ["127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:7f00:1]", "localhost"];
-        let s = settings(&["127.0.0.1", "[::1]", "[::ffff:7f00:1]", "localhost"], false);
+        let hosts = [
+            "127.0.0.1",
+            "2130706433",
+            "0x7f.1",
+            "[::1]",
+            "[::ffff:7f00:1]",
+            "localhost",
+        ];
+        let s = settings(
+            &["127.0.0.1", "[::1]", "[::ffff:7f00:1]", "localhost"],
+            false,
+        );
         for host in hosts {
             let refused = match parsed(&s, &format!("http://{host}/")) {
                 Err(AddressError::Private | AddressError::Host(_)) => true,
                 // A name is looked up later, by a resolver that gives public addresses only.
-                Ok(url) => ureq::Resolver::resolve(&Checked { private: false }, &format!("{}:80", url.host_str().unwrap_or_default())).is_err(),
+                Ok(url) => ureq::Resolver::resolve(
+                    &Checked { private: false },
+                    &format!("{}:80", url.host_str().unwrap_or_default()),
+                )
+                .is_err(),
                 Err(_) => false,
             };
             assert!(refused, "{host}");

@@ -66,16 +66,36 @@ pub(crate) fn job(job: &Job) -> String {
     let name = escape(&job.name);
     let state = job.state.word();
     if let Some(report) = &job.report {
-        return around("Realscope", "", &format!("<p>{name}: done.</p>\n<p><a href=\"/v1/reports/{report}\">The report</a></p>\n"));
+        return around(
+            "Realscope",
+            "",
+            &format!(
+                "<p>{name}: done.</p>\n<p><a href=\"/v1/reports/{report}\">The report</a></p>\n"
+            ),
+        );
     }
     if let Some((code, message)) = &job.error {
-        return around("Realscope", "", &format!("<p>{name}: {state}.</p>\n<p>{} ({})</p>\n", escape(message), escape(code)));
+        return around(
+            "Realscope",
+            "",
+            &format!(
+                "<p>{name}: {state}.</p>\n<p>{} ({})</p>\n",
+                escape(message),
+                escape(code)
+            ),
+        );
     }
-    let again = format!("<meta http-equiv=\"refresh\" content=\"2; url=/v1/jobs/{}\">\n", job.id);
+    let again = format!(
+        "<meta http-equiv=\"refresh\" content=\"2; url=/v1/jobs/{}\">\n",
+        job.id
+    );
     around(
         "Realscope",
         &again,
-        &format!("<p>{name}: {state}.</p>\n<p><a href=\"/v1/jobs/{}\">Look again</a></p>\n", job.id),
+        &format!(
+            "<p>{name}: {state}.</p>\n<p><a href=\"/v1/jobs/{}\">Look again</a></p>\n",
+            job.id
+        ),
     )
 }
 

@@ -48,7 +48,11 @@ pub(crate) fn of(scanned: &Scanned) -> Vec<Picture> {
     let mut add = |name: &'static str, bytes: Option<Vec<u8>>| {
         all.extend(bytes.map(|bytes| Picture { name, bytes }));
     };
-    let (record, pixels, map) = (&scanned.record, scanned.pixels.as_ref(), scanned.heatmap.as_ref());
+    let (record, pixels, map) = (
+        &scanned.record,
+        scanned.pixels.as_ref(),
+        scanned.heatmap.as_ref(),
+    );
     let page = format!(
         "{}{}{}",
         report::html_head("Realscope report"),
@@ -62,11 +66,19 @@ pub(crate) fn of(scanned: &Scanned) -> Vec<Picture> {
         "picture.jpg",
         picture.and_then(|p| delivery::encode_jpeg(&p, 92, Subsampling::S444).ok()),
     );
-    add("map.png", map.and_then(|m| overlay(m, pixels.width(), pixels.height())));
+    add(
+        "map.png",
+        map.and_then(|m| overlay(m, pixels.width(), pixels.height())),
+    );
     add("spectrum.png", spectrum(pixels));
     // Signals are taken at native resolution, and made smaller to be shown.
     let luma = Plane::luma(pixels);
-    add("ela.png", ela::error_level(pixels, ELA).ok().and_then(|p| shown(&p, 8.0)));
+    add(
+        "ela.png",
+        ela::error_level(pixels, ELA)
+            .ok()
+            .and_then(|p| shown(&p, 8.0)),
+    );
     add("noise.png", shown(&noise::residual(&luma), 8.0));
     add("npr.png", shown(&npr::relationships(&luma), 8.0));
     all
@@ -81,7 +93,12 @@ fn overlay(map: &HeatMap, width: u32, height: u32) -> Option<Vec<u8>> {
     let layer = RgbaImage::from_fn(columns, rows, |x, y| {
         let p = map.at(middle(x, columns), middle(y, rows)).clamp(0.0, 1.0);
         let level = |v: f32| v.clamp(0.0, 255.0) as u8;
-        Rgba([level(255.0 * p), level(80.0 * (1.0 - (2.0 * p - 1.0).abs())), level(255.0 * (1.0 - p)), 255])
+        Rgba([
+            level(255.0 * p),
+            level(80.0 * (1.0 - (2.0 * p - 1.0).abs())),
+            level(255.0 * (1.0 - p)),
+            255,
+        ])
     });
     let mut bytes = std::io::Cursor::new(Vec::new());
     layer.write_to(&mut bytes, ImageFormat::Png).ok()?;
@@ -101,7 +118,10 @@ fn spectrum(pixels: &RgbImage) -> Option<Vec<u8>> {
 
 /// Values around 0 as distances from black, `gain` times as bright.
 fn shown(plane: &Plane, gain: f32) -> Option<Vec<u8>> {
-    let (width, height) = (u32::try_from(plane.width).ok()?, u32::try_from(plane.height).ok()?);
+    let (width, height) = (
+        u32::try_from(plane.width).ok()?,
+        u32::try_from(plane.height).ok()?,
+    );
     let grey = RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([(plane.at(x as usize, y as usize).abs() * gain).clamp(0.0, 255.0) as u8; 3])
     });

@@ -59,7 +59,11 @@ impl Problem {
 
     /// There is no such thing, or it belongs to somebody else.
     pub(crate) fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no such {what}"),
+        )
     }
 
     /// Too much is going on.
@@ -93,7 +97,9 @@ impl Problem {
     /// Why a file has no verdict.
     pub(crate) fn of_scan(code: &str, detail: impl Into<String>) -> Self {
         let status = match code {
-            "not_a_picture" | "unsupported" | "ffmpeg_missing" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_a_picture" | "unsupported" | "ffmpeg_missing" => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             "busy" => return Self::busy(detail, 1),
             "worker_unavailable" => return Self::unavailable(code, detail),
             "cancelled" => StatusCode::CONFLICT,
@@ -105,7 +111,6 @@ impl Problem {
         Self::new(status, code, detail)
     }
 }
-
 
 impl From<StateError> for Problem {
     fn from(e: StateError) -> Self {
@@ -136,8 +141,8 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            let scheme = "Bearer realm=\"realscope\", Basic realm=\"realscope\", charset=\"UTF-8\"";
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+            let scheme = HeaderValue::from_static("Bearer realm=\"realscope\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
         // The body is written by the outermost layer, which knows the request's id and what the client reads.
         response.extensions_mut().insert(self);

@@ -48,7 +48,10 @@ async fn find(app: &Shared, caller: &Caller, id: &str) -> Result<Report, Problem
     if !is_id(id) {
         return Err(unknown());
     }
-    app.state.report(id, &caller.owner).await?.ok_or_else(unknown)
+    app.state
+        .report(id, &caller.owner)
+        .await?
+        .ok_or_else(unknown)
 }
 
 /// A report.
@@ -130,7 +133,10 @@ pub(crate) async fn media(
     let mut response = Body::from_stream(parts).into_response();
     let headers = response.headers_mut();
     // Never shown by a browser as if it were this service's own page.
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     let name = format!("attachment; filename=\"{}\"", report.sha256);
     if let Ok(value) = HeaderValue::from_str(&name) {

@@ -50,7 +50,11 @@ fn days(value: f64) -> i64 {
 pub(crate) async fn clean(app: &Shared) -> Result<(), Problem> {
     let (state, settings) = (&app.state, &app.settings);
     let at = now();
-    let results = if settings.no_store { PASSING } else { days(settings.keep_results_days) };
+    let results = if settings.no_store {
+        PASSING
+    } else {
+        days(settings.keep_results_days)
+    };
     for (id, owner) in state.finished_before(at.saturating_sub(results)).await? {
         forget(app, &id, &owner).await?;
     }

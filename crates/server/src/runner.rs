@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use realscope::lane::DecodeError;
 use realscope::record::{ErrorCode, Record};
 use realscope::scanner::{Live, Scanned};
 use realscope::{Cancel, Options, ScanError, Scanner, Source};
-use realscope::lane::DecodeError;
 use realscope_media::{Format, MediaError};
 
 use crate::app::Shared;
@@ -98,11 +98,16 @@ async fn hold(app: &Shared, job: &Job, lease: i64, cancel: &Cancel) {
         match app.state.extend(&job.id, job.fence, lease).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!(job = job.id, "the job was cancelled or went to another server");
+                tracing::warn!(
+                    job = job.id,
+                    "the job was cancelled or went to another server"
+                );
                 cancel.cancel();
                 return;
             }
-            Err(e) => tracing::error!(job = job.id, error = %e, "the claim on a job cannot be held"),
+            Err(e) => {
+                tracing::error!(job = job.id, error = %e, "the claim on a job cannot be held")
+            }
         }
     }
 }
@@ -131,7 +136,10 @@ async fn conclude(app: &Shared, job: &Job, outcome: Outcome) -> Result<(), State
         return Ok(());
     };
     let Some(done) = app.state.finish(job, &end).await? else {
-        tracing::warn!(job = job.id, "the job was lost meanwhile: its result is not recorded");
+        tracing::warn!(
+            job = job.id,
+            "the job was lost meanwhile: its result is not recorded"
+        );
         if let End::Report(found) = &end {
             discard(app, &found.report).await;
         }
@@ -142,12 +150,20 @@ async fn conclude(app: &Shared, job: &Job, outcome: Outcome) -> Result<(), State
             if done.report.as_deref() != Some(found.report.as_str()) {
                 discard(app, &found.report).await;
             }
-            app.metrics.verdict(found.verdict.as_deref().unwrap_or("none"), found.probability);
+            app.metrics.verdict(
+                found.verdict.as_deref().unwrap_or("none"),
+                found.probability,
+            );
         }
         End::Failed(code, _) => app.metrics.reject(code),
     }
     app.metrics.job(done.state.word());
-    tracing::info!(job = done.id, state = done.state.word(), verdict = done.verdict, "ended");
+    tracing::info!(
+        job = done.id,
+        state = done.state.word(),
+        verdict = done.verdict,
+        "ended"
+    );
     app.hub.ended(&done);
     if done.webhook.is_some() {
         app.hub.webhooks.notify_one();
@@ -187,7 +203,12 @@ async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
     };
     app.metrics.stage("read", begun.elapsed().as_secs_f64());
     let task = {
-        let (app, job, cancel, scanner) = (Arc::clone(app), job.clone(), cancel.clone(), scanner.clone());
+        let (app, job, cancel, scanner) = (
+            Arc::clone(app),
+            job.clone(),
+            cancel.clone(),
+            scanner.clone(),
+        );
         tokio::task::spawn_blocking(move || scan(&app, &scanner, &job, media, cancel))
     };
     let (scanned, drawn) = match task.await {
@@ -220,7 +241,14 @@ async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
     finding(app, &scanner, &job.wish, report, &scanned, names)
 }
 
-fn finding(app: &Shared, scanner: &Scanner, wish: &Wish, report: String, record: &Record, pictures: Vec<String>) -> Outcome {
+fn finding(
+    app: &Shared,
+    scanner: &Scanner,
+    wish: &Wish,
+    report: String,
+    record: &Record,
+    pictures: Vec<String>,
+) -> Outcome {
     match serde_json::to_string(record) {
         Ok(text) => Outcome::End(End::Report(Box::new(Finding {
             report,
@@ -229,7 +257,10 @@ fn finding(app: &Shared, scanner: &Scanner, wish: &Wish, report: String, record:
             pictures,
             verdict: record.verdict.map(|v| v.word().to_owned()),
             probability: record.probability,
-            declared: record.provenance.as_ref().map(|p| p.declared.word().to_owned()),
+            declared: record
+                .provenance
+                .as_ref()
+                .map(|p| p.declared.word().to_owned()),
         }))),
         Err(e) => Outcome::End(End::Failed("internal".into(), e.to_string())),
     }
@@ -237,13 +268,18 @@ fn finding(app: &Shared, scanner: &Scanner, wish: &Wish, report: String, record:
 
 fn failed(e: &ScanError) -> Outcome {
     if let ScanError::Decode(DecodeError::Media(MediaError::Parts { parts, .. })) = e {
-        let sentence = format!("the file holds pictures of which one is to be named (`part`): {}", parts.join("; "));
+        let sentence = format!(
+            "the file holds pictures of which one is to be named (`part`): {}",
+            parts.join("; ")
+        );
         return Outcome::End(End::Failed(PARTS.into(), sentence));
     }
     let code = e.code();
     let (word, sentence) = (code.word().to_owned(), e.to_string());
     match code {
-        ErrorCode::WorkerCrashed | ErrorCode::WorkerUnavailable | ErrorCode::Busy => Outcome::Again(word, sentence),
+        ErrorCode::WorkerCrashed | ErrorCode::WorkerUnavailable | ErrorCode::Busy => {
+            Outcome::Again(word, sentence)
+        }
         ErrorCode::Cancelled => Outcome::Dropped,
         _ => Outcome::End(End::Failed(word, sentence)),
     }
@@ -272,7 +308,10 @@ fn scan(
     cancel: Cancel,
 ) -> Result<(Record, Vec<Picture>), ScanError> {
     let (hub, id) = (Arc::clone(app), job.id.clone());
-    let live = Live::new(move |progress| hub.hub.tell(&id, News::Frame(Box::new(progress.frame.clone()))));
+    let live = Live::new(move |progress| {
+        hub.hub
+            .tell(&id, News::Frame(Box::new(progress.frame.clone())))
+    });
     let options = Options {
         path: job.name.clone(),
         allow_truncated: job.wish.allow_truncated,
@@ -280,7 +319,11 @@ fn scan(
         trust: app.trust.clone(),
         max_fpr: job.wish.max_fpr,
         draw: job.wish.draw,
-        deadline: seconds(if job.video { app.settings.video_deadline } else { app.settings.deadline }),
+        deadline: seconds(if job.video {
+            app.settings.video_deadline
+        } else {
+            app.settings.deadline
+        }),
         cancel,
         live: Some(live),
         ..Options::default()
@@ -289,12 +332,22 @@ fn scan(
         Media::File(lent) => scanner.scan(Source::File(lent.path()), &options)?,
         Media::Bytes(bytes) => still(app, scanner, job, bytes, &options)?,
     };
-    let drawn = if job.wish.draw { pictures::of(&scanned) } else { Vec::new() };
+    let drawn = if job.wish.draw {
+        pictures::of(&scanned)
+    } else {
+        Vec::new()
+    };
     Ok((scanned.record, drawn))
 }
 
 /// Scans a picture; tells whoever waits when it is too large to wait for.
-fn still(app: &Shared, scanner: &Scanner, job: &Job, bytes: &[u8], options: &Options) -> Result<Scanned, ScanError> {
+fn still(
+    app: &Shared,
+    scanner: &Scanner,
+    job: &Job,
+    bytes: &[u8],
+    options: &Options,
+) -> Result<Scanned, ScanError> {
     let begun = Instant::now();
     let decoded = scanner.decode(bytes, options)?;
     let decoding = begun.elapsed();
@@ -315,6 +368,8 @@ fn still(app: &Shared, scanner: &Scanner, job: &Job, bytes: &[u8], options: &Opt
     let mut scanned = scanner.scan(Source::Decoded(&decoded, &job.sha256), options)?;
     let timing = &mut scanned.record.timing_ms;
     timing.insert("decode".into(), decoding.as_secs_f64() * 1e3);
-    timing.entry("total".into()).and_modify(|t| *t += decoding.as_secs_f64() * 1e3);
+    timing
+        .entry("total".into())
+        .and_modify(|t| *t += decoding.as_secs_f64() * 1e3);
     Ok(scanned)
 }

@@ -88,7 +88,9 @@ async fn content(app: &Shared, request: Request, most: usize) -> Result<Content,
     let urls = if most == 1 {
         vec![upload::json::<Address>(app, request.into_body()).await?.url]
     } else {
-        upload::json::<Addresses>(app, request.into_body()).await?.urls
+        upload::json::<Addresses>(app, request.into_body())
+            .await?
+            .urls
     };
     if urls.is_empty() || urls.len() > most {
         return Err(Problem::malformed(format!("1 to {most} addresses")));
@@ -154,8 +156,13 @@ pub(crate) async fn scan(
     let content = content(&app, request, 1).await?;
     let asked = asked.with(&content.fields)?;
     let webhook = asked.webhook(&app).await?;
-    let file = content.files.into_iter().next().ok_or_else(|| Problem::malformed("there is no file"))?;
-    let mut job = submit::prepare(&app, &caller, file, asked.name(), asked.wish(form), webhook).await?;
+    let file = content
+        .files
+        .into_iter()
+        .next()
+        .ok_or_else(|| Problem::malformed("there is no file"))?;
+    let mut job =
+        submit::prepare(&app, &caller, file, asked.name(), asked.wish(form), webhook).await?;
     if asynchronous || job.video {
         if !job.state.is_final() {
             submit::background(&app, 1).await?;
@@ -166,7 +173,12 @@ pub(crate) async fn scan(
     let permit = if job.state.is_final() {
         None
     } else {
-        Some(app.interactive.clone().try_acquire_owned().map_err(|_| full())?)
+        Some(
+            app.interactive
+                .clone()
+                .try_acquire_owned()
+                .map_err(|_| full())?,
+        )
     };
     job.interactive = permit.is_some();
     let mut waiting = Waiting::for_job(&app, &job, key.is_some());
@@ -222,7 +234,11 @@ pub(crate) async fn new_batch(
     submit::background(&app, 1).await?;
     if !upload::is_form(request.headers()) && !upload::is_json(request.headers()) {
         let detail = "a batch is a form (multipart/form-data) or JSON";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported", detail));
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported",
+            detail,
+        ));
     }
     let content = content(&app, request, app.settings.max_batch).await?;
     let asked = asked.with(&content.fields)?;
@@ -278,7 +294,13 @@ async fn view(app: &Shared, id: &str, owner: &str) -> Result<Batch, Problem> {
         limit: i64::try_from(app.settings.max_batch).unwrap_or(i64::MAX - 1),
         ..Filter::default()
     };
-    let mut jobs: Vec<JobView> = app.state.history(owner, &filter).await?.iter().map(|j| j.view()).collect();
+    let mut jobs: Vec<JobView> = app
+        .state
+        .history(owner, &filter)
+        .await?
+        .iter()
+        .map(|j| j.view())
+        .collect();
     jobs.reverse();
     let mut counts = BTreeMap::new();
     for job in &jobs {

@@ -33,7 +33,10 @@ use crate::settings::{Settings, SettingsError, seconds};
 use crate::state::audit::AuditEntry;
 use crate::state::{State, StateError};
 use crate::store::{Store, StoreError};
-use crate::{admin, auth, guard, health, jobs, models, openapi, page, reports, retention, runner, scan, tls, webhooks};
+use crate::{
+    admin, auth, guard, health, jobs, models, openapi, page, reports, retention, runner, scan, tls,
+    webhooks,
+};
 
 /// Entries of the audit log that wait to be written.
 const AUDIT: usize = 4096;
@@ -391,7 +394,10 @@ async fn write_audit(
 ///
 /// # Errors
 /// [`ExportError`].
-pub async fn export_feedback(settings: &Settings, folder: &std::path::Path) -> Result<(usize, usize), ExportError> {
+pub async fn export_feedback(
+    settings: &Settings,
+    folder: &std::path::Path,
+) -> Result<(usize, usize), ExportError> {
     let state = State::open(settings).await?;
     let store = Store::open(settings)?;
     feedback::export(&state, &store, folder).await

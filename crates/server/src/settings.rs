@@ -159,7 +159,8 @@ impl Settings {
             name: name.to_owned(),
             reason,
         };
-        let mut table = toml::Table::try_from(&self).map_err(|e| fault("settings", e.to_string()))?;
+        let mut table =
+            toml::Table::try_from(&self).map_err(|e| fault("settings", e.to_string()))?;
         for (variable, mut text) in variables {
             let Some(name) = variable.strip_prefix(PREFIX) else {
                 continue;
@@ -167,7 +168,10 @@ impl Settings {
             let mut name = name.to_ascii_lowercase();
             if let Some(of) = name.strip_suffix("_file") {
                 let read = std::fs::read_to_string(&text);
-                text = read.map_err(|e| fault(&variable, format!("{text}: {e}")))?.trim_end().to_owned();
+                text = read
+                    .map_err(|e| fault(&variable, format!("{text}: {e}")))?
+                    .trim_end()
+                    .to_owned();
                 name = of.to_owned();
             }
             let unknown = || SettingsError::Unknown {
@@ -177,14 +181,17 @@ impl Settings {
             let wrong = |_| fault(&variable, format!("`{text}` is not valid"));
             *slot = match slot {
                 toml::Value::Boolean(_) => toml::Value::Boolean(
-                    text.parse().map_err(|_| fault(&variable, "is true or false".into()))?,
+                    text.parse()
+                        .map_err(|_| fault(&variable, "is true or false".into()))?,
                 ),
                 toml::Value::Integer(_) => toml::Value::Integer(
-                    text.parse().map_err(|e: std::num::ParseIntError| fault(&variable, e.to_string()))?,
+                    text.parse()
+                        .map_err(|e: std::num::ParseIntError| fault(&variable, e.to_string()))?,
                 ),
-                toml::Value::Float(_) => {
-                    toml::Value::Float(text.parse::<f64>().map_err(|e| fault(&variable, e.to_string()))?)
-                }
+                toml::Value::Float(_) => toml::Value::Float(
+                    text.parse::<f64>()
+                        .map_err(|e| fault(&variable, e.to_string()))?,
+                ),
                 toml::Value::Array(_) => toml::Value::Array(
                     text.split(',')
                         .filter(|p| !p.is_empty())
@@ -194,9 +201,14 @@ impl Settings {
                 _ => toml::Value::String(text.clone()),
             };
             // Checked one by one, so that a fault names its variable and no other value.
-            toml::Value::Table(table.clone()).try_into::<Self>().map(drop).map_err(wrong)?;
+            toml::Value::Table(table.clone())
+                .try_into::<Self>()
+                .map(drop)
+                .map_err(wrong)?;
         }
-        table.try_into().map_err(|e: toml::de::Error| fault("settings", e.to_string()))
+        table
+            .try_into()
+            .map_err(|e: toml::de::Error| fault("settings", e.to_string()))
     }
 
     /// Checks what no type can say.
@@ -240,10 +252,16 @@ impl Settings {
             }
         }
         if self.webhooks && self.webhook_secret.len() < 16 {
-            return fault("webhook_secret", "webhooks need a secret of at least 16 characters");
+            return fault(
+                "webhook_secret",
+                "webhooks need a secret of at least 16 characters",
+            );
         }
         if self.tls_certificate.as_os_str().is_empty() != self.tls_key.as_os_str().is_empty() {
-            return fault("tls_key", "a certificate needs its key, and a key its certificate");
+            return fault(
+                "tls_key",
+                "a certificate needs its key, and a key its certificate",
+            );
         }
         if self.no_store && !self.database.is_empty() {
             return fault("no_store", "keeps nothing, so it takes no database");
@@ -263,7 +281,12 @@ impl Settings {
     /// Requests that may wait for an answer, those being scanned included.
     #[must_use]
     pub fn interactive(&self) -> usize {
-        self.lanes() + if self.waiting == 0 { self.lanes() } else { self.waiting }
+        self.lanes()
+            + if self.waiting == 0 {
+                self.lanes()
+            } else {
+                self.waiting
+            }
     }
 }
 
@@ -285,7 +308,10 @@ pub fn reference() -> String {
     );
     let table = toml::Table::try_from(Settings::default()).unwrap_or_default();
     for setting in SETTINGS {
-        let value = table.get(setting.name).map(ToString::to_string).unwrap_or_default();
+        let value = table
+            .get(setting.name)
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let about = setting.about.trim().replace('|', "\\|");
         let _ = writeln!(out, "| `{}` | `{value}` | {about} |", setting.name);
     }
@@ -297,7 +323,9 @@ mod tests {
     use super::*;
 
     fn with(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        let own = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        let own = variables
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
         Settings::default().with_environment(own)
     }
 
@@ -310,7 +338,10 @@ mod tests {
             ("REALSCOPE_SERVE_DEADLINE", "2"),
             ("REALSCOPE_SERVE_HOSTS", "a.org,*.b.org"),
             ("REALSCOPE_HOME", "/elsewhere"),
-            ("REALSCOPE_SERVE_WEBHOOK_SECRET_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/src/state/first.sql")),
+            (
+                "REALSCOPE_SERVE_WEBHOOK_SECRET_FILE",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/src/state/first.sql"),
+            ),
         ])?;
         assert!(settings.webhook_secret.starts_with("-- One text"));
         assert_eq!(settings.listen, SocketAddr::from(([0, 0, 0, 0], 9)));
@@ -329,8 +360,13 @@ mod tests {
             ("REALSCOPE_SERVE_QUEU", "1"),
         ] {
             let secret = ("REALSCOPE_SERVE_WEBHOOK_SECRET", "hunter2hunter2hunter2");
-            let fault = with(&[secret, (name, value)]).expect_err("refused").to_string();
-            assert!(fault.contains(name) && !fault.contains("hunter2"), "{fault}");
+            let fault = with(&[secret, (name, value)])
+                .expect_err("refused")
+                .to_string();
+            assert!(
+                fault.contains(name) && !fault.contains("hunter2"),
+                "{fault}"
+            );
         }
         assert!(!format!("{:?}", Settings::default()).contains("secret"));
     }
@@ -339,7 +375,11 @@ mod tests {
     fn every_setting_stands_in_the_reference() {
         let text = reference();
         for setting in SETTINGS {
-            assert!(text.contains(&format!("| `{}` |", setting.name)), "{}", setting.name);
+            assert!(
+                text.contains(&format!("| `{}` |", setting.name)),
+                "{}",
+                setting.name
+            );
         }
     }
 }

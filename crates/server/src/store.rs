@@ -76,7 +76,9 @@ impl Memory {
     fn take(&self, bytes: u64) -> Result<(), StoreError> {
         let limit = self.limit;
         self.used
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| Some(used + bytes).filter(|sum| *sum <= limit))
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
+                Some(used + bytes).filter(|sum| *sum <= limit)
+            })
             .map(drop)
             .map_err(|_| StoreError::Full { limit })
     }
@@ -84,7 +86,9 @@ impl Memory {
     fn give_back(&self, bytes: u64) {
         let _ = self
             .used
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| Some(used.saturating_sub(bytes)));
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
+                Some(used.saturating_sub(bytes))
+            });
     }
 }
 
@@ -126,7 +130,8 @@ impl Incoming {
     /// Appends a part.
     pub(crate) async fn write(&mut self, part: &[u8]) -> Result<(), StoreError> {
         let missing = HEAD.saturating_sub(self.head.len()).min(part.len());
-        self.head.extend_from_slice(part.get(..missing).unwrap_or_default());
+        self.head
+            .extend_from_slice(part.get(..missing).unwrap_or_default());
         self.hash.update(part);
         self.bytes += part.len() as u64;
         match &mut self.sink {
@@ -183,7 +188,9 @@ impl Store {
         for folder in [&root, &incoming] {
             std::fs::create_dir_all(folder)?;
         }
-        let folder = LocalFileSystem::new_with_prefix(&root)?.with_automatic_cleanup(true).with_fsync(true);
+        let folder = LocalFileSystem::new_with_prefix(&root)?
+            .with_automatic_cleanup(true)
+            .with_fsync(true);
         let folder = Arc::new(folder);
         Ok(Self {
             objects: Arc::clone(&folder) as Arc<dyn ObjectStore>,
@@ -204,7 +211,9 @@ impl Store {
                 },
             ),
             None => {
-                let file = tempfile::Builder::new().prefix("upload-").tempfile_in(&self.incoming)?;
+                let file = tempfile::Builder::new()
+                    .prefix("upload-")
+                    .tempfile_in(&self.incoming)?;
                 let (file, path) = file.into_parts();
                 Sink::Disk(file.into(), path)
             }
@@ -222,7 +231,11 @@ impl Store {
         if self.in_memory.is_some() {
             return;
         }
-        for entry in std::fs::read_dir(&self.incoming).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&self.incoming)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let _ = std::fs::remove_file(entry.path());
         }
     }
@@ -245,7 +258,9 @@ impl Store {
             }
         }
         let bytes = i64::try_from(arrived.bytes).unwrap_or(i64::MAX);
-        let stands = state.note_media(&arrived.sha256, &place, bytes, now()).await?;
+        let stands = state
+            .note_media(&arrived.sha256, &place, bytes, now())
+            .await?;
         if stands != place {
             self.delete(&place).await?;
         }
@@ -271,7 +286,9 @@ impl Store {
 
     /// Stores a small thing at a place of its own.
     pub(crate) async fn put(&self, place: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.objects.put(&Place::from(place), PutPayload::from(bytes)).await?;
+        self.objects
+            .put(&Place::from(place), PutPayload::from(bytes))
+            .await?;
         Ok(())
     }
 
@@ -284,7 +301,13 @@ impl Store {
     pub(crate) async fn stream(
         &self,
         place: &str,
-    ) -> Result<(u64, impl futures_util::Stream<Item = Result<Bytes, object_store::Error>> + use<>), StoreError> {
+    ) -> Result<
+        (
+            u64,
+            impl futures_util::Stream<Item = Result<Bytes, object_store::Error>> + use<>,
+        ),
+        StoreError,
+    > {
         let found = self.objects.get(&Place::from(place)).await?;
         Ok((found.meta.size, found.into_stream()))
     }
@@ -293,9 +316,16 @@ impl Store {
     pub(crate) async fn file(&self, place: &str) -> Result<Lent, StoreError> {
         if let Some(folder) = &self.folder {
             let path = folder.path_to_filesystem(&Place::from(place))?;
-            return if path.is_file() { Ok(Lent::Own(path)) } else { Err(StoreError::Gone) };
+            return if path.is_file() {
+                Ok(Lent::Own(path))
+            } else {
+                Err(StoreError::Gone)
+            };
         }
-        let (file, path) = tempfile::Builder::new().prefix("media-").tempfile_in(&self.incoming)?.into_parts();
+        let (file, path) = tempfile::Builder::new()
+            .prefix("media-")
+            .tempfile_in(&self.incoming)?
+            .into_parts();
         let mut file = tokio::fs::File::from(file);
         let mut parts = self.objects.get(&Place::from(place)).await?.into_stream();
         while let Some(part) = parts.try_next().await? {
@@ -308,7 +338,10 @@ impl Store {
     /// Deletes what is at a place; nothing there is no fault.
     pub(crate) async fn delete(&self, place: &str) -> Result<(), StoreError> {
         let at = Place::from(place);
-        if let Some(memory) = self.in_memory.as_ref().filter(|_| place.starts_with("media/"))
+        if let Some(memory) = self
+            .in_memory
+            .as_ref()
+            .filter(|_| place.starts_with("media/"))
             && let Ok(found) = self.objects.head(&at).await
         {
             memory.give_back(found.size);
@@ -331,7 +364,11 @@ impl Store {
 
     /// Deletes media that nobody knows and that are older than an hour: what a server stored just before it was killed.
     pub(crate) async fn sweep(&self, state: &State) -> Result<usize, StoreError> {
-        let found: Vec<_> = self.objects.list(Some(&Place::from("media"))).try_collect().await?;
+        let found: Vec<_> = self
+            .objects
+            .list(Some(&Place::from("media")))
+            .try_collect()
+            .await?;
         // Asked after the list was made, so that what was stored meanwhile is known.
         let known = state.places().await?;
         let hour_ago = now() - 3_600_000;

@@ -59,14 +59,17 @@ impl Asked {
     /// With the fields of a form.
     pub(crate) fn with(mut self, fields: &[(String, String)]) -> Result<Self, Problem> {
         fn parsed<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Problem> {
-            text.parse().map_err(|_| Problem::malformed(format!("the field `{name}` is not valid")))
+            text.parse()
+                .map_err(|_| Problem::malformed(format!("the field `{name}` is not valid")))
         }
         for (name, text) in fields.iter().filter(|(_, t)| !t.is_empty()) {
             match name.as_str() {
                 "name" => self.name = Some(text.clone()),
                 // A form's tick box.
                 "draw" => self.draw = Some(text == "on" || parsed(name, text)?),
-                "allow_truncated" => self.allow_truncated = Some(text == "on" || parsed(name, text)?),
+                "allow_truncated" => {
+                    self.allow_truncated = Some(text == "on" || parsed(name, text)?)
+                }
                 "max_fpr" => self.max_fpr = Some(parsed(name, text)?),
                 "part" => self.part = Some(text.clone()),
                 "webhook" => self.webhook = Some(text.clone()),
@@ -98,25 +101,37 @@ impl Asked {
 
     /// Where the end is told, checked.
     pub(crate) async fn webhook(&self, app: &Shared) -> Result<Option<String>, Problem> {
-        let Some(address) = &self.webhook else { return Ok(None) };
+        let Some(address) = &self.webhook else {
+            return Ok(None);
+        };
         if !app.settings.webhooks {
             let detail = "webhooks are off here (setting `webhooks`)";
             return Err(Problem::new(StatusCode::FORBIDDEN, "webhooks_off", detail));
         }
-        outbound::checked(app, address).await.map(|url| Some(url.to_string()))
+        outbound::checked(app, address)
+            .await
+            .map(|url| Some(url.to_string()))
     }
 }
 
 /// Whether the client would rather have a job (RFC 7240).
 pub(crate) fn asynchronous(headers: &HeaderMap) -> bool {
-    let all = headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
-    all.flat_map(|v| v.split(','))
-        .any(|p| p.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("respond-async")))
+    let all = headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|v| v.to_str().ok());
+    all.flat_map(|v| v.split(',')).any(|p| {
+        p.split(';')
+            .next()
+            .is_some_and(|t| t.trim().eq_ignore_ascii_case("respond-async"))
+    })
 }
 
 /// The key of an idempotent request.
 pub(crate) fn idempotency(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
     let text = value.to_str().unwrap_or_default();
     if text.is_empty() || text.len() > KEY {
         let detail = format!("`Idempotency-Key` has 1 to {KEY} printable characters");
@@ -135,7 +150,10 @@ pub(crate) async fn prepare(
     webhook: Option<String>,
 ) -> Result<Job, Problem> {
     let video = Format::sniff(&file.arrived.head) == Some(Format::Video);
-    let name = name.map(|n| clean(&n)).or(file.name).unwrap_or_else(|| "upload".into());
+    let name = name
+        .map(|n| clean(&n))
+        .or(file.name)
+        .unwrap_or_else(|| "upload".into());
     let sha256 = file.arrived.sha256.clone();
     let bytes = i64::try_from(file.arrived.bytes).unwrap_or(i64::MAX);
     let config = app.config(app.scanner()?, &wish);
@@ -175,7 +193,10 @@ pub(crate) async fn prepare(
         job.finished = Some(job.created);
         job.verdict = record.verdict.map(|v| v.word().to_owned());
         job.probability = record.probability;
-        job.declared = record.provenance.as_ref().map(|p| p.declared.word().to_owned());
+        job.declared = record
+            .provenance
+            .as_ref()
+            .map(|p| p.declared.word().to_owned());
         job.report = Some(report.id);
     }
     Ok(job)
@@ -183,28 +204,42 @@ pub(crate) async fn prepare(
 
 /// What makes two requests the same.
 pub(crate) fn fingerprint(job: &Job) -> String {
-    let all = format!("{} {:?} {:?} {:?}", job.sha256, job.name, job.wish, job.webhook);
+    let all = format!(
+        "{} {:?} {:?} {:?}",
+        job.sha256, job.name, job.wish, job.webhook
+    );
     hex(&Sha256::digest(all.as_bytes()))
 }
 
 /// Hands a job in; the one that an idempotent request had before.
 pub(crate) async fn submit(app: &Shared, job: Job, key: Option<&str>) -> Result<Job, Problem> {
     let print = fingerprint(&job);
-    match app.state.submit(&job, key.map(|k| (k, print.as_str()))).await? {
+    match app
+        .state
+        .submit(&job, key.map(|k| (k, print.as_str())))
+        .await?
+    {
         Submitted::New => {
-            app.metrics.job(if job.cached { "cached" } else { "accepted" });
+            app.metrics
+                .job(if job.cached { "cached" } else { "accepted" });
             app.hub.accepted.notify_one();
             if job.cached && job.webhook.is_some() {
                 app.hub.webhooks.notify_one();
             }
             Ok(job)
         }
-        Submitted::Before(id) => app.state.job(&id, &job.owner).await?.ok_or_else(|| Problem::not_found("job")),
+        Submitted::Before(id) => app
+            .state
+            .job(&id, &job.owner)
+            .await?
+            .ok_or_else(|| Problem::not_found("job")),
         Submitted::Conflict => {
             let detail = "the `Idempotency-Key` was used with another request";
             Err(Problem::new(StatusCode::CONFLICT, "idempotency", detail))
         }
-        Submitted::NoMedia => Err(Problem::unavailable("store", "the file was dropped meanwhile").after(1)),
+        Submitted::NoMedia => {
+            Err(Problem::unavailable("store", "the file was dropped meanwhile").after(1))
+        }
     }
 }
 
@@ -241,7 +276,9 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some((id, owner)) = self.job.take() else { return };
+        let Some((id, owner)) = self.job.take() else {
+            return;
+        };
         let app = Arc::clone(&self.app);
         tokio::spawn(async move {
             app.hub.cancel(&id);
@@ -251,7 +288,9 @@ impl Drop for Waiting {
                     app.hub.ended(&job);
                 }
                 Ok(None) => {}
-                Err(e) => tracing::error!(error = %e, "a job that nobody waits for cannot be cancelled"),
+                Err(e) => {
+                    tracing::error!(error = %e, "a job that nobody waits for cannot be cancelled")
+                }
             }
         });
     }
@@ -297,7 +336,11 @@ pub(crate) async fn wait(
 pub(crate) fn record(stored: &Report) -> Result<Record, Problem> {
     serde_json::from_str(&stored.record).map_err(|e| {
         tracing::error!(report = stored.id, error = %e, "a stored record cannot be read");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the stored record cannot be read")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the stored record cannot be read",
+        )
     })
 }
 
@@ -333,7 +376,11 @@ pub(crate) async fn ended(app: &Shared, job: &Job, form: Form) -> Result<Respons
     let Some(id) = &job.report else {
         return Err(no_report(job));
     };
-    let stored = app.state.report(id, &job.owner).await?.ok_or_else(|| Problem::not_found("report"))?;
+    let stored = app
+        .state
+        .report(id, &job.owner)
+        .await?
+        .ok_or_else(|| Problem::not_found("report"))?;
     let mut response = show(app, &stored, form, false, Some(&job.name)).await?;
     named(response.headers_mut(), job);
     Ok(response)
@@ -341,7 +388,10 @@ pub(crate) async fn ended(app: &Shared, job: &Job, form: Form) -> Result<Respons
 
 /// Why a job has no report.
 fn no_report(job: &Job) -> Problem {
-    let (code, message) = job.error.clone().unwrap_or_else(|| ("internal".into(), "it ended without a result".into()));
+    let (code, message) = job
+        .error
+        .clone()
+        .unwrap_or_else(|| ("internal".into(), "it ended without a result".into()));
     let mut problem = Problem::of_scan(&code, message).of_job(&job.id);
     if code == PARTS
         && let Some((_, parts)) = problem.detail.split_once(": ")
@@ -367,7 +417,10 @@ pub(crate) async fn show(
         Form::Json => axum::Json(record).into_response(),
         Form::Text => format!("{}\n", report::text(&record, false, explain)).into_response(),
         Form::Html if stored.pictures.iter().any(|p| p == "report.html") => {
-            let page = app.store.read(&format!("reports/{}/report.html", stored.id)).await?;
+            let page = app
+                .store
+                .read(&format!("reports/{}/report.html", stored.id))
+                .await?;
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
         }
         Form::Html => Html(format!(

@@ -19,7 +19,8 @@ pub(crate) fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, Strin
     if certificate.as_os_str().is_empty() {
         return Ok(None);
     }
-    let fault = |path: &std::path::Path, e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    let fault =
+        |path: &std::path::Path, e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .map_err(|e| fault(certificate, &e))?;

@@ -47,7 +47,13 @@ struct Patience {
 impl Patience {
     async fn wait<T>(self, next: impl Future<Output = T>) -> Result<T, Problem> {
         let until = self.until.min(Instant::now() + self.pause);
-        let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "the body came too slowly");
+        let slow = |_| {
+            Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "slow",
+                "the body came too slowly",
+            )
+        };
         tokio::time::timeout_at(until, next).await.map_err(slow)
     }
 }
@@ -71,8 +77,13 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn media_type(headers: &HeaderMap) -> &str {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    value.and_then(|v| v.split(';').next()).unwrap_or_default().trim()
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok());
+    value
+        .and_then(|v| v.split(';').next())
+        .unwrap_or_default()
+        .trim()
 }
 
 /// Reads a form, or the bytes themselves, with at most `most` files.
@@ -80,7 +91,9 @@ pub(crate) async fn read(app: &Shared, request: Request, most: usize) -> Result<
     let settings = &app.settings;
     let largest = settings.max_bytes.max(settings.max_video_bytes);
     let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    let announced = announced
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|n| n > largest.saturating_mul(most as u64).saturating_add(AROUND)) {
         return Err(Problem::too_large(largest));
     }
@@ -98,11 +111,18 @@ pub(crate) async fn read(app: &Shared, request: Request, most: usize) -> Result<
         append(app, &mut file, &part).await?;
     }
     if file.bytes() == 0 {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "no_file", "the body is empty"));
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "no_file",
+            "the body is empty",
+        ));
     }
     let arrived = file.end().await?;
     Ok(Content {
-        files: vec![File { name: None, arrived }],
+        files: vec![File {
+            name: None,
+            arrived,
+        }],
         fields: Vec::new(),
     })
 }
@@ -121,8 +141,15 @@ async fn append(app: &Shared, file: &mut Incoming, part: &Bytes) -> Result<(), P
     Ok(())
 }
 
-async fn form(app: &Shared, request: Request, most: usize, patience: Patience) -> Result<Content, Problem> {
-    let broken = |e: axum::extract::multipart::MultipartError| Problem::malformed(format!("the form: {}", e.body_text()));
+async fn form(
+    app: &Shared,
+    request: Request,
+    most: usize,
+    patience: Patience,
+) -> Result<Content, Problem> {
+    let broken = |e: axum::extract::multipart::MultipartError| {
+        Problem::malformed(format!("the form: {}", e.body_text()))
+    };
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|e| Problem::malformed(e.body_text()))?;
@@ -134,13 +161,17 @@ async fn form(app: &Shared, request: Request, most: usize, patience: Patience) -
             while let Some(part) = patience.wait(field.chunk()).await?.map_err(broken)? {
                 text.extend_from_slice(&part);
                 if text.len() > FIELD {
-                    return Err(Problem::malformed(format!("the field `{}` is too long", clean(&name))));
+                    return Err(Problem::malformed(format!(
+                        "the field `{}` is too long",
+                        clean(&name)
+                    )));
                 }
             }
             if read.fields.len() == FIELDS {
                 return Err(Problem::malformed("the form has too many fields"));
             }
-            let text = String::from_utf8(text).map_err(|_| Problem::malformed("a field is no UTF-8"))?;
+            let text =
+                String::from_utf8(text).map_err(|_| Problem::malformed("a field is no UTF-8"))?;
             read.fields.push((name, text));
             continue;
         }
@@ -172,14 +203,28 @@ async fn form(app: &Shared, request: Request, most: usize, patience: Patience) -
 /// A name as it may stand in records: without folders, control characters and too much length.
 pub(crate) fn clean(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    realscope::report::visible(last).chars().take(NAME).collect()
+    realscope::report::visible(last)
+        .chars()
+        .take(NAME)
+        .collect()
 }
 
 /// Reads a small body of JSON.
-pub(crate) async fn json<T: serde::de::DeserializeOwned>(app: &Shared, body: Body) -> Result<T, Problem> {
+pub(crate) async fn json<T: serde::de::DeserializeOwned>(
+    app: &Shared,
+    body: Body,
+) -> Result<T, Problem> {
     let wait = seconds(app.settings.pause_seconds);
-    let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "the body came too slowly");
-    let bytes = tokio::time::timeout(wait, axum::body::to_bytes(body, 1 << 16)).await.map_err(slow)?;
+    let slow = |_| {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "slow",
+            "the body came too slowly",
+        )
+    };
+    let bytes = tokio::time::timeout(wait, axum::body::to_bytes(body, 1 << 16))
+        .await
+        .map_err(slow)?;
     let bytes = bytes.map_err(|_| Problem::too_large(1 << 16))?;
     serde_json::from_slice(&bytes).map_err(|e| Problem::malformed(e.to_string()))
 }

@@ -53,12 +53,24 @@ async fn one(app: &Shared, due: Due) -> Result<(), StateError> {
     };
     app.metrics.webhook(if done { "taken" } else { "failed" });
     if done || due.attempt >= ATTEMPTS {
-        tracing::info!(job = due.job, said, attempt = due.attempt, "a webhook was sent for the last time");
+        tracing::info!(
+            job = due.job,
+            said,
+            attempt = due.attempt,
+            "a webhook was sent for the last time"
+        );
         return app.state.webhook_sent(&due.job, Some(&said), 0).await;
     }
-    tracing::info!(job = due.job, said, attempt = due.attempt, "a webhook was not taken, it is sent again");
+    tracing::info!(
+        job = due.job,
+        said,
+        attempt = due.attempt,
+        "a webhook was not taken, it is sent again"
+    );
     let exponent = u32::try_from(due.attempt - 1).unwrap_or(0).min(8);
-    let delay = PAUSE.saturating_mul(3_i64.saturating_pow(exponent)).min(5_400_000);
+    let delay = PAUSE
+        .saturating_mul(3_i64.saturating_pow(exponent))
+        .min(5_400_000);
     app.state.webhook_sent(&due.job, None, delay).await
 }
 
@@ -67,7 +79,10 @@ fn send(app: &Shared, due: &Due) -> Result<u16, String> {
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("webhook-id", due.job.clone()),
-        ("webhook-signature", signature(&app.settings.webhook_secret, &due.job, &time, &due.body)),
+        (
+            "webhook-signature",
+            signature(&app.settings.webhook_secret, &due.job, &time, &due.body),
+        ),
         ("webhook-timestamp", time),
     ];
     outbound::post(&app.settings, &due.url, &headers, &due.body)
@@ -90,7 +105,12 @@ mod tests {
     #[test]
     fn a_signature_is_that_of_openssl() {
         // printf '%s' 'msg_1.1614265330.{"test": 2432232314}' | openssl dgst -sha256 -hmac secret-of-sixteen -binary | base64
-        let made = signature("secret-of-sixteen", "msg_1", "1614265330", "{\"test\": 2432232314}");
+        let made = signature(
+            "secret-of-sixteen",
+            "msg_1",
+            "1614265330",
+            "{\"test\": 2432232314}",
+        );
         assert_eq!(made, "v1,d1B3q379+lOlqgK7NFbS5QLa2EmC3OsshKQxRKRyCoE=");
     }
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::client::{Service, bytes, example, form, FORM};
+use crate::client::{FORM, Service, bytes, example, form};
 
 /// A record without what differs from run to run.
 fn settled(mut record: Value) -> Value {
@@ -31,7 +31,8 @@ fn every_example_gets_the_program_s_record_and_text() {
     let folder = tempfile::tempdir().expect("a folder");
     let service = Service::start(folder.path(), &[]);
     for name in ["authentic.jpg", "authentic-2.jpg", "generated.jpg"] {
-        let record: Value = serde_json::from_str(&program(&["--format", "ndjson"], name)).expect("a record");
+        let record: Value =
+            serde_json::from_str(&program(&["--format", "ndjson"], name)).expect("a record");
         let answer = service.scan(name, &[]);
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(answer.header("content-type"), "application/json");
@@ -41,10 +42,18 @@ fn every_example_gets_the_program_s_record_and_text() {
         let text = program(&[], name).replace(&example(name).display().to_string(), name);
         let answer = service.scan(name, &[("Accept", "text/plain")]);
         assert_eq!((answer.status, answer.text()), (200, text), "{name}");
-        assert_eq!(answer.header("realscope-cached"), "true", "the same bytes are not scanned twice");
+        assert_eq!(
+            answer.header("realscope-cached"),
+            "true",
+            "the same bytes are not scanned twice"
+        );
 
         let raw = service.post("/v1/scan?name=..%2Fa%2Fb.jpg", &[], &bytes(name));
-        assert_eq!((raw.status, raw.json()["path"].as_str()), (200, Some("b.jpg")), "a name is no path");
+        assert_eq!(
+            (raw.status, raw.json()["path"].as_str()),
+            (200, Some("b.jpg")),
+            "a name is no path"
+        );
     }
 }
 
@@ -52,10 +61,20 @@ fn every_example_gets_the_program_s_record_and_text() {
 fn a_browser_without_a_script_reads_a_verdict() {
     let folder = tempfile::tempdir().expect("a folder");
     let service = Service::start(folder.path(), &[]);
-    let browser = ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
+    let browser = (
+        "Accept",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    );
     let page = service.ask("GET", "/", &[browser], b"");
-    assert!(page.status == 200 && page.text().contains("enctype=\"multipart/form-data\""), "{}", page.text());
-    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+    assert!(
+        page.status == 200 && page.text().contains("enctype=\"multipart/form-data\""),
+        "{}",
+        page.text()
+    );
+    assert!(
+        page.header("content-security-policy")
+            .starts_with("default-src 'none'")
+    );
     assert_eq!(page.header("x-content-type-options"), "nosniff");
 
     let file = bytes("generated.jpg");
@@ -64,9 +83,15 @@ fn a_browser_without_a_script_reads_a_verdict() {
     assert_eq!(report.status, 200, "{}", report.text());
     assert_eq!(report.header("content-type"), "text/html; charset=utf-8");
     let text = report.text();
-    assert!(text.contains("data:image/jpeg") && text.contains("What this does not mean"), "{text:.2000}");
+    assert!(
+        text.contains("data:image/jpeg") && text.contains("What this does not mean"),
+        "{text:.2000}"
+    );
     let empty = service.post("/v1/scan", &own, b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"\"\r\n\r\n\r\n--XX--\r\n");
-    assert_eq!((empty.status, empty.header("content-type")), (400, "text/html; charset=utf-8"));
+    assert_eq!(
+        (empty.status, empty.header("content-type")),
+        (400, "text/html; charset=utf-8")
+    );
 
     // A drawn report has its pictures.
     let id = report.header("realscope-report").to_owned();
@@ -79,11 +104,22 @@ fn a_browser_without_a_script_reads_a_verdict() {
         ("npr.png", b"\x89PNG"),
     ] {
         let picture = service.get(&format!("/v1/reports/{id}/pictures/{name}"));
-        assert!(picture.status == 200 && picture.body.starts_with(magic), "{name}: {}", picture.status);
+        assert!(
+            picture.status == 200 && picture.body.starts_with(magic),
+            "{name}: {}",
+            picture.status
+        );
     }
-    service.get(&format!("/v1/reports/{id}/pictures/..%2F..%2Fstate.sqlite")).problem(404, "not_found");
+    service
+        .get(&format!("/v1/reports/{id}/pictures/..%2F..%2Fstate.sqlite"))
+        .problem(404, "not_found");
     let media = service.get(&format!("/v1/reports/{id}/media"));
-    assert!(media.body == file && media.header("content-disposition").starts_with("attachment"));
+    assert!(
+        media.body == file
+            && media
+                .header("content-disposition")
+                .starts_with("attachment")
+    );
     let json = service.get(&format!("/v1/reports/{id}"));
     assert!(json.json()["masks"].is_array());
     let text = service.get(&format!("/v1/reports/{id}?format=text&explain=true"));
@@ -95,13 +131,20 @@ fn the_interface_describes_itself() {
     let folder = tempfile::tempdir().expect("a folder");
     let service = Service::start(folder.path(), &[]);
     let document = service.get("/openapi.json").json();
-    assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
+    assert!(
+        document["openapi"]
+            .as_str()
+            .is_some_and(|v| v.starts_with("3.1"))
+    );
     let paths = document["paths"].as_object().expect("paths");
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
             let path = path.replace("{id}", "x").replace("{name}", "x");
             let answer = service.ask(&method.to_uppercase(), &path, &[], b"");
-            assert_ne!(answer.status, 405, "{method} {path} is described and not there");
+            assert_ne!(
+                answer.status, 405,
+                "{method} {path} is described and not there"
+            );
             assert!(answer.status < 500, "{method} {path}: {}", answer.text());
         }
     }
@@ -109,7 +152,11 @@ fn the_interface_describes_itself() {
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(map) => {
-                found.extend(map.get("$ref").and_then(Value::as_str).map(ToOwned::to_owned));
+                found.extend(
+                    map.get("$ref")
+                        .and_then(Value::as_str)
+                        .map(ToOwned::to_owned),
+                );
                 map.values().for_each(|v| references(v, found));
             }
             Value::Array(all) => all.iter().for_each(|v| references(v, found)),
@@ -133,11 +180,21 @@ fn the_interface_describes_itself() {
     assert_eq!(service.get("/healthz").text(), "ok\n");
     assert_eq!(service.get("/version").json()["tool"]["name"], "realscope");
     let models = service.get("/v1/models").json();
-    assert!(models["models"].as_array().is_some_and(|m| m.iter().any(|m| m["id"] == models["in_use"])));
+    assert!(
+        models["models"]
+            .as_array()
+            .is_some_and(|m| m.iter().any(|m| m["id"] == models["in_use"]))
+    );
     assert_eq!(service.get("/v2/health/live").json()["live"], true);
     assert_eq!(service.get("/v2/health/ready").json()["ready"], true);
-    assert_eq!(service.get("/v2/models/default/ready").json()["ready"], true);
-    assert_eq!(service.get("/v2/models/default").json()["outputs"][0]["name"], "verdict");
+    assert_eq!(
+        service.get("/v2/models/default/ready").json()["ready"],
+        true
+    );
+    assert_eq!(
+        service.get("/v2/models/default").json()["outputs"][0]["name"],
+        "verdict"
+    );
     service.get("/v2/models/other").problem(404, "not_found");
 
     let measures = service.get("/metrics").text();
@@ -150,42 +207,90 @@ fn the_interface_describes_itself() {
     ] {
         assert!(measures.contains(name), "{name} is missing in {measures}");
     }
-    let foreign = measures.lines().filter(|l| !l.starts_with('#') && !l.starts_with("realscope_"));
+    let foreign = measures
+        .lines()
+        .filter(|l| !l.starts_with('#') && !l.starts_with("realscope_"));
     assert_eq!(foreign.count(), 0);
 }
 
 #[test]
 fn it_speaks_tls_where_a_certificate_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let (certificate, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            "-out",
+        ])
         .arg(&certificate)
         .arg("-keyout")
         .arg(&key)
         .output();
-    if !made.is_ok_and(|o| o.status.success()) || Command::new("curl").arg("--version").output().is_err() {
+    if !made.is_ok_and(|o| o.status.success())
+        || Command::new("curl").arg("--version").output().is_err()
+    {
         eprintln!("SKIPPED: this takes openssl and curl");
         return;
     }
     let text = |p: &std::path::Path| p.display().to_string();
-    let settings = [("tls_certificate", text(&certificate)), ("tls_key", text(&key))];
+    let settings = [
+        ("tls_certificate", text(&certificate)),
+        ("tls_key", text(&key)),
+    ];
     let settings: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let service = Service::begin(folder.path(), &settings);
-    assert!(service.address.starts_with("https://127.0.0.1:"), "{}", service.address);
+    assert!(
+        service.address.starts_with("https://127.0.0.1:"),
+        "{}",
+        service.address
+    );
     let file = format!("file=@{}", example("generated.jpg").display());
     let curl = |args: &[&str]| {
         let output = Command::new("curl")
-            .args(["-sS", "--retry", "100", "--retry-delay", "0", "--retry-all-errors", "--cacert"])
+            .args([
+                "-sS",
+                "--retry",
+                "100",
+                "--retry-delay",
+                "0",
+                "--retry-all-errors",
+                "--cacert",
+            ])
             .arg(&certificate)
             .args(args)
             .output()
             .expect("curl runs");
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+        String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr)
     };
-    assert_eq!(curl(&["-f", &format!("{}/readyz", service.address)]), "ready\n");
-    let verdict = curl(&["-H", "Accept: text/plain", "-F", &file, &format!("{}/v1/scan", service.address)]);
+    assert_eq!(
+        curl(&["-f", &format!("{}/readyz", service.address)]),
+        "ready\n"
+    );
+    let verdict = curl(&[
+        "-H",
+        "Accept: text/plain",
+        "-F",
+        &file,
+        &format!("{}/v1/scan", service.address),
+    ]);
     assert!(verdict.starts_with("generated"), "{verdict}");
 }
 
@@ -201,7 +306,12 @@ fn a_health_check_asks_the_service_on_this_machine() {
             .status();
         status.expect("runs").code()
     };
-    let port = service.address.rsplit(':').next().expect("a port").to_owned();
+    let port = service
+        .address
+        .rsplit(':')
+        .next()
+        .expect("a port")
+        .to_owned();
     assert_eq!(check(&service.address), Some(0));
     assert_eq!(check(&format!("0.0.0.0:{port}")), Some(0));
     drop(service);
@@ -217,5 +327,9 @@ fn the_reference_of_settings_is_up_to_date() {
         .expect("runs");
     let written = example("../docs/service-settings.md");
     let written = std::fs::read_to_string(written).expect("the page");
-    assert_eq!(written, String::from_utf8(output.stdout).expect("text"), "realscope serve settings > docs/service-settings.md");
+    assert_eq!(
+        written,
+        String::from_utf8(output.stdout).expect("text"),
+        "realscope serve settings > docs/service-settings.md"
+    );
 }

@@ -27,7 +27,8 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.text()))
     }
 
     pub fn text(&self) -> String {
@@ -42,7 +43,12 @@ impl Answer {
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text()
+        );
         let problem = self.json();
         assert_eq!(problem["status"], status);
         assert_eq!(problem["code"], code, "{problem}");
@@ -55,7 +61,9 @@ impl Answer {
 }
 
 pub fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(name)
 }
 
 pub fn bytes(name: &str) -> Vec<u8> {
@@ -66,7 +74,11 @@ pub fn bytes(name: &str) -> Vec<u8> {
 pub fn form(name: &str, file: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
     let mut body = Vec::new();
     for (field, value) in fields {
-        write!(body, "--XX\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").expect("written");
+        write!(
+            body,
+            "--XX\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+        )
+        .expect("written");
     }
     body.extend(part(name, file));
     body.extend(b"--XX--\r\n");
@@ -97,7 +109,10 @@ impl Service {
     }
 
     pub fn begin(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(folder, settings).stdout(Stdio::piped()).spawn().expect("starts");
+        let mut child = command(folder, settings)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
@@ -106,7 +121,10 @@ impl Service {
         Self {
             child,
             // That of TLS is asked by another client.
-            address: address.strip_prefix("http://").unwrap_or(address).to_owned(),
+            address: address
+                .strip_prefix("http://")
+                .unwrap_or(address)
+                .to_owned(),
             output,
             folder: folder.to_owned(),
         }
@@ -116,7 +134,11 @@ impl Service {
     pub fn ready(&self) {
         let begun = Instant::now();
         while self.get("/readyz").status != 200 {
-            assert!(begun.elapsed() < Duration::from_secs(60), "not ready: {}", log(&self.folder));
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "not ready: {}",
+                log(&self.folder)
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -157,7 +179,11 @@ impl Service {
             if !matches!(job["state"].as_str(), Some("queued" | "running")) {
                 return job;
             }
-            assert!(begun.elapsed() < Duration::from_secs(90), "{job}; {}", self.log());
+            assert!(
+                begun.elapsed() < Duration::from_secs(90),
+                "{job}; {}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(30));
         }
     }
@@ -191,7 +217,9 @@ impl Drop for Service {
 }
 
 pub fn signal(process: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status();
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &process.to_string()])
+        .status();
     assert!(sent.expect("kill runs").success());
 }
 
@@ -201,10 +229,21 @@ pub fn log(folder: &Path) -> String {
 
 /// The program with its settings; what it logs is kept.
 pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .expect("a log");
     let mut command = Command::new(env!("CARGO_BIN_EXE_realscope"));
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--jobs", "2", "--data-dir"])
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--jobs",
+            "2",
+            "--data-dir",
+        ])
         .arg(folder.join("data"))
         .env("REALSCOPE_CONFIG", "/dev/null")
         // Tests ask more often than people.
@@ -226,8 +265,14 @@ pub fn try_ask(
 ) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(120)))?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    if !headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+    {
         head.push_str(&format!("Host: {address}\r\n"));
     }
     for (name, value) in headers {
@@ -250,16 +295,23 @@ pub fn read_answer(stream: &mut TcpStream) -> std::io::Result<Answer> {
         Err(e) => return Err(e),
     }
     let end = all.windows(4).position(|w| w == b"\r\n\r\n");
-    let end = end.ok_or_else(|| std::io::Error::other(format!("no head in {} bytes", all.len())))?;
+    let end =
+        end.ok_or_else(|| std::io::Error::other(format!("no head in {} bytes", all.len())))?;
     let head = String::from_utf8_lossy(&all[..end]).into_owned();
     let mut lines = head.lines();
-    let status = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok());
+    let status = lines
+        .next()
+        .and_then(|l| l.split(' ').nth(1))
+        .and_then(|s| s.parse().ok());
     let headers: BTreeMap<String, String> = lines
         .filter_map(|l| l.split_once(": "))
         .map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()))
         .collect();
     let mut body = all[end + 4..].to_vec();
-    if headers.get("transfer-encoding").is_some_and(|v| v == "chunked") {
+    if headers
+        .get("transfer-encoding")
+        .is_some_and(|v| v == "chunked")
+    {
         body = unchunked(&body);
     }
     Ok(Answer {
@@ -272,7 +324,8 @@ pub fn read_answer(stream: &mut TcpStream) -> std::io::Result<Answer> {
 fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     while let Some(end) = rest.windows(2).position(|w| w == b"\r\n") {
-        let size = usize::from_str_radix(String::from_utf8_lossy(&rest[..end]).trim(), 16).unwrap_or(0);
+        let size =
+            usize::from_str_radix(String::from_utf8_lossy(&rest[..end]).trim(), 16).unwrap_or(0);
         let from = end + 2;
         if size == 0 || rest.len() < from + size {
             out.extend(&rest[from.min(rest.len())..(from + size).min(rest.len())]);

@@ -20,16 +20,28 @@ fn a_job_is_followed_to_its_end() {
     let id = job["id"].as_str().expect("an id");
     assert_eq!(answer.header("location"), format!("/v1/jobs/{id}"));
     let mut stream = TcpStream::connect(&service.address).expect("connects");
-    write!(stream, "GET /v1/jobs/{id}/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("sends");
+    write!(
+        stream,
+        "GET /v1/jobs/{id}/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .expect("sends");
     let mut events = String::new();
     stream.read_to_string(&mut events).expect("ends by itself");
     assert!(events.contains("text/event-stream"));
     let last = events.rsplit("event: ").next().expect("an event");
     assert!(last.starts_with("end\n"), "{events}");
-    let data = last.lines().find_map(|l| l.strip_prefix("data: ")).expect("data");
+    let data = last
+        .lines()
+        .find_map(|l| l.strip_prefix("data: "))
+        .expect("data");
     let end: Value = serde_json::from_str(data).expect("a job");
-    assert_eq!((end["state"].as_str(), end["verdict"].as_str()), (Some("succeeded"), Some("generated")));
-    let report = service.get(end["links"]["report"].as_str().expect("a report")).json();
+    assert_eq!(
+        (end["state"].as_str(), end["verdict"].as_str()),
+        (Some("succeeded"), Some("generated"))
+    );
+    let report = service
+        .get(end["links"]["report"].as_str().expect("a report"))
+        .json();
     assert_eq!(report["verdict"], "generated");
     // What has ended is told at once.
     let begun = Instant::now();
@@ -50,19 +62,30 @@ fn a_video_and_a_large_picture_become_jobs() {
     {
         let mut encoder = image::codecs::gif::GifEncoder::new(&mut gif);
         for shade in [40_u8, 90, 140, 190] {
-            let frame = image::RgbaImage::from_fn(96, 96, |x, y| image::Rgba([shade, (x * 2) as u8, (y * 2) as u8, 255]));
+            let frame = image::RgbaImage::from_fn(96, 96, |x, y| {
+                image::Rgba([shade, (x * 2) as u8, (y * 2) as u8, 255])
+            });
             let delay = image::Delay::from_numer_denom_ms(200, 1);
-            encoder.encode_frame(image::Frame::from_parts(frame, 0, 0, delay)).expect("encoded");
+            encoder
+                .encode_frame(image::Frame::from_parts(frame, 0, 0, delay))
+                .expect("encoded");
         }
     }
     let answer = service.post("/v1/scan?name=a.gif", &[], &gif);
     assert_eq!(answer.status, 202, "{}", answer.text());
     let job = service.end_of(answer.json()["id"].as_str().expect("an id"), &[]);
     assert_eq!(job["state"], "succeeded", "{job}");
-    let record = service.get(job["links"]["report"].as_str().expect("a report")).json();
+    let record = service
+        .get(job["links"]["report"].as_str().expect("a report"))
+        .json();
     assert_eq!(record["media"]["kind"], "video");
     // A browser gets a page that looks again.
-    let page = service.ask("GET", &format!("/v1/jobs/{id}"), &[("Accept", "text/html")], b"");
+    let page = service.ask(
+        "GET",
+        &format!("/v1/jobs/{id}"),
+        &[("Accept", "text/html")],
+        b"",
+    );
     assert!(page.text().contains("/v1/reports/"), "{}", page.text());
 }
 
@@ -74,15 +97,23 @@ fn a_key_makes_a_retry_safe() {
     let first = service.scan("generated.jpg", &[key]);
     let second = service.scan("generated.jpg", &[key]);
     assert_eq!((first.status, second.status), (200, 200));
-    assert_eq!(first.header("realscope-job"), second.header("realscope-job"));
+    assert_eq!(
+        first.header("realscope-job"),
+        second.header("realscope-job")
+    );
     assert_eq!(first.json(), second.json());
-    service.scan("authentic.jpg", &[key]).problem(409, "idempotency");
+    service
+        .scan("authentic.jpg", &[key])
+        .problem(409, "idempotency");
     let jobs = service.get("/v1/jobs").json();
     assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(1), "{jobs}");
     // Without a key it is a job of its own, with the same report.
     let third = service.scan("generated.jpg", &[]);
     assert_ne!(first.header("realscope-job"), third.header("realscope-job"));
-    assert_eq!(first.header("realscope-report"), third.header("realscope-report"));
+    assert_eq!(
+        first.header("realscope-report"),
+        third.header("realscope-report")
+    );
 }
 
 #[test]
@@ -105,19 +136,38 @@ fn a_batch_the_history_and_what_is_forgotten() {
         .map(|j| j["id"].as_str().expect("an id").to_owned())
         .collect();
     assert_eq!(ids.len(), 3);
-    let states: Vec<Value> = ids.iter().map(|id| service.end_of(id, &[])["state"].clone()).collect();
+    let states: Vec<Value> = ids
+        .iter()
+        .map(|id| service.end_of(id, &[])["state"].clone())
+        .collect();
     assert_eq!(states, ["succeeded", "succeeded", "failed"]);
     let counts = service.get(&batch).json()["counts"].clone();
-    assert_eq!((counts["succeeded"].as_u64(), counts["failed"].as_u64()), (Some(2), Some(1)));
-    let four = [part("a", b"1"), part("b", b"2"), part("c", b"3"), form("d", b"4", &[])].concat();
-    service.post("/v1/batches", &[FORM], &four).problem(400, "malformed");
+    assert_eq!(
+        (counts["succeeded"].as_u64(), counts["failed"].as_u64()),
+        (Some(2), Some(1))
+    );
+    let four = [
+        part("a", b"1"),
+        part("b", b"2"),
+        part("c", b"3"),
+        form("d", b"4", &[]),
+    ]
+    .concat();
+    service
+        .post("/v1/batches", &[FORM], &four)
+        .problem(400, "malformed");
 
     let found = |query: &str| -> Vec<String> {
         let page = service.get(&format!("/v1/jobs?{query}")).json();
         let names = page["jobs"].as_array().expect("jobs").iter();
-        names.map(|j| j["name"].as_str().expect("a name").to_owned()).collect()
+        names
+            .map(|j| j["name"].as_str().expect("a name").to_owned())
+            .collect()
     };
-    assert_eq!(found(""), ["authentic-2.jpg", "generated.jpg", "authentic.jpg"]);
+    assert_eq!(
+        found(""),
+        ["authentic-2.jpg", "generated.jpg", "authentic.jpg"]
+    );
     assert_eq!(found("state=failed"), ["authentic-2.jpg"]);
     assert_eq!(found("verdict=generated"), ["generated.jpg"]);
     assert_eq!(found("q=AUTH&state=succeeded"), ["authentic.jpg"]);
@@ -134,19 +184,49 @@ fn a_batch_the_history_and_what_is_forgotten() {
     let made = service.post("/v1/feedback", &[json], remark.as_bytes());
     assert_eq!(made.status, 201, "{}", made.text());
     assert_eq!(made.json()["verdict"], "generated");
-    assert_eq!(service.get("/v1/feedback").json()["feedback"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        service.get("/v1/feedback").json()["feedback"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
     let csv = service.get("/v1/feedback?format=csv").text();
-    assert!(csv.starts_with("path,label,split,group\n") && csv.contains(",0,test,"), "{csv}");
+    assert!(
+        csv.starts_with("path,label,split,group\n") && csv.contains(",0,test,"),
+        "{csv}"
+    );
 
     // Forgetting takes the report and the file along; a file that a remark speaks of stays.
-    assert_eq!(service.ask("DELETE", &format!("/v1/jobs/{}", ids[0]), &[], b"").status, 204);
-    service.get(&format!("/v1/jobs/{}", ids[0])).problem(404, "not_found");
-    assert_eq!(service.ask("DELETE", &format!("/v1/jobs/{}", ids[1]), &[], b"").status, 204);
+    assert_eq!(
+        service
+            .ask("DELETE", &format!("/v1/jobs/{}", ids[0]), &[], b"")
+            .status,
+        204
+    );
+    service
+        .get(&format!("/v1/jobs/{}", ids[0]))
+        .problem(404, "not_found");
+    assert_eq!(
+        service
+            .ask("DELETE", &format!("/v1/jobs/{}", ids[1]), &[], b"")
+            .status,
+        204
+    );
     let media = || -> usize {
         let shelves = std::fs::read_dir(folder.path().join("data/media/media")).expect("shelves");
-        shelves.map(|s| std::fs::read_dir(s.expect("a shelf").path()).expect("files").count()).sum()
+        shelves
+            .map(|s| {
+                std::fs::read_dir(s.expect("a shelf").path())
+                    .expect("files")
+                    .count()
+            })
+            .sum()
     };
-    assert_eq!(media(), 2, "the file that failed, and the one of the remark");
+    assert_eq!(
+        media(),
+        2,
+        "the file that failed, and the one of the remark"
+    );
     let target = folder.path().join("set");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_realscope"))
         .args(["serve", "feedback", "export"])
@@ -156,12 +236,29 @@ fn a_batch_the_history_and_what_is_forgotten() {
         .env("REALSCOPE_CONFIG", "/dev/null")
         .output()
         .expect("runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let manifest = std::fs::read_to_string(target.join("manifest.csv")).expect("a manifest");
-    let row = manifest.lines().nth(1).expect("a row").split(',').collect::<Vec<_>>();
-    assert_eq!(std::fs::read(target.join(row[0])).expect("the file"), bytes("generated.jpg"));
+    let row = manifest
+        .lines()
+        .nth(1)
+        .expect("a row")
+        .split(',')
+        .collect::<Vec<_>>();
+    assert_eq!(
+        std::fs::read(target.join(row[0])).expect("the file"),
+        bytes("generated.jpg")
+    );
     let remark = made.json()["id"].as_str().expect("an id").to_owned();
-    assert_eq!(service.ask("DELETE", &format!("/v1/feedback/{remark}"), &[], b"").status, 204);
+    assert_eq!(
+        service
+            .ask("DELETE", &format!("/v1/feedback/{remark}"), &[], b"")
+            .status,
+        204
+    );
     assert_eq!(media(), 1);
 }
 
@@ -178,16 +275,25 @@ fn what_is_given_up_is_not_scanned() {
         })
         .collect();
     let given_up = service.ask("DELETE", &format!("/v1/jobs/{}", ids[3]), &[], b"");
-    assert_eq!((given_up.status, given_up.json()["state"].as_str()), (200, Some("cancelled")));
+    assert_eq!(
+        (given_up.status, given_up.json()["state"].as_str()),
+        (200, Some("cancelled"))
+    );
     assert_eq!(service.end_of(&ids[2], &[])["state"], "succeeded");
     let job = service.end_of(&ids[3], &[]);
-    assert_eq!((job["state"].as_str(), job["report"].as_str()), (Some("cancelled"), None));
+    assert_eq!(
+        (job["state"].as_str(), job["report"].as_str()),
+        (Some("cancelled"), None)
+    );
 
     // Who goes away before the answer takes the job along.
     let mut file = bytes("generated.jpg");
     file.push(99);
     let mut stream = TcpStream::connect(&service.address).expect("connects");
-    let head = format!("POST /v1/scan?name=left HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", file.len());
+    let head = format!(
+        "POST /v1/scan?name=left HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        file.len()
+    );
     stream.write_all(head.as_bytes()).expect("sends");
     stream.write_all(&file).expect("sends");
     let begun = Instant::now();
@@ -200,7 +306,10 @@ fn what_is_given_up_is_not_scanned() {
     };
     drop(stream);
     let end = service.end_of(&left, &[]);
-    assert!(matches!(end["state"].as_str(), Some("cancelled" | "succeeded")), "{end}");
+    assert!(
+        matches!(end["state"].as_str(), Some("cancelled" | "succeeded")),
+        "{end}"
+    );
 }
 
 /// A receiver that takes what comes from the second request on; what came.
@@ -214,12 +323,22 @@ fn receiver() -> (String, std::sync::mpsc::Receiver<(String, String)>) {
             let mut reader = BufReader::new(stream.try_clone().expect("cloned"));
             let mut head = String::new();
             while reader.read_line(&mut head).expect("a line") > 2 {}
-            let length = head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ").map(ToOwned::to_owned));
+            let length = head.lines().find_map(|l| {
+                l.to_ascii_lowercase()
+                    .strip_prefix("content-length: ")
+                    .map(ToOwned::to_owned)
+            });
             let mut body = vec![0; length.map_or(0, |l| l.trim().parse().expect("a number"))];
             reader.read_exact(&mut body).expect("a body");
             let status = if i == 0 { "503 Busy" } else { "204 Taken" };
-            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            if sender.send((head, String::from_utf8(body).expect("text"))).is_err() {
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            if sender
+                .send((head, String::from_utf8(body).expect("text")))
+                .is_err()
+            {
                 return;
             }
         }
@@ -233,9 +352,17 @@ fn a_webhook_is_signed_and_sent_until_it_is_taken() {
     let (address, requests) = receiver();
     let service = Service::start(
         folder.path(),
-        &[("webhooks", "true"), ("webhook_secret", "a secret of some length"), ("hosts", "127.0.0.1"), ("private_hosts", "true")],
+        &[
+            ("webhooks", "true"),
+            ("webhook_secret", "a secret of some length"),
+            ("hosts", "127.0.0.1"),
+            ("private_hosts", "true"),
+        ],
     );
-    let path = format!("/v1/scan?webhook=http%3A%2F%2F{}%2Fhook", address.replace(':', "%3A"));
+    let path = format!(
+        "/v1/scan?webhook=http%3A%2F%2F{}%2Fhook",
+        address.replace(':', "%3A")
+    );
     let answer = service.post(&path, &[ASYNC], &bytes("generated.jpg"));
     assert_eq!(answer.status, 202, "{}", answer.text());
     let id = answer.json()["id"].as_str().expect("an id").to_owned();
@@ -244,9 +371,15 @@ fn a_webhook_is_signed_and_sent_until_it_is_taken() {
     let (second, again) = requests.recv_timeout(wait).expect("a second attempt");
     assert_eq!(body, again);
     let told: Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!((told["id"].as_str(), told["state"].as_str()), (Some(id.as_str()), Some("succeeded")));
+    assert_eq!(
+        (told["id"].as_str(), told["state"].as_str()),
+        (Some(id.as_str()), Some("succeeded"))
+    );
     let of = |head: &str, name: &str| -> String {
-        let found = head.lines().find_map(|l| l.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)));
+        let found = head.lines().find_map(|l| {
+            l.split_once(": ")
+                .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+        });
         found.map(|(_, v)| v.trim().to_owned()).expect("a header")
     };
     for head in [first, second] {
@@ -255,7 +388,10 @@ fn a_webhook_is_signed_and_sent_until_it_is_taken() {
         let signed = format!("{id}.{}.{body}", of(&head, "webhook-timestamp"));
         assert_eq!(of(&head, "webhook-signature"), openssl(&signed));
     }
-    assert!(requests.recv_timeout(Duration::from_secs(3)).is_err(), "once it was taken it is not sent again");
+    assert!(
+        requests.recv_timeout(Duration::from_secs(3)).is_err(),
+        "once it was taken it is not sent again"
+    );
 }
 
 /// The signature by another program's arithmetic.
@@ -267,9 +403,17 @@ fn openssl(text: &str) -> String {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("python3 runs");
-    child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("written");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(text.as_bytes())
+        .expect("written");
     let output = child.wait_with_output().expect("ends");
-    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
 }
 
 #[test]
@@ -282,7 +426,9 @@ fn a_file_is_fetched_where_that_is_allowed() {
         for stream in listener.incoming() {
             let mut stream = stream.expect("a connection");
             let mut line = String::new();
-            BufReader::new(stream.try_clone().expect("cloned")).read_line(&mut line).expect("a line");
+            BufReader::new(stream.try_clone().expect("cloned"))
+                .read_line(&mut line)
+                .expect("a line");
             let file = bytes("generated.jpg");
             let head = match line.split(' ').nth(1).unwrap_or_default() {
                 "/moved" => "302 Found\r\nLocation: /a/photo.jpg".to_owned(),
@@ -291,7 +437,11 @@ fn a_file_is_fetched_where_that_is_allowed() {
                 "/large" => "200 OK\r\nContent-Length: 99999999999".to_owned(),
                 "/gone" => "404 Not Found\r\nContent-Length: 0".to_owned(),
                 _ => {
-                    let _ = write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", file.len());
+                    let _ = write!(
+                        stream,
+                        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                        file.len()
+                    );
                     let _ = stream.write_all(&file);
                     continue;
                 }
@@ -299,15 +449,32 @@ fn a_file_is_fetched_where_that_is_allowed() {
             let _ = write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n");
         }
     });
-    let service = Service::start(folder.path(), &[("fetch", "true"), ("hosts", "127.0.0.1"), ("private_hosts", "true")]);
+    let service = Service::start(
+        folder.path(),
+        &[
+            ("fetch", "true"),
+            ("hosts", "127.0.0.1"),
+            ("private_hosts", "true"),
+        ],
+    );
     let fetch = |path: &str| {
         let body = format!("{{\"url\":\"http://{address}{path}\"}}");
-        service.post("/v1/scan", &[("Content-Type", "application/json")], body.as_bytes())
+        service.post(
+            "/v1/scan",
+            &[("Content-Type", "application/json")],
+            body.as_bytes(),
+        )
     };
     for path in ["/a/photo.jpg?x=1", "/moved"] {
         let answer = fetch(path);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!((answer.json()["path"].as_str(), answer.json()["verdict"].as_str()), (Some("photo.jpg"), Some("generated")));
+        assert_eq!(
+            (
+                answer.json()["path"].as_str(),
+                answer.json()["verdict"].as_str()
+            ),
+            (Some("photo.jpg"), Some("generated"))
+        );
     }
     fetch("/out").problem(403, "address");
     fetch("/round").problem(502, "fetch");

@@ -55,7 +55,10 @@ impl State {
 
     /// The last entries, the newest first.
     pub(crate) async fn audit(&self, limit: i64) -> Result<Vec<AuditEntry>, StateError> {
-        let rows = sqlx::query("SELECT * FROM audit ORDER BY at DESC LIMIT $1").bind(limit).fetch_all(&self.pool).await?;
+        let rows = sqlx::query("SELECT * FROM audit ORDER BY at DESC LIMIT $1")
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
         let entry = |r: &sqlx::any::AnyRow| {
             Ok::<_, sqlx::Error>(AuditEntry {
                 at: instant(r.try_get("at")?),
@@ -77,13 +80,19 @@ impl State {
         for (statement, before) in [
             ("DELETE FROM audit WHERE at < $1", results),
             ("DELETE FROM requests WHERE created < $1", requests),
-            ("DELETE FROM deliveries WHERE created < $1 AND outcome IS NOT NULL", requests),
+            (
+                "DELETE FROM deliveries WHERE created < $1 AND outcome IS NOT NULL",
+                requests,
+            ),
             (
                 "DELETE FROM batches WHERE created < $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch = batches.id)",
                 results,
             ),
         ] {
-            sqlx::query(statement).bind(before).execute(&self.pool).await?;
+            sqlx::query(statement)
+                .bind(before)
+                .execute(&self.pool)
+                .await?;
         }
         Ok(())
     }

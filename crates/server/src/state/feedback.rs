@@ -70,7 +70,12 @@ fn remark(row: &AnyRow) -> Result<Remark, sqlx::Error> {
 
 impl State {
     /// Keeps a remark.
-    pub(crate) async fn add_remark(&self, owner: &str, remark: &Remark, at: i64) -> Result<(), StateError> {
+    pub(crate) async fn add_remark(
+        &self,
+        owner: &str,
+        remark: &Remark,
+        at: i64,
+    ) -> Result<(), StateError> {
         sqlx::query(
             "INSERT INTO feedback (id, owner, report, sha256, name, verdict, probability, says, note, created) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -102,7 +107,11 @@ impl State {
     }
 
     /// Takes a remark back; the hash of the file that it spoke of.
-    pub(crate) async fn drop_remark(&self, id: &str, owner: &str) -> Result<Option<String>, StateError> {
+    pub(crate) async fn drop_remark(
+        &self,
+        id: &str,
+        owner: &str,
+    ) -> Result<Option<String>, StateError> {
         let row = sqlx::query("DELETE FROM feedback WHERE id = $1 AND owner = $2 RETURNING sha256")
             .bind(id)
             .bind(owner)

@@ -40,9 +40,15 @@ impl JobState {
 
     /// From its word.
     pub(crate) fn of(word: &str) -> Option<Self> {
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled]
-            .into_iter()
-            .find(|s| s.word() == word)
+        [
+            Self::Queued,
+            Self::Running,
+            Self::Succeeded,
+            Self::Failed,
+            Self::Cancelled,
+        ]
+        .into_iter()
+        .find(|s| s.word() == word)
     }
 
     /// Whether nothing comes after it.
@@ -207,7 +213,8 @@ impl State {
         }
         insert(&mut tx, job).await?;
         if let (Some(url), true) = (&job.webhook, job.state.is_final()) {
-            let body = serde_json::to_string(&job.view()).map_err(|e| sqlx::Error::Encode(e.into()))?;
+            let body =
+                serde_json::to_string(&job.view()).map_err(|e| sqlx::Error::Encode(e.into()))?;
             announce(&mut tx, job, url, body, job.created).await?;
         }
         tx.commit().await?;
@@ -215,7 +222,12 @@ impl State {
     }
 
     /// Accepts the jobs of a batch, all or none; `false` where the media of one are not there any more.
-    pub(crate) async fn submit_batch(&self, id: &str, owner: &str, jobs: &[Job]) -> Result<bool, StateError> {
+    pub(crate) async fn submit_batch(
+        &self,
+        id: &str,
+        owner: &str,
+        jobs: &[Job],
+    ) -> Result<bool, StateError> {
         let mut tx = self.pool.begin().await?;
         sqlx::query("INSERT INTO batches (id, owner, created) VALUES ($1, $2, $3)")
             .bind(id)
@@ -224,12 +236,13 @@ impl State {
             .execute(&mut *tx)
             .await?;
         for job in jobs {
-            let kept = sqlx::query("UPDATE media SET used = $1 WHERE sha256 = $2 AND location = $3")
-                .bind(job.created)
-                .bind(&job.sha256)
-                .bind(&job.location)
-                .execute(&mut *tx)
-                .await?;
+            let kept =
+                sqlx::query("UPDATE media SET used = $1 WHERE sha256 = $2 AND location = $3")
+                    .bind(job.created)
+                    .bind(&job.sha256)
+                    .bind(&job.location)
+                    .execute(&mut *tx)
+                    .await?;
             if kept.rows_affected() == 0 {
                 return Ok(false);
             }
@@ -250,12 +263,18 @@ impl State {
     }
 
     /// Fingerprint and job of an idempotent request.
-    pub(crate) async fn request(&self, owner: &str, key: &str) -> Result<Option<(String, String)>, StateError> {
-        let row = sqlx::query("SELECT fingerprint, answer FROM requests WHERE owner = $1 AND request_key = $2")
-            .bind(owner)
-            .bind(key)
-            .fetch_optional(&self.pool)
-            .await?;
+    pub(crate) async fn request(
+        &self,
+        owner: &str,
+        key: &str,
+    ) -> Result<Option<(String, String)>, StateError> {
+        let row = sqlx::query(
+            "SELECT fingerprint, answer FROM requests WHERE owner = $1 AND request_key = $2",
+        )
+        .bind(owner)
+        .bind(key)
+        .fetch_optional(&self.pool)
+        .await?;
         Ok(row
             .map(|r| Ok::<_, sqlx::Error>((r.try_get("fingerprint")?, r.try_get("answer")?)))
             .transpose()?)
@@ -268,20 +287,31 @@ impl State {
 
     /// Jobs that wait and jobs that run.
     pub(crate) async fn depth(&self) -> Result<(i64, i64), StateError> {
-        let queued = self.count("SELECT COUNT(*) AS n FROM jobs WHERE state = 'queued'").await?;
-        let running = self.count("SELECT COUNT(*) AS n FROM jobs WHERE state = 'running'").await?;
+        let queued = self
+            .count("SELECT COUNT(*) AS n FROM jobs WHERE state = 'queued'")
+            .await?;
+        let running = self
+            .count("SELECT COUNT(*) AS n FROM jobs WHERE state = 'running'")
+            .await?;
         Ok((queued, running))
     }
 
     async fn count(&self, statement: &'static str) -> Result<i64, StateError> {
-        Ok(sqlx::query(statement).fetch_one(&self.pool).await?.try_get("n")?)
+        Ok(sqlx::query(statement)
+            .fetch_one(&self.pool)
+            .await?
+            .try_get("n")?)
     }
 
     /// The next job, for as long as the lease says. Those that someone waits for come first, unless `fair`.
     pub(crate) async fn claim(&self, lease: i64, fair: bool) -> Result<Option<Job>, StateError> {
         let order = if fair { "id" } else { "interactive DESC, id" };
         // Of rows that another server is about to take, PostgreSQL picks none; SQLite has one writer.
-        let skip = if self.postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+        let skip = if self.postgres {
+            "FOR UPDATE SKIP LOCKED"
+        } else {
+            ""
+        };
         let statement = format!(
             "UPDATE jobs SET state = 'running', fence = fence + 1, attempt = attempt + 1, lease_until = $1, \
              started = COALESCE(started, $2) WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND \
@@ -297,18 +327,31 @@ impl State {
     }
 
     /// Holds a claim for longer; `false` where it was lost.
-    pub(crate) async fn extend(&self, id: &str, fence: i64, lease: i64) -> Result<bool, StateError> {
-        let held = sqlx::query("UPDATE jobs SET lease_until = $1 WHERE id = $2 AND fence = $3 AND state = 'running'")
-            .bind(now() + lease)
-            .bind(id)
-            .bind(fence)
-            .execute(&self.pool)
-            .await?;
+    pub(crate) async fn extend(
+        &self,
+        id: &str,
+        fence: i64,
+        lease: i64,
+    ) -> Result<bool, StateError> {
+        let held = sqlx::query(
+            "UPDATE jobs SET lease_until = $1 WHERE id = $2 AND fence = $3 AND state = 'running'",
+        )
+        .bind(now() + lease)
+        .bind(id)
+        .bind(fence)
+        .execute(&self.pool)
+        .await?;
         Ok(held.rows_affected() == 1)
     }
 
     /// Gives a claim back, so that the job is tried again after `delay`; `attempted` counts the attempt.
-    pub(crate) async fn release(&self, id: &str, fence: i64, delay: i64, attempted: bool) -> Result<bool, StateError> {
+    pub(crate) async fn release(
+        &self,
+        id: &str,
+        fence: i64,
+        delay: i64,
+        attempted: bool,
+    ) -> Result<bool, StateError> {
         let released = sqlx::query(
             "UPDATE jobs SET state = 'queued', lease_until = NULL, not_before = $1, attempt = attempt - $2 \
              WHERE id = $3 AND fence = $4 AND state = 'running'",
@@ -385,7 +428,8 @@ impl State {
         let Some(row) = row else { return Ok(None) };
         let done = job(&row)?;
         if let Some(url) = &done.webhook {
-            let body = serde_json::to_string(&done.view()).map_err(|e| sqlx::Error::Encode(e.into()))?;
+            let body =
+                serde_json::to_string(&done.view()).map_err(|e| sqlx::Error::Encode(e.into()))?;
             announce(&mut tx, &done, url, body, at).await?;
         }
         tx.commit().await?;
@@ -394,10 +438,12 @@ impl State {
 
     /// Nobody waits for a job any more; it is done in its turn.
     pub(crate) async fn nobody_waits(&self, id: &str) -> Result<(), StateError> {
-        sqlx::query("UPDATE jobs SET interactive = 0 WHERE id = $1 AND state IN ('queued', 'running')")
-            .bind(id)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "UPDATE jobs SET interactive = 0 WHERE id = $1 AND state IN ('queued', 'running')",
+        )
+        .bind(id)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -426,7 +472,11 @@ impl State {
     }
 
     /// Jobs of an owner, the newest first; one more than asked for says that there are more.
-    pub(crate) async fn history(&self, owner: &str, filter: &Filter) -> Result<Vec<Job>, StateError> {
+    pub(crate) async fn history(
+        &self,
+        owner: &str,
+        filter: &Filter,
+    ) -> Result<Vec<Job>, StateError> {
         let mut query = QueryBuilder::<sqlx::Any>::new("SELECT * FROM jobs WHERE owner = ");
         query.push_bind(owner.to_owned());
         if let Some(state) = filter.state {
@@ -454,18 +504,34 @@ impl State {
             let escaped: String = text
                 .to_lowercase()
                 .chars()
-                .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
+                .flat_map(|c| {
+                    matches!(c, '%' | '_' | '\\')
+                        .then_some('\\')
+                        .into_iter()
+                        .chain([c])
+                })
                 .collect();
-            query.push(" AND (LOWER(name) LIKE ").push_bind(format!("%{escaped}%"));
-            query.push(" ESCAPE '\\' OR sha256 LIKE ").push_bind(format!("{escaped}%")).push(" ESCAPE '\\')");
+            query
+                .push(" AND (LOWER(name) LIKE ")
+                .push_bind(format!("%{escaped}%"));
+            query
+                .push(" ESCAPE '\\' OR sha256 LIKE ")
+                .push_bind(format!("{escaped}%"))
+                .push(" ESCAPE '\\')");
         }
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit + 1);
+        query
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(filter.limit + 1);
         let rows = query.build().fetch_all(&self.pool).await?;
         Ok(rows.iter().map(job).collect::<Result<_, _>>()?)
     }
 
     /// Forgets a finished job, and its report where no other job has it. Gives the report's id where that went.
-    pub(crate) async fn forget(&self, id: &str, owner: &str) -> Result<Option<(Job, bool)>, StateError> {
+    pub(crate) async fn forget(
+        &self,
+        id: &str,
+        owner: &str,
+    ) -> Result<Option<(Job, bool)>, StateError> {
         let mut tx = self.pool.begin().await?;
         let row = sqlx::query(
             "DELETE FROM jobs WHERE id = $1 AND owner = $2 AND state NOT IN ('queued', 'running') RETURNING *",
@@ -494,7 +560,10 @@ impl State {
     }
 
     /// Ids and owners of finished jobs that ended before an instant.
-    pub(crate) async fn finished_before(&self, at: i64) -> Result<Vec<(String, String)>, StateError> {
+    pub(crate) async fn finished_before(
+        &self,
+        at: i64,
+    ) -> Result<Vec<(String, String)>, StateError> {
         let rows = sqlx::query("SELECT id, owner FROM jobs WHERE finished < $1 AND state NOT IN ('queued', 'running') LIMIT 500")
             .bind(at)
             .fetch_all(&self.pool)
@@ -552,7 +621,13 @@ async fn insert(connection: &mut AnyConnection, job: &Job) -> Result<(), sqlx::E
 }
 
 /// Notes a webhook to be sent.
-async fn announce(connection: &mut AnyConnection, job: &Job, url: &str, body: String, at: i64) -> Result<(), sqlx::Error> {
+async fn announce(
+    connection: &mut AnyConnection,
+    job: &Job,
+    url: &str,
+    body: String,
+    at: i64,
+) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO deliveries (job, url, body, attempt, next_at, created) VALUES ($1, $2, $3, 0, $4, $4)")
         .bind(&job.id)
         .bind(url)
@@ -564,8 +639,14 @@ async fn announce(connection: &mut AnyConnection, job: &Job, url: &str, body: St
 }
 
 /// Records a report; the id of the one that stands.
-async fn record_report(connection: &mut AnyConnection, held: &Job, found: &Finding, at: i64) -> Result<String, sqlx::Error> {
-    let pictures = serde_json::to_string(&found.pictures).map_err(|e| sqlx::Error::Encode(e.into()))?;
+async fn record_report(
+    connection: &mut AnyConnection,
+    held: &Job,
+    found: &Finding,
+    at: i64,
+) -> Result<String, sqlx::Error> {
+    let pictures =
+        serde_json::to_string(&found.pictures).map_err(|e| sqlx::Error::Encode(e.into()))?;
     sqlx::query(
         "INSERT INTO reports (id, owner, sha256, config, record, pictures, created) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (owner, sha256, config) DO NOTHING",
@@ -579,12 +660,13 @@ async fn record_report(connection: &mut AnyConnection, held: &Job, found: &Findi
     .bind(at)
     .execute(&mut *connection)
     .await?;
-    let row = sqlx::query("SELECT id FROM reports WHERE owner = $1 AND sha256 = $2 AND config = $3")
-        .bind(&held.owner)
-        .bind(&held.sha256)
-        .bind(&found.config)
-        .fetch_one(&mut *connection)
-        .await?;
+    let row =
+        sqlx::query("SELECT id FROM reports WHERE owner = $1 AND sha256 = $2 AND config = $3")
+            .bind(&held.owner)
+            .bind(&held.sha256)
+            .bind(&found.config)
+            .fetch_one(&mut *connection)
+            .await?;
     row.try_get("id")
 }
 
@@ -671,7 +753,10 @@ impl Job {
             declared: self.declared.clone(),
             report: self.report.clone(),
             cached: self.cached,
-            error: self.error.clone().map(|(code, message)| JobError { code, message }),
+            error: self
+                .error
+                .clone()
+                .map(|(code, message)| JobError { code, message }),
             links: JobLinks {
                 own: format!("/v1/jobs/{}", self.id),
                 events: format!("/v1/jobs/{}/events", self.id),

@@ -38,7 +38,9 @@ impl Scope {
     /// From its word.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
-        [Self::Scan, Self::Read, Self::Admin].into_iter().find(|s| s.word() == word)
+        [Self::Scan, Self::Read, Self::Admin]
+            .into_iter()
+            .find(|s| s.word() == word)
     }
 }
 
@@ -90,14 +92,18 @@ impl NewKey {
     /// # Errors
     /// A sentence.
     pub fn check(&self) -> Result<(), String> {
-        let fits = |t: &str| (1..=64).contains(&t.chars().count()) && !t.chars().any(char::is_control);
+        let fits =
+            |t: &str| (1..=64).contains(&t.chars().count()) && !t.chars().any(char::is_control);
         if !fits(&self.name) || self.owner.as_deref().is_some_and(|o| !fits(o)) {
             return Err("`name` and `owner` have 1 to 64 characters".into());
         }
         if self.scopes.is_empty() {
             return Err("`scopes` has at least one of `scan`, `read` and `admin`".into());
         }
-        if self.expires_days.is_some_and(|d| !(d.is_finite() && d > 0.0)) {
+        if self
+            .expires_days
+            .is_some_and(|d| !(d.is_finite() && d > 0.0))
+        {
             return Err("`expires_days` is positive".into());
         }
         Ok(())
@@ -124,7 +130,9 @@ fn words(scopes: &[Scope]) -> String {
 }
 
 fn rate(row: &AnyRow) -> Result<Option<u32>, sqlx::Error> {
-    Ok(row.try_get::<Option<i64>, _>("rate")?.and_then(|r| u32::try_from(r).ok()))
+    Ok(row
+        .try_get::<Option<i64>, _>("rate")?
+        .and_then(|r| u32::try_from(r).ok()))
 }
 
 fn view(row: &AnyRow) -> Result<KeyView, sqlx::Error> {
@@ -169,7 +177,9 @@ impl State {
         let (key, hash) = secret(&id);
         let at = now();
         let day = 86_400_000.0;
-        let expires = wanted.expires_days.map(|d| at.saturating_add((d.max(0.0) * day) as i64));
+        let expires = wanted
+            .expires_days
+            .map(|d| at.saturating_add((d.max(0.0) * day) as i64));
         let row = sqlx::query(
             "INSERT INTO api_keys (id, name, owner, hash, scopes, rate, created, expires) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *",
@@ -192,13 +202,18 @@ impl State {
     /// # Errors
     /// [`StateError`].
     pub async fn keys(&self) -> Result<Vec<KeyView>, StateError> {
-        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created, id").fetch_all(&self.pool).await?;
+        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created, id")
+            .fetch_all(&self.pool)
+            .await?;
         Ok(rows.iter().map(view).collect::<Result<_, _>>()?)
     }
 
     /// Whether any key was ever made: then none is needed no longer.
     pub(crate) async fn closed(&self) -> Result<bool, StateError> {
-        Ok(sqlx::query("SELECT 1 FROM api_keys LIMIT 1").fetch_optional(&self.pool).await?.is_some())
+        Ok(sqlx::query("SELECT 1 FROM api_keys LIMIT 1")
+            .fetch_optional(&self.pool)
+            .await?
+            .is_some())
     }
 
     /// Takes a key out of use; `false` where there is none or it was done.
@@ -206,11 +221,12 @@ impl State {
     /// # Errors
     /// [`StateError`].
     pub async fn revoke_key(&self, id: &str) -> Result<bool, StateError> {
-        let done = sqlx::query("UPDATE api_keys SET revoked = $1 WHERE id = $2 AND revoked IS NULL")
-            .bind(now())
-            .bind(id)
-            .execute(&self.pool)
-            .await?;
+        let done =
+            sqlx::query("UPDATE api_keys SET revoked = $1 WHERE id = $2 AND revoked IS NULL")
+                .bind(now())
+                .bind(id)
+                .execute(&self.pool)
+                .await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -220,20 +236,28 @@ impl State {
     /// [`StateError`].
     pub async fn rotate_key(&self, id: &str) -> Result<Option<(String, KeyView)>, StateError> {
         let (key, hash) = secret(id);
-        let row = sqlx::query("UPDATE api_keys SET hash = $1 WHERE id = $2 AND revoked IS NULL RETURNING *")
-            .bind(hash)
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await?;
+        let row = sqlx::query(
+            "UPDATE api_keys SET hash = $1 WHERE id = $2 AND revoked IS NULL RETURNING *",
+        )
+        .bind(hash)
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?;
         Ok(row.map(|r| view(&r)).transpose()?.map(|view| (key, view)))
     }
 
     /// The key with this text, where it works now.
     pub(crate) async fn key(&self, text: &str) -> Result<Option<Key>, StateError> {
-        let Some((id, _)) = text.strip_prefix("rs_").and_then(|rest| rest.split_once('_')) else {
+        let Some((id, _)) = text
+            .strip_prefix("rs_")
+            .and_then(|rest| rest.split_once('_'))
+        else {
             return Ok(None);
         };
-        let row = sqlx::query("SELECT * FROM api_keys WHERE id = $1").bind(id).fetch_optional(&self.pool).await?;
+        let row = sqlx::query("SELECT * FROM api_keys WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let kept: String = row.try_get("hash")?;
         let same = bool::from(kept.as_bytes().ct_eq(hash(text).as_bytes()));
@@ -245,7 +269,11 @@ impl State {
         }
         let used: Option<i64> = row.try_get("used")?;
         if used.is_none_or(|u| u < at - 60_000) {
-            sqlx::query("UPDATE api_keys SET used = $1 WHERE id = $2").bind(at).bind(id).execute(&self.pool).await?;
+            sqlx::query("UPDATE api_keys SET used = $1 WHERE id = $2")
+                .bind(at)
+                .bind(id)
+                .execute(&self.pool)
+                .await?;
         }
         Ok(Some(Key {
             id: row.try_get("id")?,

@@ -103,7 +103,10 @@ impl State {
     /// Whether the database answers.
     pub(crate) async fn alive(&self) -> bool {
         let asked = sqlx::query("SELECT 1").execute(&self.pool);
-        matches!(tokio::time::timeout(Duration::from_secs(2), asked).await, Ok(Ok(_)))
+        matches!(
+            tokio::time::timeout(Duration::from_secs(2), asked).await,
+            Ok(Ok(_))
+        )
     }
 
     /// Lets go of the database.
@@ -118,25 +121,32 @@ fn sqlite_url(folder: &Path) -> Result<String, StateError> {
         reason,
     };
     std::fs::create_dir_all(folder).map_err(|e| fault(e.to_string()))?;
-    let file = std::path::absolute(folder.join("state.sqlite")).map_err(|e| fault(e.to_string()))?;
-    let address = url::Url::from_file_path(&file).map_err(|()| fault("is no path of a file".into()))?;
+    let file =
+        std::path::absolute(folder.join("state.sqlite")).map_err(|e| fault(e.to_string()))?;
+    let address =
+        url::Url::from_file_path(&file).map_err(|()| fault("is no path of a file".into()))?;
     Ok(format!("sqlite://{}?mode=rwc", address.path()))
 }
 
 /// Milliseconds since 1970.
 pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// An instant as text (RFC 3339).
 pub(crate) fn instant(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |t| t.to_string())
+    jiff::Timestamp::from_millisecond(milliseconds)
+        .map_or_else(|_| String::new(), |t| t.to_string())
 }
 
 /// An instant from text.
 pub(crate) fn milliseconds(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(|t| t.as_millisecond())
+    text.parse::<jiff::Timestamp>()
+        .ok()
+        .map(|t| t.as_millisecond())
 }
 
 /// A new id: 12 digits of time, so that ids sort as they were made, and 20 that nobody guesses.

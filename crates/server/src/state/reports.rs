@@ -36,13 +36,19 @@ impl State {
     }
 
     /// What was said before of these bytes under these settings.
-    pub(crate) async fn known(&self, owner: &str, sha256: &str, config: &str) -> Result<Option<Report>, StateError> {
-        let row = sqlx::query("SELECT * FROM reports WHERE owner = $1 AND sha256 = $2 AND config = $3")
-            .bind(owner)
-            .bind(sha256)
-            .bind(config)
-            .fetch_optional(&self.pool)
-            .await?;
+    pub(crate) async fn known(
+        &self,
+        owner: &str,
+        sha256: &str,
+        config: &str,
+    ) -> Result<Option<Report>, StateError> {
+        let row =
+            sqlx::query("SELECT * FROM reports WHERE owner = $1 AND sha256 = $2 AND config = $3")
+                .bind(owner)
+                .bind(sha256)
+                .bind(config)
+                .fetch_optional(&self.pool)
+                .await?;
         Ok(row.map(|r| report(&r)).transpose()?)
     }
 }

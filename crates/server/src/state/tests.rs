@@ -58,38 +58,109 @@ fn finding(config: &str) -> End {
 }
 
 async fn accept(state: &State, job: &Job) {
-    state.note_media(&job.sha256, &job.location, job.bytes, now()).await.expect("noted");
-    assert_eq!(state.submit(job, None).await.expect("submitted"), Submitted::New);
+    state
+        .note_media(&job.sha256, &job.location, job.bytes, now())
+        .await
+        .expect("noted");
+    assert_eq!(
+        state.submit(job, None).await.expect("submitted"),
+        Submitted::New
+    );
 }
 
 async fn claim(state: &State) -> Job {
-    state.claim(LEASE, false).await.expect("claims").expect("a job")
+    state
+        .claim(LEASE, false)
+        .await
+        .expect("claims")
+        .expect("a job")
 }
 
 async fn a_lost_claim_changes_nothing(state: &State) {
     let given = job("o", "fenced");
     accept(state, &given).await;
     let first = state.claim(1, false).await.expect("claims").expect("a job");
-    assert_eq!((first.state, first.attempt, first.wish.max_fpr), (JobState::Running, 1, Some(0.01)));
+    assert_eq!(
+        (first.state, first.attempt, first.wish.max_fpr),
+        (JobState::Running, 1, Some(0.01))
+    );
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(state.recover(false).await.expect("recovers"), 1);
     let second = claim(state).await;
-    assert_eq!((second.id.clone(), second.losses, second.attempt), (first.id.clone(), 1, 1));
+    assert_eq!(
+        (second.id.clone(), second.losses, second.attempt),
+        (first.id.clone(), 1, 1)
+    );
     assert!(second.fence > first.fence);
 
-    assert!(!state.extend(&first.id, first.fence, LEASE).await.expect("asked"));
-    assert!(!state.release(&first.id, first.fence, 0, true).await.expect("asked"));
-    assert!(state.finish(&first, &finding("c")).await.expect("asked").is_none(), "the claim was lost");
-    assert!(state.known("o", &first.sha256, "c").await.expect("asked").is_none(), "nothing was recorded");
+    assert!(
+        !state
+            .extend(&first.id, first.fence, LEASE)
+            .await
+            .expect("asked")
+    );
+    assert!(
+        !state
+            .release(&first.id, first.fence, 0, true)
+            .await
+            .expect("asked")
+    );
+    assert!(
+        state
+            .finish(&first, &finding("c"))
+            .await
+            .expect("asked")
+            .is_none(),
+        "the claim was lost"
+    );
+    assert!(
+        state
+            .known("o", &first.sha256, "c")
+            .await
+            .expect("asked")
+            .is_none(),
+        "nothing was recorded"
+    );
 
-    let done = state.finish(&second, &finding("c")).await.expect("asked").expect("done");
-    assert_eq!((done.state, done.probability), (JobState::Succeeded, Some(0.75)));
+    let done = state
+        .finish(&second, &finding("c"))
+        .await
+        .expect("asked")
+        .expect("done");
+    assert_eq!(
+        (done.state, done.probability),
+        (JobState::Succeeded, Some(0.75))
+    );
     let again = End::Failed("corrupt".into(), "late".into());
-    assert!(state.finish(&second, &again).await.expect("asked").is_none(), "a second end is none");
-    let kept = state.job(&given.id, "o").await.expect("asked").expect("there");
-    assert_eq!((kept.state, kept.error, kept.report), (JobState::Succeeded, None, done.report.clone()));
-    assert!(state.job(&given.id, "another").await.expect("asked").is_none());
-    let report = state.report(&done.report.expect("a report"), "o").await.expect("asked").expect("there");
+    assert!(
+        state
+            .finish(&second, &again)
+            .await
+            .expect("asked")
+            .is_none(),
+        "a second end is none"
+    );
+    let kept = state
+        .job(&given.id, "o")
+        .await
+        .expect("asked")
+        .expect("there");
+    assert_eq!(
+        (kept.state, kept.error, kept.report),
+        (JobState::Succeeded, None, done.report.clone())
+    );
+    assert!(
+        state
+            .job(&given.id, "another")
+            .await
+            .expect("asked")
+            .is_none()
+    );
+    let report = state
+        .report(&done.report.expect("a report"), "o")
+        .await
+        .expect("asked")
+        .expect("there");
     assert_eq!(report.pictures, ["map.png"]);
 }
 
@@ -106,7 +177,11 @@ async fn each_job_goes_to_one(state: &State) {
             let mut taken = Vec::new();
             while let Some(job) = state.claim(LEASE, false).await.expect("claims") {
                 taken.push(job.id.clone());
-                state.finish(&job, &finding("c")).await.expect("asked").expect("done");
+                state
+                    .finish(&job, &finding("c"))
+                    .await
+                    .expect("asked")
+                    .expect("done");
             }
             taken
         })
@@ -131,44 +206,98 @@ async fn whoever_waits_comes_first(state: &State) {
     assert_eq!(state.background().await.expect("counts"), 1);
     let first = claim(state).await;
     assert_eq!(first.id, urgent.id);
-    assert!(state.release(&first.id, first.fence, 0, false).await.expect("released"));
-    let oldest = state.claim(LEASE, true).await.expect("claims").expect("a job");
+    assert!(
+        state
+            .release(&first.id, first.fence, 0, false)
+            .await
+            .expect("released")
+    );
+    let oldest = state
+        .claim(LEASE, true)
+        .await
+        .expect("claims")
+        .expect("a job");
     assert_eq!(oldest.id, patient.id, "a fair claim takes the oldest");
     // What was put off does not come before its time.
-    assert!(state.release(&oldest.id, oldest.fence, 60_000, true).await.expect("released"));
+    assert!(
+        state
+            .release(&oldest.id, oldest.fence, 60_000, true)
+            .await
+            .expect("released")
+    );
     let next = claim(state).await;
     assert_eq!((next.id.clone(), next.attempt), (urgent.id, 1));
     assert!(state.claim(LEASE, false).await.expect("claims").is_none());
-    state.finish(&next, &finding("c")).await.expect("asked").expect("done");
-    assert!(state.cancel(&patient.id, "o").await.expect("asked").is_some());
+    state
+        .finish(&next, &finding("c"))
+        .await
+        .expect("asked")
+        .expect("done");
+    assert!(
+        state
+            .cancel(&patient.id, "o")
+            .await
+            .expect("asked")
+            .is_some()
+    );
 }
 
 async fn a_key_stands_for_one_request(state: &State) {
     let first = job("o", "keyed");
-    state.note_media(&first.sha256, &first.location, 3, now()).await.expect("noted");
-    assert_eq!(state.submit(&first, Some(("k", "print"))).await.expect("asked"), Submitted::New);
+    state
+        .note_media(&first.sha256, &first.location, 3, now())
+        .await
+        .expect("noted");
+    assert_eq!(
+        state
+            .submit(&first, Some(("k", "print")))
+            .await
+            .expect("asked"),
+        Submitted::New
+    );
     let second = job("o", "keyed");
     assert_eq!(
-        state.submit(&second, Some(("k", "print"))).await.expect("asked"),
+        state
+            .submit(&second, Some(("k", "print")))
+            .await
+            .expect("asked"),
         Submitted::Before(first.id.clone())
     );
-    assert_eq!(state.submit(&second, Some(("k", "other"))).await.expect("asked"), Submitted::Conflict);
+    assert_eq!(
+        state
+            .submit(&second, Some(("k", "other")))
+            .await
+            .expect("asked"),
+        Submitted::Conflict
+    );
     assert!(state.job(&second.id, "o").await.expect("asked").is_none());
     let elsewhere = Job {
         owner: "p".into(),
         ..second
     };
-    assert_eq!(state.submit(&elsewhere, Some(("k", "print"))).await.expect("asked"), Submitted::New);
+    assert_eq!(
+        state
+            .submit(&elsewhere, Some(("k", "print")))
+            .await
+            .expect("asked"),
+        Submitted::New
+    );
     let lost = Job {
         location: "media/gone".into(),
         ..job("o", "keyed")
     };
-    assert_eq!(state.submit(&lost, None).await.expect("asked"), Submitted::NoMedia);
+    assert_eq!(
+        state.submit(&lost, None).await.expect("asked"),
+        Submitted::NoMedia
+    );
     for id in [&first.id, &elsewhere.id] {
         let owner = if *id == first.id { "o" } else { "p" };
         assert!(state.cancel(id, owner).await.expect("asked").is_some());
     }
-    assert!(state.cancel(&first.id, "o").await.expect("asked").is_none(), "it has ended");
+    assert!(
+        state.cancel(&first.id, "o").await.expect("asked").is_none(),
+        "it has ended"
+    );
 }
 
 async fn the_same_bytes_have_one_report(state: &State) {
@@ -180,17 +309,35 @@ async fn the_same_bytes_have_one_report(state: &State) {
     let mut reports = Vec::new();
     for _ in 0..3 {
         let held = claim(state).await;
-        let done = state.finish(&held, &finding("c")).await.expect("asked").expect("done");
+        let done = state
+            .finish(&held, &finding("c"))
+            .await
+            .expect("asked")
+            .expect("done");
         reports.push((held.owner, done.report.expect("a report")));
     }
-    let of = |owner: &str| reports.iter().filter(|(o, _)| o == owner).map(|(_, r)| r.clone()).collect::<Vec<_>>();
+    let of = |owner: &str| {
+        reports
+            .iter()
+            .filter(|(o, _)| o == owner)
+            .map(|(_, r)| r.clone())
+            .collect::<Vec<_>>()
+    };
     let own = of("o");
     assert_eq!(own.len(), 2);
     assert_eq!(own[0], own[1]);
     assert_ne!(own[0], of("p")[0], "results are shared within one owner");
-    let (_, gone) = state.forget(&a.id, "o").await.expect("asked").expect("forgotten");
+    let (_, gone) = state
+        .forget(&a.id, "o")
+        .await
+        .expect("asked")
+        .expect("forgotten");
     assert!(!gone, "another job has the report");
-    let (_, gone) = state.forget(&b.id, "o").await.expect("asked").expect("forgotten");
+    let (_, gone) = state
+        .forget(&b.id, "o")
+        .await
+        .expect("asked")
+        .expect("forgotten");
     assert!(gone);
     assert!(state.report(&own[0], "o").await.expect("asked").is_none());
 }
@@ -205,8 +352,15 @@ async fn a_job_that_costs_servers_fails(state: &State) {
         rounds += 1;
     }
     assert_eq!(rounds, 11);
-    let end = state.job(&given.id, "o").await.expect("asked").expect("there");
-    assert_eq!((end.state, end.error.map(|e| e.0)), (JobState::Failed, Some("internal".into())));
+    let end = state
+        .job(&given.id, "o")
+        .await
+        .expect("asked")
+        .expect("there");
+    assert_eq!(
+        (end.state, end.error.map(|e| e.0)),
+        (JobState::Failed, Some("internal".into()))
+    );
 }
 
 async fn the_history_is_searched(state: &State) {
@@ -232,9 +386,16 @@ async fn the_history_is_searched(state: &State) {
         text: Some(text.into()),
         ..all.clone()
     };
-    assert_eq!(names(all.clone()).await, ["dog%.mp4", "cat21.jpg", "Cat_1.jpg"]);
+    assert_eq!(
+        names(all.clone()).await,
+        ["dog%.mp4", "cat21.jpg", "Cat_1.jpg"]
+    );
     assert_eq!(names(with("CAT")).await, ["cat21.jpg", "Cat_1.jpg"]);
-    assert_eq!(names(with("t_1")).await, ["Cat_1.jpg"], "a wildcard is a character");
+    assert_eq!(
+        names(with("t_1")).await,
+        ["Cat_1.jpg"],
+        "a wildcard is a character"
+    );
     assert_eq!(names(with("%")).await, ["dog%.mp4"]);
     assert_eq!(names(with("sha-of-dog")).await, ["dog%.mp4"]);
     let video = Filter {
@@ -247,7 +408,11 @@ async fn the_history_is_searched(state: &State) {
         limit: 1,
         ..all.clone()
     };
-    assert_eq!(names(second).await, ["cat21.jpg", "Cat_1.jpg"], "one more says that there are more");
+    assert_eq!(
+        names(second).await,
+        ["cat21.jpg", "Cat_1.jpg"],
+        "one more says that there are more"
+    );
     let none = Filter {
         state: Some(JobState::Failed),
         ..all.clone()
@@ -267,11 +432,36 @@ async fn media_go_when_nobody_needs_them(state: &State) {
     let given = job("m", "media");
     accept(state, &given).await;
     let future = now() + 10_000;
-    assert!(state.drop_media(future, future).await.expect("asked").iter().all(|p| *p != given.location));
-    assert!(state.drop_one(&given.sha256, future, true).await.expect("asked").is_none(), "a job waits for them");
+    assert!(
+        state
+            .drop_media(future, future)
+            .await
+            .expect("asked")
+            .iter()
+            .all(|p| *p != given.location)
+    );
+    assert!(
+        state
+            .drop_one(&given.sha256, future, true)
+            .await
+            .expect("asked")
+            .is_none(),
+        "a job waits for them"
+    );
     let held = claim(state).await;
-    let done = state.finish(&held, &finding("c")).await.expect("asked").expect("done");
-    assert!(state.drop_one(&given.sha256, future, false).await.expect("asked").is_none(), "a job has them");
+    let done = state
+        .finish(&held, &finding("c"))
+        .await
+        .expect("asked")
+        .expect("done");
+    assert!(
+        state
+            .drop_one(&given.sha256, future, false)
+            .await
+            .expect("asked")
+            .is_none(),
+        "a job has them"
+    );
     let remark = Remark {
         id: new_id(),
         report: done.report.expect("a report"),
@@ -285,16 +475,40 @@ async fn media_go_when_nobody_needs_them(state: &State) {
     };
     state.add_remark("m", &remark, now()).await.expect("kept");
     let dropped = state.drop_media(future, future).await.expect("asked");
-    assert!(!dropped.contains(&given.location), "a remark speaks of them");
+    assert!(
+        !dropped.contains(&given.location),
+        "a remark speaks of them"
+    );
     assert_eq!(state.remarks(Some("m")).await.expect("asked").len(), 1);
-    assert!(state.drop_remark(&remark.id, "another").await.expect("asked").is_none());
-    assert_eq!(state.drop_remark(&remark.id, "m").await.expect("asked"), Some(given.sha256.clone()));
+    assert!(
+        state
+            .drop_remark(&remark.id, "another")
+            .await
+            .expect("asked")
+            .is_none()
+    );
+    assert_eq!(
+        state.drop_remark(&remark.id, "m").await.expect("asked"),
+        Some(given.sha256.clone())
+    );
     assert!(state.media_beyond(0).await.expect("asked").is_some());
-    assert!(state.drop_media(future, future).await.expect("asked").contains(&given.location));
+    assert!(
+        state
+            .drop_media(future, future)
+            .await
+            .expect("asked")
+            .contains(&given.location)
+    );
     // The same bytes come back to a place of their own.
-    let place = state.note_media(&given.sha256, "media/elsewhere", 3, now()).await.expect("noted");
+    let place = state
+        .note_media(&given.sha256, "media/elsewhere", 3, now())
+        .await
+        .expect("noted");
     assert_eq!(place, "media/elsewhere");
-    let place = state.note_media(&given.sha256, "media/late", 3, now()).await.expect("noted");
+    let place = state
+        .note_media(&given.sha256, "media/late", 3, now())
+        .await
+        .expect("noted");
     assert_eq!(place, "media/elsewhere", "the first stands");
 }
 
@@ -309,13 +523,29 @@ async fn keys_work_until_they_are_taken_back(state: &State) {
     };
     let (text, view) = state.add_key(&wanted).await.expect("made");
     let key = state.key(&text).await.expect("asked").expect("works");
-    assert_eq!((key.owner.as_str(), key.rate, key.scopes), ("newsroom", Some(7), vec![Scope::Scan, Scope::Read]));
+    assert_eq!(
+        (key.owner.as_str(), key.rate, key.scopes),
+        ("newsroom", Some(7), vec![Scope::Scan, Scope::Read])
+    );
     assert!(state.closed().await.expect("asked"));
-    for wrong in ["", "rs_", &text[..text.len() - 1], &format!("{text}x"), &text.replace("rs_", "rs_0")] {
+    for wrong in [
+        "",
+        "rs_",
+        &text[..text.len() - 1],
+        &format!("{text}x"),
+        &text.replace("rs_", "rs_0"),
+    ] {
         assert!(state.key(wrong).await.expect("asked").is_none(), "{wrong}");
     }
-    let (rotated, _) = state.rotate_key(&view.id).await.expect("asked").expect("rotated");
-    assert!(state.key(&text).await.expect("asked").is_none(), "the former secret no longer works");
+    let (rotated, _) = state
+        .rotate_key(&view.id)
+        .await
+        .expect("asked")
+        .expect("rotated");
+    assert!(
+        state.key(&text).await.expect("asked").is_none(),
+        "the former secret no longer works"
+    );
     assert!(state.key(&rotated).await.expect("asked").is_some());
     assert!(state.revoke_key(&view.id).await.expect("asked"));
     assert!(!state.revoke_key(&view.id).await.expect("asked"));
@@ -326,7 +556,10 @@ async fn keys_work_until_they_are_taken_back(state: &State) {
         ..wanted
     };
     let (text, _) = state.add_key(&short).await.expect("made");
-    assert!(state.key(&text).await.expect("asked").is_none(), "it has expired");
+    assert!(
+        state.key(&text).await.expect("asked").is_none(),
+        "it has expired"
+    );
     let all = state.keys().await.expect("asked");
     assert!(all.len() == 2 && all.iter().all(|k| !format!("{k:?}").contains(&rotated)));
 }
@@ -338,16 +571,37 @@ async fn a_webhook_is_held_while_it_is_sent(state: &State) {
     };
     accept(state, &given).await;
     let held = claim(state).await;
-    state.finish(&held, &finding("c")).await.expect("asked").expect("done");
-    let due = state.due_webhook(60_000).await.expect("asked").expect("due");
+    state
+        .finish(&held, &finding("c"))
+        .await
+        .expect("asked")
+        .expect("done");
+    let due = state
+        .due_webhook(60_000)
+        .await
+        .expect("asked")
+        .expect("due");
     assert_eq!((due.job.as_str(), due.attempt), (given.id.as_str(), 1));
     assert!(due.body.contains("\"succeeded\""));
-    assert!(state.due_webhook(60_000).await.expect("asked").is_none(), "another has it");
+    assert!(
+        state.due_webhook(60_000).await.expect("asked").is_none(),
+        "another has it"
+    );
     state.webhook_sent(&due.job, None, 0).await.expect("noted");
-    let again = state.due_webhook(0).await.expect("asked").expect("due again");
+    let again = state
+        .due_webhook(0)
+        .await
+        .expect("asked")
+        .expect("due again");
     assert_eq!(again.attempt, 2);
-    state.webhook_sent(&due.job, Some("200"), 0).await.expect("noted");
-    assert!(state.due_webhook(0).await.expect("asked").is_none(), "it was taken");
+    state
+        .webhook_sent(&due.job, Some("200"), 0)
+        .await
+        .expect("noted");
+    assert!(
+        state.due_webhook(0).await.expect("asked").is_none(),
+        "it was taken"
+    );
 }
 
 async fn all(state: &State) {
@@ -389,7 +643,9 @@ async fn memory_keeps_every_promise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_keeps_every_promise() {
-    let Some(postgres) = postgres::start() else { return };
+    let Some(postgres) = postgres::start() else {
+        return;
+    };
     let settings = Settings {
         database: postgres.url.clone(),
         ..Settings::default()

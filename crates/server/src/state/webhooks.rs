@@ -16,7 +16,11 @@ pub(crate) struct Due {
 impl State {
     /// One that is due; it is due again after `hold` milliseconds, should nobody say what became of it.
     pub(crate) async fn due_webhook(&self, hold: i64) -> Result<Option<Due>, StateError> {
-        let skip = if self.postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+        let skip = if self.postgres {
+            "FOR UPDATE SKIP LOCKED"
+        } else {
+            ""
+        };
         let statement = format!(
             "UPDATE deliveries SET attempt = attempt + 1, next_at = $1 WHERE job = (SELECT job FROM deliveries WHERE \
              outcome IS NULL AND next_at <= $2 ORDER BY next_at LIMIT 1 {skip}) RETURNING job, url, body, attempt"
@@ -39,7 +43,12 @@ impl State {
     }
 
     /// Says what became of it: an outcome is the last word, without one it is sent again after `delay` milliseconds.
-    pub(crate) async fn webhook_sent(&self, job: &str, outcome: Option<&str>, delay: i64) -> Result<(), StateError> {
+    pub(crate) async fn webhook_sent(
+        &self,
+        job: &str,
+        outcome: Option<&str>,
+        delay: i64,
+    ) -> Result<(), StateError> {
         sqlx::query("UPDATE deliveries SET outcome = $1, next_at = $2 WHERE job = $3")
             .bind(outcome)
             .bind(now() + delay)

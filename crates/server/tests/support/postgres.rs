@@ -23,13 +23,19 @@ fn programs() -> Option<PathBuf> {
     found.sort();
     let paths = std::env::var_os("PATH").unwrap_or_default();
     found.extend(std::env::split_paths(&paths));
-    found.into_iter().rev().find(|f| f.join("initdb").is_file() && f.join("pg_ctl").is_file())
+    found
+        .into_iter()
+        .rev()
+        .find(|f| f.join("initdb").is_file() && f.join("pg_ctl").is_file())
 }
 
 /// A command that runs as somebody whom PostgreSQL takes: it refuses root.
 fn command(programs: &Path, name: &str) -> Command {
     let program = programs.join(name);
-    let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n");
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|o| o.stdout == b"0\n");
     let mut command = if root {
         let mut command = Command::new("runuser");
         command.args(["-u", "postgres", "--"]).arg(program);
@@ -47,7 +53,10 @@ pub fn start() -> Option<Postgres> {
         eprintln!("SKIPPED on PostgreSQL: it is not installed (apt-get install postgresql)");
         return None;
     };
-    let folder = tempfile::Builder::new().prefix("postgres-").tempdir().ok()?;
+    let folder = tempfile::Builder::new()
+        .prefix("postgres-")
+        .tempdir()
+        .ok()?;
     // Whoever it runs as has to reach and own its folder.
     let data = folder.path().join("data");
     let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o777);
@@ -56,12 +65,25 @@ pub fn start() -> Option<Postgres> {
     let port = free.local_addr().ok()?.port();
     drop(free);
     let made = command(&programs, "initdb")
-        .args(["--auth=trust", "--username=realscope", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+        .args([
+            "--auth=trust",
+            "--username=realscope",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "-D",
+        ])
         .arg(&data)
         .output()
         .expect("initdb runs");
-    assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-    let options = format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off");
+    assert!(
+        made.status.success(),
+        "initdb: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let options = format!(
+        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+    );
     let started = command(&programs, "pg_ctl")
         .args(["-w", "-o", &options, "-l"])
         .arg(folder.path().join("log"))
