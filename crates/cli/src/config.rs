@@ -30,7 +30,14 @@ pub struct Settings {
     pub home: PathBuf,
     /// Whose signatures on content credentials are trusted.
     pub trust: Trust,
+    /// The HTTP service. A program without it passes over them.
+    pub serve: Serve,
 }
+
+#[cfg(feature = "serve")]
+type Serve = realscope_server::Settings;
+#[cfg(not(feature = "serve"))]
+type Serve = toml::Table;
 
 /// Whose signatures on content credentials are trusted.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -58,6 +65,7 @@ impl Default for Settings {
             max_bytes: limits.max_bytes,
             home: data.join("realscope"),
             trust: Trust::default(),
+            serve: Serve::default(),
         }
     }
 }
@@ -118,11 +126,31 @@ pub fn load() -> Result<Settings, Failure> {
     Ok(settings)
 }
 
+/// Settings without their secrets.
+#[cfg(feature = "serve")]
+fn shown(mut settings: Settings) -> Settings {
+    for secret in [
+        &mut settings.serve.webhook_secret,
+        &mut settings.serve.database,
+    ] {
+        if !secret.is_empty() {
+            *secret = "(set)".into();
+        }
+    }
+    settings
+}
+
+#[cfg(not(feature = "serve"))]
+fn shown(settings: Settings) -> Settings {
+    settings
+}
+
 /// `realscope config show`.
 pub fn run(action: ConfigCommand) -> Result<ExitCode, Failure> {
     match action {
         ConfigCommand::Show => {
-            let text = toml::to_string(&load()?).map_err(|e| Failure::new(2, e.to_string()))?;
+            let text =
+                toml::to_string(&shown(load()?)).map_err(|e| Failure::new(2, e.to_string()))?;
             out!("{text}");
             Ok(ExitCode::SUCCESS)
         }

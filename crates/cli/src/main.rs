@@ -13,6 +13,8 @@ mod data;
 mod eval;
 mod models;
 mod scan;
+#[cfg(feature = "serve")]
+mod serve;
 #[cfg(feature = "lab")]
 mod train;
 
@@ -47,6 +49,13 @@ fn main() -> ExitCode {
                 "this program scans; evaluation, data sets, training and calibration take a build with `--features lab`",
             ))
         }
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args),
+        #[cfg(not(feature = "serve"))]
+        Command::Serve(_) => Err(Failure::new(
+            2,
+            "this program was built without the HTTP service: build it with `--features serve`",
+        )),
         Command::Config { action } => config::run(action),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -19,6 +19,8 @@ use crate::worker::{
 
 /// How often a waiting lane looks whether its request was cancelled.
 const TICK: Duration = Duration::from_millis(50);
+/// Files after which a worker is replaced, so that what decoders leave in memory does not grow for ever.
+const FILES: u32 = 1000;
 
 /// Why a file was not decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +69,7 @@ struct Worker {
     child: Arc<Mutex<Child>>,
     stdin: ChildStdin,
     stdout: ChildStdout,
+    files: u32,
 }
 
 impl Drop for Worker {
@@ -134,6 +137,7 @@ impl Watch {
 pub struct Lane {
     launch: Launch,
     worker: Option<Worker>,
+    files: u32,
 }
 
 impl Lane {
@@ -143,7 +147,15 @@ impl Lane {
         Self {
             launch,
             worker: None,
+            files: FILES,
         }
+    }
+
+    /// Replaces its worker after so many files, at least one; by default 1000.
+    #[must_use]
+    pub fn replaced_after(mut self, files: u32) -> Self {
+        self.files = files.max(1);
+        self
     }
 
     fn start(&self) -> Result<Worker, DecodeError> {
@@ -162,6 +174,7 @@ impl Lane {
             child: Arc::new(Mutex::new(child)),
             stdin,
             stdout,
+            files: 0,
         })
     }
 
@@ -246,7 +259,10 @@ impl Lane {
         }
         match outcome {
             Ok(result) => {
-                self.worker = Some(worker);
+                worker.files += 1;
+                if worker.files < self.files {
+                    self.worker = Some(worker);
+                }
                 Ok(result)
             }
             // The worker still writes what nobody reads; it is let go.

@@ -20,6 +20,9 @@ fn faulty(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decoded, M
                 hoard.push(vec![1; 64 << 20]);
             }
         }
+        b"who" => Err(MediaError::Unsupported {
+            format: std::process::id().to_string(),
+        }),
         _ => decode(bytes, limits, options),
     }
 }
@@ -71,6 +74,19 @@ fn check(fault: &[u8], seconds: f64, expected: &str) -> Result<(), Failed> {
     Ok(())
 }
 
+fn after_its_files_a_worker_is_replaced() -> Result<(), Failed> {
+    let mut lane = lane().replaced_after(2);
+    let mut ask = || {
+        run(&mut lane, b"who", 30.0)
+            .expect_err("no picture")
+            .to_string()
+    };
+    let who = [ask(), ask(), ask(), ask(), ask()];
+    assert_eq!((&who[0], &who[2]), (&who[1], &who[3]));
+    assert!(who[1] != who[2] && who[3] != who[4], "{who:?}");
+    Ok(())
+}
+
 fn main() {
     if std::env::args().nth(1).as_deref() == Some("serve-as-worker") {
         worker::serve(faulty).expect("pipe");
@@ -86,6 +102,10 @@ fn main() {
         Trial::test("over_allocation_is_worker_crashed", || {
             check(b"allocate", 60.0, "worker_crashed")
         }),
+        Trial::test(
+            "after_its_files_a_worker_is_replaced",
+            after_its_files_a_worker_is_replaced,
+        ),
         Trial::test("text_is_a_typed_error", || {
             check(b"plain text", 30.0, "not_a_picture")
         }),

@@ -10,9 +10,13 @@ use realscope::audit::Mark;
 mod lab;
 #[cfg(feature = "lab")]
 pub use lab::*;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(feature = "serve")]
+pub use serve::*;
 
 /// Arguments of a command that this program was built without.
-#[cfg(not(feature = "lab"))]
+#[cfg(not(all(feature = "lab", feature = "serve")))]
 #[derive(clap::Args)]
 pub struct Elsewhere {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -55,6 +59,16 @@ Examples:
 
 Exit codes: 0 verified, 1 a difference, 2 usage, 3 no report or not readable, 4 no difference but no key named, so
 that nobody vouches for the report.";
+
+/// Ends the help of `serve`.
+#[cfg(feature = "serve")]
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  realscope serve                                open, on 127.0.0.1:8080
+  realscope serve keys add newsroom --scope scan,read
+                                                 with the first key, every request needs one
+  realscope serve --listen 0.0.0.0:8080 --data-dir /var/lib/realscope
+  curl -F file=@photo.jpg localhost:8080/v1/scan";
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -115,6 +129,14 @@ pub enum Command {
     #[cfg(not(feature = "lab"))]
     #[command(disable_help_flag = true)]
     Calibrate(Elsewhere),
+    /// Serve scans over HTTP, with jobs that survive a crash.
+    #[cfg(feature = "serve")]
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeArgs>),
+    /// Serve scans over HTTP (a program with `--features serve`).
+    #[cfg(not(feature = "serve"))]
+    #[command(disable_help_flag = true)]
+    Serve(Elsewhere),
     /// Show the settings in force.
     Config {
         #[command(subcommand)]

@@ -79,6 +79,20 @@ fn of_profile(
     }
 }
 
+/// The detectors of a scan: the one that was named, else those of the profile.
+pub fn detectors(
+    models: &Models,
+    named: Option<&str>,
+    profile: Profile,
+    own: &str,
+    choice: Choice,
+) -> Result<Pair, DetectorError> {
+    match named {
+        Some(name) => guarded(models, name, choice),
+        None => of_profile(models, profile, own, choice),
+    }
+}
+
 /// A scanner with what it is to scan.
 pub struct Job {
     /// The scanner.
@@ -130,10 +144,8 @@ impl Job {
                     *ahead.lock().unwrap_or_else(PoisonError::into_inner) = opened;
                 });
             }
-            match &args.detector {
-                Some(name) => guarded(&models, name, choice),
-                None => of_profile(&models, profile, &settings.detector, choice),
-            }
+            let named = args.detector.as_deref();
+            detectors(&models, named, profile, &settings.detector, choice)
         });
         let (detector, beside) = loaded.map_err(|e| model_failure(&e))?;
         let mut builder = Scanner::builder()

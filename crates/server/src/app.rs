@@ -1,0 +1,143 @@
+//! What all handlers share.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use realscope::Scanner;
+use realscope_detectors::Models;
+use realscope_media::metadata::Anchors;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::hub::Hub;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::settings::Settings;
+use crate::state::audit::AuditEntry;
+use crate::state::jobs::Wish;
+use crate::state::{State, hex};
+use crate::store::Store;
+
+/// What all handlers share.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) address: SocketAddr,
+    pub(crate) state: State,
+    pub(crate) store: Store,
+    pub(crate) hub: Hub,
+    pub(crate) metrics: Metrics,
+    pub(crate) models: Models,
+    pub(crate) trust: Option<Arc<Anchors>>,
+    /// Requests that wait for an answer.
+    pub(crate) interactive: Arc<Semaphore>,
+    /// Bodies that are being read.
+    pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) audit: mpsc::Sender<(i64, AuditEntry)>,
+    pub(crate) stopping: AtomicBool,
+    scanner: OnceLock<Result<Scanner, String>>,
+    rates: Mutex<HashMap<String, Bucket>>,
+}
+
+/// Shared by handlers and runners.
+pub(crate) type Shared = Arc<App>;
+
+/// Requests that a key may still make.
+#[derive(Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl App {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, where each part is made"
+    )]
+    pub(crate) fn new(
+        settings: Settings,
+        address: SocketAddr,
+        state: State,
+        store: Store,
+        models: Models,
+        trust: Option<Arc<Anchors>>,
+        audit: mpsc::Sender<(i64, AuditEntry)>,
+    ) -> Self {
+        Self {
+            interactive: Arc::new(Semaphore::new(settings.interactive())),
+            uploads: Arc::new(Semaphore::new(settings.uploads)),
+            settings,
+            address,
+            state,
+            store,
+            hub: Hub::default(),
+            metrics: Metrics::new(),
+            models,
+            trust,
+            audit,
+            stopping: AtomicBool::new(false),
+            scanner: OnceLock::new(),
+            rates: Mutex::default(),
+        }
+    }
+
+    /// The weights are in memory, or cannot be loaded.
+    pub(crate) fn loaded(&self, scanner: Result<Scanner, String>) {
+        let _ = self.scanner.set(scanner);
+    }
+
+    /// The scanner, once there is one.
+    pub(crate) fn scanner(&self) -> Result<&Scanner, Problem> {
+        match self.scanner.get() {
+            Some(Ok(scanner)) => Ok(scanner),
+            Some(Err(reason)) => Err(Problem::unavailable("starting", reason.clone())),
+            None => Err(Problem::unavailable("starting", "the weights are being loaded").after(1)),
+        }
+    }
+
+    /// Whether the service is about to end.
+    pub(crate) fn stops(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// What bears on a result, hashed: weights, settings, version and the request.
+    pub(crate) fn config(&self, scanner: &Scanner, wish: &Wish) -> String {
+        let tool = scanner.tool();
+        let trust = self
+            .trust
+            .as_ref()
+            .map(|a| format!("{}{}", a.certificates, a.allowed));
+        let all = format!("{} {} {wish:?} {trust:?}", tool.version, tool.config_sha256);
+        hex(&Sha256::digest(all.as_bytes()))
+    }
+
+    /// Counts a request of a key; the seconds until it may ask again where it asked too often.
+    pub(crate) fn rate(&self, key: &str, own: Option<u32>) -> Option<u64> {
+        let rate = own.unwrap_or(self.settings.rate);
+        if rate == 0 {
+            return None;
+        }
+        let per_second = f64::from(rate) / 60.0;
+        // Ten seconds' worth at once, at least one.
+        let most = (per_second * 10.0).max(1.0);
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        if rates.len() > 10_000 {
+            rates.retain(|_, b| b.at.elapsed().as_secs() < 60);
+        }
+        let now = Instant::now();
+        let bucket = rates.entry(key.to_owned()).or_insert(Bucket {
+            left: most,
+            at: now,
+        });
+        bucket.left =
+            (bucket.left + now.duration_since(bucket.at).as_secs_f64() * per_second).min(most);
+        bucket.at = now;
+        if bucket.left >= 1.0 {
+            bucket.left -= 1.0;
+            return None;
+        }
+        Some(((1.0 - bucket.left) / per_second).ceil().max(1.0) as u64)
+    }
+}
