@@ -15,6 +15,7 @@ fn realscope(folder: &Path, args: &[&str]) -> Output {
         .current_dir(folder)
         .args(args)
         .env("REALSCOPE_CONFIG", "/dev/null")
+        .env("REALSCOPE_DEADLINE", "600")
         .env("REALSCOPE_HOME", folder.join("no-models"))
         .output()
         .expect("runs")

@@ -111,20 +111,34 @@ fn cases(good: &[Vec<u8>]) -> Vec<(String, Vec<u8>)> {
     cases
 }
 
+/// The most memory that a process which this thread started has held, in MiB; 0 where the system does not tell.
+fn peak_of_children() -> u64 {
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    let of = |pid: &str| -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.trim().parse().ok()
+    };
+    let each = children.split_ascii_whitespace().filter_map(of);
+    each.max().unwrap_or(0) / 1024
+}
+
 #[test]
 fn damaged_files_end_in_a_picture_or_a_typed_error() {
     let limits = limits();
-    let mut lane = lane();
     // Films are no pictures; a decoding lane plays them with other requests.
     for target in TARGETS.iter().filter(|t| !t.film) {
+        let mut lane = lane();
         let good = corpus(target);
         let cases = cases(&good);
         let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
         let mut slowest = Duration::ZERO;
+        let mut peak = 0;
         for (name, bytes) in &cases {
             let begun = Instant::now();
             let end = outcome(&mut lane, target, bytes, &limits);
             slowest = slowest.max(begun.elapsed());
+            peak = peak.max(peak_of_children());
             match end {
                 Ok(word) => *counts.entry(word).or_default() += 1,
                 Err(e) => panic!("{} {name}: {e}", target.name),
@@ -132,11 +146,13 @@ fn damaged_files_end_in_a_picture_or_a_typed_error() {
         }
         let crashes = counts.get("worker_crashed").copied().unwrap_or(0);
         println!(
-            "{}: {} files, slowest {} ms, {counts:?}",
+            "{}: {} files, slowest {} ms, peak {peak} MiB, {counts:?}",
             target.name,
             cases.len(),
             slowest.as_millis()
         );
+        // The worker's own bound, which the system holds it to, is on addresses.
+        assert!(peak < 1024, "{}: {peak} MiB", target.name);
         assert!(
             target.may_abort || crashes == 0,
             "{}: {crashes} crashes",

@@ -18,7 +18,7 @@ use realscope_detectors::{Detector, DetectorError};
 use realscope_engine::Threads;
 use realscope_media::metadata::Anchors;
 use realscope_media::video::VideoError;
-use realscope_media::{Decoded, Format, Limits, MediaError, Options as DecodeOptions};
+use realscope_media::{Decoded, Facts, Format, Limits, MediaError, Options as DecodeOptions};
 
 pub use deliveries::Deliveries;
 pub use queue::WhenFull;
@@ -466,7 +466,13 @@ impl Scanner {
             Source::File(path) => self.file(&request, path),
             Source::Bytes(bytes) if is_video(bytes) => {
                 let spooled = Spooled::new(bytes)?;
-                self.film(&request, spooled.path(), Some(sha256(bytes)), None)
+                let known = self.declarations(bytes, options);
+                self.film(
+                    &request,
+                    spooled.path(),
+                    Some(sha256(bytes)),
+                    known.as_ref(),
+                )
             }
             Source::Bytes(bytes) => {
                 let hash = sha256(bytes);
@@ -507,13 +513,33 @@ impl Scanner {
         file.take(512).read_to_end(&mut head).map_err(io)?;
         if is_video(&head) {
             let hash = file_sha256(path).map_err(io)?;
-            return self.film(request, path, Some(hash), None);
+            let len = std::fs::metadata(path).map_err(io)?.len();
+            let small = len <= self.0.limits.max_bytes;
+            let bytes = small.then(|| std::fs::read(path)).transpose().map_err(io)?;
+            let known = bytes.and_then(|b| self.declarations(&b, request.options));
+            return self.film(request, path, Some(hash), known.as_ref());
         }
         let mut bytes = Vec::new();
         let most = self.0.limits.max_bytes + 1;
         let file = std::fs::File::open(path).map_err(io)?;
         file.take(most).read_to_end(&mut bytes).map_err(io)?;
         self.scan(Source::Bytes(&bytes), request.options)
+    }
+
+    /// What a video declares of itself; `None` where that cannot be read.
+    fn declarations(&self, bytes: &[u8], options: &Options) -> Option<Facts> {
+        let decode = DecodeOptions {
+            metadata_only: true,
+            trust: options.trust.as_deref().cloned(),
+            ..DecodeOptions::default()
+        };
+        let (limits, cancel) = (&self.0.limits, &options.cancel);
+        let read = self.0.lanes.with(options.deadline, cancel, |lane, left| {
+            fetch::decode(&decode, options.fetch.as_ref(), |decode| {
+                lane.decode(bytes, limits, decode, left, cancel)
+            })
+        });
+        read.ok().map(|d| d.facts)
     }
 
     /// As [`Scanner::scan`], with an error as the record that says so.

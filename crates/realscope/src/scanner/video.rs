@@ -328,6 +328,15 @@ impl Scanner {
                 .chain(first)
                 .map(|n| Evidence::remark(&n.code, EvidenceKind::Context, n.sentence.clone())),
         );
+        if known.is_none() {
+            let remark =
+                "What the file declares was not read: it is too large for that, or damaged.";
+            evidence.push(Evidence::remark(
+                "metadata_not_read",
+                EvidenceKind::Metadata,
+                remark,
+            ));
+        }
         let found = provenance.iter().flat_map(|p| &p.found);
         evidence.extend(found.map(|found| {
             let sentence = format!("The file declares: {found}.");
