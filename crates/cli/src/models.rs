@@ -131,19 +131,25 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             } else {
                 // Thousands of validation scores are for programs.
                 let mut card = entry.card.clone();
-                let tiers = card
-                    .calibration
-                    .as_mut()
-                    .map(|c| std::mem::take(&mut c.tiers));
+                let calibrations = [
+                    ("pictures", card.calibration.as_mut()),
+                    ("videos", card.video.as_mut()),
+                ];
+                let tiers: Vec<_> = calibrations
+                    .into_iter()
+                    .filter_map(|(what, c)| Some((what, std::mem::take(&mut c?.tiers))))
+                    .collect();
                 let text = toml::to_string(&card).map_err(|e| Failure::new(2, e.to_string()))?;
                 out!("{text}");
-                for t in tiers.into_iter().flatten() {
-                    outln!(
-                        "# {}: scores of {} authentic and {} generated validation pictures with --format json",
-                        t.tier.name(),
-                        t.negatives.len(),
-                        t.positives.len()
-                    );
+                for (what, tiers) in tiers {
+                    for t in tiers {
+                        outln!(
+                            "# {}: scores of {} authentic and {} generated validation {what} with --format json",
+                            t.tier.name(),
+                            t.negatives.len(),
+                            t.positives.len()
+                        );
+                    }
                 }
             }
         }

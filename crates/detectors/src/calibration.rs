@@ -218,6 +218,13 @@ impl Calibration {
         Probability((1.0 / (1.0 + (-z).exp())).clamp(1e-4, 1.0 - 1e-4))
     }
 
+    /// The logit whose probability is `probability`; `None` where all logits have one.
+    #[must_use]
+    pub fn logit(&self, probability: f64) -> Option<Logit> {
+        let p = probability.clamp(1e-9, 1.0 - 1e-9);
+        (self.scale > 0.0).then(|| Logit(((p / (1.0 - p)).ln() - self.offset) / self.scale))
+    }
+
     /// The stored operating point of a tier at exactly `max_fpr`.
     #[must_use]
     pub fn stored_point(&self, tier: Tier, max_fpr: f64) -> Option<&StoredPoint> {
@@ -328,6 +335,21 @@ mod tests {
             ..c
         };
         assert_eq!(plain.band(0.55, [0.4, 0.6], Some(0.9)), Band::Doubt);
+    }
+
+    #[test]
+    fn a_probability_leads_back_to_its_logit() {
+        let c = Calibration {
+            scale: 0.7,
+            offset: 0.2,
+            ..calibration()
+        };
+        for logit in [-3.0, 0.0, 1.9] {
+            let back = c.logit(c.probability(Logit(logit)).0).expect("a logit");
+            assert!((back.0 - logit).abs() < 1e-9, "{back:?}");
+        }
+        let flat = Calibration { scale: 0.0, ..c };
+        assert_eq!(flat.logit(0.5), None);
     }
 
     #[test]

@@ -412,6 +412,9 @@ pub struct Card {
     /// Calibration of the binary head; without one, its verdict is at most `uncertain`.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// Calibration of the mean logit of a video's frames; without one that of pictures serves.
+    #[serde(default)]
+    pub video: Option<Calibration>,
 }
 
 impl Card {
@@ -450,10 +453,21 @@ impl Card {
                 return Err("its card names a head twice".into());
             }
         }
-        if self.calibration.is_some() && !self.heads.iter().any(Head::is_binary) {
+        let calibrated = self.calibration.is_some() || self.video.is_some();
+        if calibrated && !self.heads.iter().any(Head::is_binary) {
             return Err("its card calibrates a head that it does not name".into());
         }
         Ok(())
+    }
+
+    /// The card as it speaks of videos: their calibration stands in the place of that of pictures.
+    #[must_use]
+    pub fn of_videos(&self) -> Self {
+        let mut card = self.clone();
+        if let Some(video) = card.video.take() {
+            card.calibration = Some(video);
+        }
+        card
     }
 
     fn value<'a>(&self, answer: &'a Answer, is: impl Fn(&Head) -> bool) -> Option<&'a Value> {

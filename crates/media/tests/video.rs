@@ -127,6 +127,63 @@ fn the_frames_asked_for_come_from_every_container() {
     }
 }
 
+#[test]
+fn sound_and_subtitles_beside_the_pictures_do_not_matter() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let words = folder.path().join("words.srt");
+    std::fs::write(&words, "1\n00:00:00,000 --> 00:00:01,000\nwords\n").expect("writes");
+    for (name, codec) in [
+        (
+            "a.mp4",
+            &["-c:v", "libx265", "-c:a", "aac", "-c:s", "mov_text"][..],
+        ),
+        (
+            "b.webm",
+            &["-c:v", "libvpx", "-c:a", "libopus", "-c:s", "webvtt"],
+        ),
+        (
+            "c.mkv",
+            &["-c:v", "ffv1", "-c:a", "pcm_s16le", "-c:s", "subrip"],
+        ),
+        (
+            "d.mov",
+            &["-c:v", "mpeg4", "-c:a", "alac", "-c:s", "mov_text"],
+        ),
+        ("e.avi", &["-c:v", "mpeg4", "-c:a", "mp2", "-sn"]),
+    ] {
+        let path = folder.path().join(name);
+        let made = Command::new("ffmpeg")
+            .args([
+                "-v",
+                "error",
+                "-y",
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc2=s=64x48:r=10:d=1",
+            ])
+            .args(["-f", "lavfi", "-i", "sine=d=1", "-i"])
+            .arg(&words)
+            .args(["-map", "0", "-map", "1", "-map", "2"])
+            .args(codec)
+            .arg(&path)
+            .output()
+            .expect("starts");
+        assert!(made.status.success(), "{name}");
+        let opened = open(&path, Decoders::Any).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(opened.facts().decoder, "ffmpeg", "{name}");
+        let found = frames(&path, &Plan::uniform(4), Decoders::Any);
+        assert_eq!(
+            found.map(|f| f.len()).map_err(|e| e.to_string()),
+            Ok(4),
+            "{name}"
+        );
+    }
+}
+
 /// What H.264 encoders make: each name has the options of its own.
 const H264: [(&str, &[&str]); 9] = [
     ("baseline", &["-profile:v", "baseline"]),

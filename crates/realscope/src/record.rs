@@ -424,7 +424,7 @@ pub struct FrameScore {
     pub raw: f64,
     /// Calibrated probability; null without calibration.
     pub probability: Option<f64>,
-    /// What it would be called as a picture, before it is delivered again.
+    /// What it would be called alone, by the thresholds of videos, before it is delivered again.
     pub verdict: Verdict,
     /// Code of what keeps it from a clearer word; null where nothing does.
     pub held_back: Option<String>,

@@ -101,6 +101,7 @@ pub fn card(
             polarity: Polarity::Generated,
         }],
         calibration: None,
+        video: None,
     };
     if recipe.network != Backbone::Npr {
         return Ok(plain);

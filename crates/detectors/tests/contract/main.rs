@@ -513,6 +513,7 @@ fn normalisation(card: &Card) {
                 size: frames * 3 * size * size,
             }],
             calibration: None,
+        video: None,
             input,
             ..card.clone()
         };

@@ -37,7 +37,13 @@ const MESSAGES: u64 = 4096;
 const MAX_LIST: u64 = 256 << 20;
 /// Frames that are named one by one to ffmpeg; more are all passed on, and chosen from here.
 const MAX_NAMED: usize = 64;
-/// Codecs that may be decoded; ffmpeg knows hundreds, some of them hardly ever read by anyone.
+/// Codecs of sound and of subtitles that may lie beside the pictures. ffprobe opens the decoder of every stream, though
+/// no sound is decoded, and gives up where it may not.
+const SOUND: &str = "aac,mp3,mp3float,mp2,mp2float,ac3,eac3,opus,libopus,vorbis,libvorbis,flac,alac,amrnb,amrwb,\
+                     adpcm_ima_qt,adpcm_ms,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_f32le,pcm_u8,\
+                     pcm_mulaw,pcm_alaw,wmav1,wmav2";
+const SUBTITLES: &str = "mov_text,subrip,srt,ass,ssa,webvtt";
+/// Codecs of pictures that may be decoded; ffmpeg knows hundreds, some of them hardly ever read by anyone.
 const CODECS: &str = "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,libaom-av1,mpeg4,msmpeg4v2,msmpeg4v3,\
                       mpeg1video,mpeg2video,h263,mjpeg,prores,dnxhd,ffv1,huffyuv,gif,rawvideo,theora,wmv1,wmv2,vc1,\
                       png,flv,cinepak,qtrle";
@@ -370,8 +376,12 @@ impl Process {
                 "file",
                 "-format_whitelist",
                 self.demultiplexer,
-                "-codec_whitelist",
+                "-codec_whitelist:v",
                 CODECS,
+                "-codec_whitelist:a",
+                SOUND,
+                "-codec_whitelist:s",
+                SUBTITLES,
                 "-max_streams",
                 "64",
                 "-max_pixels",

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use realscope_detectors::network::sha256;
-use realscope_detectors::{Detector, DetectorError};
+use realscope_detectors::{Card, Detector, DetectorError};
 use realscope_engine::Threads;
 use realscope_media::metadata::Anchors;
 use realscope_media::video::VideoError;
@@ -346,7 +346,9 @@ impl Builder {
             None => Threads::all(),
         };
         let queue = Queue::new(self.queue.unwrap_or(64), threads).map_err(BuildError::Thread)?;
+        let of_videos = card.of_videos();
         Ok(Scanner(Arc::new(Inner {
+            of_videos,
             lanes: Lanes::new(&self.decoding.unwrap_or(Decoding::Off)),
             detector,
             beside: self.beside,
@@ -360,6 +362,8 @@ impl Builder {
 
 struct Inner {
     detector: Arc<dyn Detector>,
+    /// The detector's card as it speaks of videos.
+    of_videos: Card,
     beside: Option<Arc<dyn Detector>>,
     lanes: Lanes,
     queue: Queue,

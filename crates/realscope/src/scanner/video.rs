@@ -25,7 +25,7 @@ use crate::map;
 use crate::provenance;
 use crate::record::{
     ClassProbabilities, Declared, Evidence, EvidenceKind, FrameScore, Interval, MaskRecord, Media,
-    Record, SCHEMA_VERSION, Segment, Verdict,
+    Record, SCHEMA_VERSION, Segment, Tool, Verdict,
 };
 use crate::timeline::{self, Film, Judged, Motion, Scored, Sketched};
 use crate::verdict::{self, Decision, Grounds};
@@ -128,7 +128,7 @@ impl Scanner {
         let begun = Instant::now();
         let options = request.options;
         let detector = &self.0.detector;
-        let card = detector.card();
+        let card = &self.0.of_videos;
         let pixels = std::slice::from_ref(&frame.pixels);
         let said = self.ask(request, detector, &frame.pixels)?;
         let p = probability(card, said.raw);
@@ -219,9 +219,9 @@ impl Scanner {
         native_of(card, places, self.infer(request, detector, samples)?)
     }
 
-    /// Probability from which a frame is accused.
+    /// Probability from which a frame is accused, by the thresholds of videos.
     fn bar(&self, request: &Request<'_>, pixels: &RgbImage) -> Option<f64> {
-        let calibration = self.0.detector.card().calibration.as_ref()?;
+        let calibration = self.0.of_videos.calibration.as_ref()?;
         let own = calibration.generated_threshold?;
         let asked = request.options.max_fpr.and_then(|rate| {
             let tier = Tier::of(pixels.width().min(pixels.height()), None);
@@ -240,7 +240,7 @@ impl Scanner {
     ) -> Result<Scanned, ScanError> {
         let options = request.options;
         let detector = &self.0.detector;
-        let card = detector.card();
+        let card = &self.0.of_videos;
         let calibration = card.calibration.as_ref();
         let facts = gathered.facts.ok_or(ScanError::NoFrame)?;
         if gathered.frames.is_empty() {
@@ -265,6 +265,11 @@ impl Scanner {
         let judged = timeline::judge(&Film {
             calibration,
             bar,
+            per_logit: detector
+                .card()
+                .calibration
+                .as_ref()
+                .map_or(1.0, |c| c.scale),
             frames: &gathered.frames,
             cuts: &cuts,
             motion,
@@ -360,7 +365,10 @@ impl Scanner {
         let frames = each.map(|f| frame_score(f, probability(card, f.logit)));
         let record = Record {
             schema_version: SCHEMA_VERSION,
-            tool: self.tool_of(options),
+            tool: Tool {
+                calibration_id: calibration.map(|c| c.id.clone()),
+                ..self.tool_of(options)
+            },
             path: options.path.clone(),
             sha256,
             media: Some(Media::film(&facts)),
@@ -517,7 +525,7 @@ fn of_film(
     let p = calibration.map(|c| c.probability(judged.raw).0);
     let measured = match p {
         Some(p) => format!(
-            "{} frames score {:.0} of 100 on average; {accused} of them would be accused as pictures.",
+            "{} frames score {:.0} of 100 on average; {accused} of them would be accused alone.",
             frames.len(),
             100.0 * p
         ),

@@ -11,7 +11,7 @@ use crate::record::Verdict;
 const LEAST_PART: f64 = 1.0;
 /// Fewest frames of a part that is accused.
 const LEAST_FRAMES: usize = 3;
-/// Share of the frames of a part that must each be accused as a picture.
+/// Share of the frames of a part that must each be accused.
 const LEAST_ACCUSED: f64 = 0.5;
 /// Share of a video from which accused parts are the whole.
 const WHOLE: f64 = 0.8;
@@ -23,8 +23,11 @@ const SHORTEST: (f64, u64) = (0.5, 8);
 pub struct Film<'a> {
     /// Calibration of the detector; `None` for an uncalibrated one.
     pub calibration: Option<&'a Calibration>,
-    /// Probability from which a picture is accused; `None` where validation does not carry that.
+    /// Probability from which a frame or a part is accused; `None` where validation does not carry that.
     pub bar: Option<f64>,
+    /// What a unit of a frame's logit counts where parts are cut, in log-odds: the scale of pictures. That of videos says
+    /// how much all frames of a video together tell, which is far less than each of them would alone.
+    pub per_logit: f64,
     /// Scored frames in order of time.
     pub frames: &'a [Scored],
     /// Instants at which shots begin.
@@ -105,7 +108,7 @@ fn part(film: &Film<'_>, run: Run) -> Finding {
         "too short a part to accuse".to_owned()
     } else if (accused as f64) < LEAST_ACCUSED * frames.len() as f64 {
         format!(
-            "{accused} of {} frames would be accused as pictures",
+            "{accused} of {} frames would be accused alone",
             frames.len()
         )
     } else if 2 * held <= again.len() {
@@ -117,7 +120,7 @@ fn part(film: &Film<'_>, run: Run) -> Finding {
         return found(
             Verdict::Generated,
             Some(format!(
-                "the mean of {} frames lies above {bar:.2}, and {accused} of them would be accused as pictures",
+                "the mean of {} frames lies above {bar:.2}, and {accused} of them would be accused alone",
                 frames.len()
             )),
         );
@@ -128,18 +131,12 @@ fn part(film: &Film<'_>, run: Run) -> Finding {
 /// Judges a video by its scored frames.
 #[must_use]
 pub fn judge(film: &Film<'_>) -> Judged {
-    let odds = |p: f64| (p.clamp(1e-9, 1.0 - 1e-9) / (1.0 - p.clamp(1e-9, 1.0 - 1e-9))).ln();
     let side = film.bar.or(film.calibration.map(|c| c.decision_threshold));
-    let scores: Vec<(f64, f64)> = film
-        .frames
-        .iter()
-        .map(|f| {
-            let beyond = film.calibration.zip(side).map_or(f.logit.0, |(c, bar)| {
-                odds(c.probability(f.logit).0) - odds(bar)
-            });
-            (f.time, beyond)
-        })
-        .collect();
+    // Without a usable calibration the logit itself tells the sides apart.
+    let threshold = film.calibration.zip(side).and_then(|(c, p)| c.logit(p));
+    let threshold = threshold.unwrap_or(Logit(0.0));
+    let beyond = |f: &Scored| film.per_logit * (f.logit.0 - threshold.0);
+    let scores: Vec<(f64, f64)> = film.frames.iter().map(|f| (f.time, beyond(f))).collect();
     let parts: Vec<Finding> = segments(&scores, film.cuts, film.duration_s)
         .into_iter()
         .map(|run| part(film, run))
@@ -213,7 +210,7 @@ fn unclear_frames(film: &Film<'_>, parts: &[Finding]) -> (&'static str, String) 
         && 2 * n >= film.frames.len()
     {
         let sentence = format!(
-            "{n} of {} frames are held back as pictures ({code}).",
+            "{n} of {} frames are held back ({code}).",
             film.frames.len()
         );
         return (code, sentence);
@@ -298,6 +295,7 @@ mod tests {
         judge(&Film {
             calibration: Some(&calibration),
             bar: calibration.generated_threshold,
+            per_logit: 1.0,
             frames,
             cuts,
             motion,
@@ -317,7 +315,7 @@ mod tests {
         let quiet = of(&frames(&[-2.0; 20]), &[], Motion::Moving);
         assert_eq!(quiet.verdict, Verdict::NoEvidence);
         assert!(quiet.reasons.is_empty());
-        // The same scores of frames that would be held back as pictures.
+        // The same scores of frames that are held back.
         let held: Vec<Scored> = loud
             .iter()
             .map(|f| Scored {
@@ -387,6 +385,7 @@ mod tests {
         let judged = judge(&Film {
             calibration: Some(&calibration),
             bar: Some(0.8),
+            per_logit: 1.0,
             frames: &short,
             cuts: &[],
             motion: Motion::Unknown,
@@ -398,6 +397,7 @@ mod tests {
         let nothing = judge(&Film {
             calibration: None,
             bar: None,
+            per_logit: 1.0,
             frames: &frames(&[1.0; 9]),
             cuts: &[],
             motion: Motion::Moving,

@@ -2,7 +2,7 @@
 //!
 //! Pure functions over numbers: [`shots()`] and [`motion`] read what was kept of every frame that was sketched,
 //! [`segments()`] cuts the scored frames where their side changes, [`judge()`] says what follows.
-//! No video is accused on frames that would not be accused as pictures.
+//! No video is accused on frames most of which would not be accused alone, by the thresholds of videos.
 
 mod judge;
 mod segments;
@@ -36,7 +36,7 @@ pub struct Scored {
     pub time: f64,
     /// Its logit.
     pub logit: Logit,
-    /// What the frame would be called as a picture.
+    /// What the frame would be called alone.
     pub verdict: Verdict,
     /// Where it was delivered again: whether it would still be accused.
     pub holds: Option<bool>,

@@ -52,6 +52,7 @@ pub(super) fn card(recipe: &SemanticRecipe, id: &str, packed: &[u8]) -> Card {
             polarity: Polarity::Generated,
         }],
         calibration: None,
+        video: None,
     }
 }
 
@@ -90,6 +91,8 @@ pub(super) fn of_shipped(
     card.weights_sha256 = sha256(packed);
     card.known_failures.clone_from(&recipe.known_failures);
     card.calibration = None;
+    // It was fitted on the logits of another head.
+    card.video = None;
     // Measured through a scanner, once the head ships.
     card.map_false_alarm_rate = None;
     card.map_pixel_auc = None;
