@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 
-use crate::problem::Problem;
+use crate::problem::Refusal;
 
 /// Forms of an answer, the usual one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ fn wanted(accept: &str, kind: &str, sub: &str) -> f32 {
 }
 
 /// The form that a client likes best; of equals the usual one.
-pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Problem> {
+pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
     let all: Vec<&str> = headers
         .get_all(header::ACCEPT)
         .iter()
@@ -62,7 +62,7 @@ pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Problem> {
     }
     best.map(|(form, _)| form).ok_or_else(|| {
         let detail = "answers are application/json, text/plain or text/html";
-        Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail)
+        Refusal::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail)
     })
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::app::Shared;
 use crate::auth::Caller;
 use crate::extract::{Json, Path};
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::state::audit::AuditEntry;
 use crate::state::keys::{KeyView, NewKey, Scope};
 
@@ -75,7 +75,7 @@ pub(crate) async fn me(caller: Caller) -> axum::Json<Me> {
 pub(crate) async fn keys(
     State(app): State<Shared>,
     caller: Caller,
-) -> Result<axum::Json<Keys>, Problem> {
+) -> Result<axum::Json<Keys>, Refusal> {
     caller.may(Scope::Admin)?;
     Ok(axum::Json(Keys {
         keys: app.state.keys().await?,
@@ -93,11 +93,11 @@ pub(crate) async fn add_key(
     State(app): State<Shared>,
     caller: Caller,
     Json(wanted): Json<NewKey>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     caller.may(Scope::Admin)?;
-    wanted.check().map_err(Problem::malformed)?;
+    wanted.check().map_err(Refusal::malformed)?;
     if !wanted.scopes.contains(&Scope::Admin) && !app.state.closed().await? {
-        return Err(Problem::malformed(
+        return Err(Refusal::malformed(
             "the first key has the scope `admin`: nobody could make another",
         ));
     }
@@ -118,12 +118,12 @@ pub(crate) async fn revoke(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, Refusal> {
     caller.may(Scope::Admin)?;
     if app.state.revoke_key(&id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(Problem::not_found("key in use"))
+        Err(Refusal::not_found("key in use"))
     }
 }
 
@@ -140,9 +140,9 @@ pub(crate) async fn rotate(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<axum::Json<Shown>, Problem> {
+) -> Result<axum::Json<Shown>, Refusal> {
     caller.may(Scope::Admin)?;
-    let unknown = || Problem::not_found("key in use");
+    let unknown = || Refusal::not_found("key in use");
     let (key, about) = app.state.rotate_key(&id).await?.ok_or_else(unknown)?;
     Ok(axum::Json(Shown { key, about }))
 }
@@ -155,7 +155,7 @@ pub(crate) async fn rotate(
 pub(crate) async fn audit(
     State(app): State<Shared>,
     caller: Caller,
-) -> Result<axum::Json<Audit>, Problem> {
+) -> Result<axum::Json<Audit>, Refusal> {
     caller.may(Scope::Admin)?;
     Ok(axum::Json(Audit {
         entries: app.state.audit(ENTRIES).await?,

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::hub::Hub;
 use crate::metrics::Metrics;
-use crate::problem::Problem;
+use crate::problem::Refusal;
 use crate::settings::Settings;
 use crate::state::audit::AuditEntry;
 use crate::state::jobs::Wish;
@@ -52,10 +52,6 @@ struct Bucket {
 }
 
 impl App {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called once, where each part is made"
-    )]
     pub(crate) fn new(
         settings: Settings,
         address: SocketAddr,
@@ -89,11 +85,11 @@ impl App {
     }
 
     /// The scanner, once there is one.
-    pub(crate) fn scanner(&self) -> Result<&Scanner, Problem> {
+    pub(crate) fn scanner(&self) -> Result<&Scanner, Refusal> {
         match self.scanner.get() {
             Some(Ok(scanner)) => Ok(scanner),
-            Some(Err(reason)) => Err(Problem::unavailable("starting", reason.clone())),
-            None => Err(Problem::unavailable("starting", "the weights are being loaded").after(1)),
+            Some(Err(reason)) => Err(Refusal::unavailable("starting", reason.clone())),
+            None => Err(Refusal::unavailable("starting", "the weights are being loaded").after(1)),
         }
     }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 
 use crate::app::Shared;
-use crate::problem::Problem;
+use crate::problem::Refusal;
 use crate::state::keys::Scope;
 
 /// Owner of what is asked without a key.
@@ -30,20 +30,20 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Whether that one may.
-    pub(crate) fn may(&self, scope: Scope) -> Result<(), Problem> {
+    pub(crate) fn may(&self, scope: Scope) -> Result<(), Refusal> {
         if self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin) {
             return Ok(());
         }
         let detail = format!("the key lacks the scope `{}`", scope.word());
-        Err(Problem::new(StatusCode::FORBIDDEN, "scope", detail))
+        Err(Refusal::new(StatusCode::FORBIDDEN, "scope", detail))
     }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
-    type Rejection = Problem;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let unknown = || Problem::new(StatusCode::UNAUTHORIZED, "no_key", "this takes a key");
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let unknown = || Refusal::new(StatusCode::UNAUTHORIZED, "no_key", "this takes a key");
         parts.extensions.get::<Self>().cloned().ok_or_else(unknown)
     }
 }
@@ -86,7 +86,7 @@ async fn caller(
     method: &Method,
     path: &str,
     headers: &HeaderMap,
-) -> Result<Option<Caller>, Problem> {
+) -> Result<Option<Caller>, Refusal> {
     let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if changes {
         same_site(headers)?;
@@ -97,7 +97,7 @@ async fn caller(
         if !is_local(headers) {
             let detail =
                 "without keys the service answers to `localhost` and loopback addresses only";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "host", detail));
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "host", detail));
         }
         limit(app, LOCAL, None)?;
         return Ok(Some(Caller {
@@ -112,10 +112,10 @@ async fn caller(
             return Ok(None);
         }
         let detail = "this takes a key: `Authorization: Bearer rs_...`";
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_key", detail));
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no_key", detail));
     };
     let unknown = || {
-        Problem::new(
+        Refusal::new(
             StatusCode::UNAUTHORIZED,
             "unknown_key",
             "the key is unknown, expired or revoked",
@@ -131,13 +131,13 @@ async fn caller(
     }))
 }
 
-fn limit(app: &Shared, key: &str, own: Option<u32>) -> Result<(), Problem> {
+fn limit(app: &Shared, key: &str, own: Option<u32>) -> Result<(), Refusal> {
     match app.rate(key, own) {
         None => Ok(()),
         Some(seconds) => {
             app.metrics.shed("rate");
             let detail = "too many requests with this key";
-            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", detail).after(seconds))
+            Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate", detail).after(seconds))
         }
     }
 }
@@ -160,9 +160,9 @@ fn presented(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Refuses what another site's page makes a browser send.
-fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
+fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
     let refused = || {
-        Problem::new(
+        Refusal::new(
             StatusCode::FORBIDDEN,
             "cross_site",
             "another site's page made this request",

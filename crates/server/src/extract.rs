@@ -4,24 +4,24 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::StatusCode;
 
-use crate::problem::Problem;
+use crate::problem::Refusal;
 
 /// JSON of a body.
 #[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+#[from_request(via(axum::Json), rejection(Refusal))]
 pub(crate) struct Json<T>(pub(crate) T);
 
 /// Parameters of a query.
 #[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(Problem))]
+#[from_request(via(axum::extract::Query), rejection(Refusal))]
 pub(crate) struct Query<T>(pub(crate) T);
 
 /// Parts of a path.
 #[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(Problem))]
+#[from_request(via(axum::extract::Path), rejection(Refusal))]
 pub(crate) struct Path<T>(pub(crate) T);
 
-impl From<JsonRejection> for Problem {
+impl From<JsonRejection> for Refusal {
     fn from(e: JsonRejection) -> Self {
         match e.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
@@ -37,13 +37,13 @@ impl From<JsonRejection> for Problem {
     }
 }
 
-impl From<QueryRejection> for Problem {
+impl From<QueryRejection> for Refusal {
     fn from(e: QueryRejection) -> Self {
         Self::malformed(e.body_text())
     }
 }
 
-impl From<PathRejection> for Problem {
+impl From<PathRejection> for Refusal {
     fn from(e: PathRejection) -> Self {
         Self::malformed(e.body_text())
     }

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::Shared;
 use crate::auth::Caller;
 use crate::extract::{Json, Path, Query};
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::state::feedback::{Remark, Says};
 use crate::state::keys::Scope;
 use crate::state::{State as Kept, StateError, instant, is_id, new_id, now};
@@ -63,14 +63,14 @@ pub(crate) async fn add(
     State(app): State<Shared>,
     caller: Caller,
     Json(new): Json<NewRemark>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     caller.may(Scope::Scan)?;
     if new.note.chars().count() > NOTE {
-        return Err(Problem::malformed(format!(
+        return Err(Refusal::malformed(format!(
             "`note` has at most {NOTE} characters"
         )));
     }
-    let unknown = || Problem::not_found("report");
+    let unknown = || Refusal::not_found("report");
     if !is_id(&new.report) {
         return Err(unknown());
     }
@@ -108,7 +108,7 @@ pub(crate) async fn list(
     State(app): State<Shared>,
     caller: Caller,
     Query(how): Query<How>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     caller.may(Scope::Read)?;
     let remarks = app.state.remarks(Some(&caller.owner)).await?;
     match how.format.as_deref() {
@@ -117,7 +117,7 @@ pub(crate) async fn list(
             let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
             Ok((kind, manifest(&remarks, &caller.owner)).into_response())
         }
-        Some(_) => Err(Problem::malformed("`format` is `json` or `csv`")),
+        Some(_) => Err(Refusal::malformed("`format` is `json` or `csv`")),
     }
 }
 
@@ -134,9 +134,9 @@ pub(crate) async fn remove(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, Refusal> {
     caller.may(Scope::Scan)?;
-    let unknown = || Problem::not_found("remark");
+    let unknown = || Refusal::not_found("remark");
     let sha256 = app
         .state
         .drop_remark(&id, &caller.owner)

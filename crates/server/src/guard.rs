@@ -14,7 +14,7 @@ use crate::app::Shared;
 use crate::auth::Caller;
 use crate::metrics::Asked;
 use crate::page;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::state::audit::AuditEntry;
 use crate::state::{instant, new_id, now};
 
@@ -177,10 +177,9 @@ fn describe(response: &mut Response, problem: &Problem, html: bool) {
 }
 
 /// What a panic is answered with.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    Problem::new(
+    Refusal::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "internal",
         "the service failed",
@@ -189,12 +188,12 @@ pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// What no route answers.
-pub(crate) async fn no_route() -> Problem {
-    Problem::not_found("address")
+pub(crate) async fn no_route() -> Refusal {
+    Refusal::not_found("address")
 }
 
 /// What no route answers with this method.
-pub(crate) async fn no_method() -> Problem {
+pub(crate) async fn no_method() -> Refusal {
     let detail = "the address does not take this method; `Allow` says which";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
 }

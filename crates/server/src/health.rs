@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::Shared;
 use crate::auth::Caller;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::state::keys::Scope;
 
 /// Whether the process lives.
@@ -18,13 +18,13 @@ pub(crate) async fn healthz() -> &'static str {
 }
 
 /// Fails where the weights are not in memory, the database does not answer, or the service stops.
-pub(crate) async fn ready(app: &Shared) -> Result<(), Problem> {
+pub(crate) async fn ready(app: &Shared) -> Result<(), Refusal> {
     app.scanner()?;
     if app.stops() {
-        return Err(Problem::unavailable("stopping", "the service stops"));
+        return Err(Refusal::unavailable("stopping", "the service stops"));
     }
     if !app.state.alive().await {
-        return Err(Problem::unavailable(
+        return Err(Refusal::unavailable(
             "store",
             "the database does not answer",
         ));
@@ -37,7 +37,7 @@ pub(crate) async fn ready(app: &Shared) -> Result<(), Problem> {
     (status = 200, description = "It does", body = String, content_type = "text/plain"),
     (status = 503, description = "It does not", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn readyz(State(app): State<Shared>) -> Result<&'static str, Problem> {
+pub(crate) async fn readyz(State(app): State<Shared>) -> Result<&'static str, Refusal> {
     ready(&app).await?;
     Ok("ready\n")
 }
@@ -62,7 +62,7 @@ pub(crate) async fn version(State(app): State<Shared>) -> axum::Json<Value> {
 pub(crate) async fn metrics(
     State(app): State<Shared>,
     caller: Caller,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     caller.may(Scope::Admin)?;
     let (queued, running) = app.state.depth().await?;
     app.metrics.depth("queued", queued);

@@ -19,7 +19,7 @@ use crate::auth::Caller;
 use crate::extract::{Path, Query};
 use crate::hub::News;
 use crate::page;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::state::jobs::{Filter, Job, JobState, JobView};
 use crate::state::keys::Scope;
 use crate::state::{is_id, milliseconds};
@@ -77,23 +77,23 @@ pub(crate) async fn list(
     State(app): State<Shared>,
     caller: Caller,
     Query(wanted): Query<Wanted>,
-) -> Result<axum::Json<Page>, Problem> {
+) -> Result<axum::Json<Page>, Refusal> {
     caller.may(Scope::Read)?;
     let at = |name: &str, text: &Option<String>| {
         let parsed = text.as_ref().map(|t| milliseconds(t).ok_or(t));
         parsed
             .transpose()
-            .map_err(|t| Problem::malformed(format!("`{name}`: `{t}` is no instant of RFC 3339")))
+            .map_err(|t| Refusal::malformed(format!("`{name}`: `{t}` is no instant of RFC 3339")))
     };
     let limit = wanted.limit.unwrap_or(50);
     if !(1..=MOST).contains(&limit) {
-        return Err(Problem::malformed(format!("`limit` is 1 to {MOST}")));
+        return Err(Refusal::malformed(format!("`limit` is 1 to {MOST}")));
     }
     let video = match wanted.kind.as_deref() {
         None => None,
         Some("picture") => Some(false),
         Some("video") => Some(true),
-        Some(_) => return Err(Problem::malformed("`kind` is `picture` or `video`")),
+        Some(_) => return Err(Refusal::malformed("`kind` is `picture` or `video`")),
     };
     let filter = Filter {
         state: wanted.state,
@@ -118,8 +118,8 @@ pub(crate) async fn list(
     }))
 }
 
-async fn find(app: &Shared, caller: &Caller, id: &str) -> Result<Job, Problem> {
-    let unknown = || Problem::not_found("job");
+async fn find(app: &Shared, caller: &Caller, id: &str) -> Result<Job, Refusal> {
+    let unknown = || Refusal::not_found("job");
     if !is_id(id) {
         return Err(unknown());
     }
@@ -140,7 +140,7 @@ pub(crate) async fn one(
     caller: Caller,
     headers: axum::http::HeaderMap,
     Path(id): Path<String>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     caller.may(Scope::Read)?;
     let job = find(&app, &caller, &id).await?;
     Ok(match accept::form(&headers)? {
@@ -166,7 +166,7 @@ pub(crate) async fn remove(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     caller.may(Scope::Scan)?;
     find(&app, &caller, &id).await?;
     if let Some(job) = app.state.cancel(&id, &caller.owner).await? {
@@ -180,7 +180,7 @@ pub(crate) async fn remove(
 }
 
 /// Forgets a job that has ended, and what only it had.
-pub(crate) async fn forget(app: &Shared, id: &str, owner: &str) -> Result<(), Problem> {
+pub(crate) async fn forget(app: &Shared, id: &str, owner: &str) -> Result<(), Refusal> {
     let Some((job, report_gone)) = app.state.forget(id, owner).await? else {
         return Ok(());
     };
@@ -212,7 +212,7 @@ pub(crate) async fn events(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     caller.may(Scope::Read)?;
     find(&app, &caller, &id).await?;
     // Heard from here on, and looked up after that, so that nothing falls between.

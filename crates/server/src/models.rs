@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::app::Shared;
 use crate::auth::Caller;
 use crate::extract::Path;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::state::keys::Scope;
 
 /// All detectors.
@@ -58,7 +58,7 @@ pub(crate) struct Model {
 pub(crate) async fn list(
     State(app): State<Shared>,
     caller: Caller,
-) -> Result<axum::Json<Models>, Problem> {
+) -> Result<axum::Json<Models>, Refusal> {
     caller.may(Scope::Read)?;
     let in_use = app.scanner()?.detector().card().id.clone();
     let shared = app.clone();
@@ -66,7 +66,7 @@ pub(crate) async fn list(
     let listed = tokio::task::spawn_blocking(move || shared.models.list()).await;
     let failed = |e: String| {
         tracing::error!(error = e, "the models cannot be listed");
-        Problem::new(
+        Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "the models cannot be listed",
@@ -118,18 +118,18 @@ pub(crate) async fn live() -> axum::Json<Value> {
     (status = 200, description = "They are", body = Object),
     (status = 503, description = "They are not", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn ready(State(app): State<Shared>) -> Result<axum::Json<Value>, Problem> {
+pub(crate) async fn ready(State(app): State<Shared>) -> Result<axum::Json<Value>, Refusal> {
     crate::health::ready(&app).await?;
     Ok(axum::Json(json!({"ready": true})))
 }
 
 /// The id of the detector in use, where `name` is it or its alias.
-fn in_use(app: &Shared, name: &str) -> Result<String, Problem> {
+fn in_use(app: &Shared, name: &str) -> Result<String, Refusal> {
     let id = &app.scanner()?.detector().card().id;
     if catalog::resolve(name) == id || name == id {
         Ok(id.clone())
     } else {
-        Err(Problem::not_found("model in use"))
+        Err(Refusal::not_found("model in use"))
     }
 }
 
@@ -146,7 +146,7 @@ fn in_use(app: &Shared, name: &str) -> Result<String, Problem> {
 pub(crate) async fn model(
     State(app): State<Shared>,
     Path(name): Path<String>,
-) -> Result<axum::Json<Value>, Problem> {
+) -> Result<axum::Json<Value>, Refusal> {
     let id = in_use(&app, &name)?;
     let tool = app.scanner()?.tool();
     Ok(axum::Json(json!({
@@ -174,7 +174,7 @@ pub(crate) async fn model(
 pub(crate) async fn model_ready(
     State(app): State<Shared>,
     Path(name): Path<String>,
-) -> Result<axum::Json<Value>, Problem> {
+) -> Result<axum::Json<Value>, Refusal> {
     let id = in_use(&app, &name)?;
     Ok(axum::Json(json!({"name": id, "ready": true})))
 }

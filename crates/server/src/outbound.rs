@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use url::{Host, Url};
 
 use crate::app::Shared;
-use crate::problem::Problem;
+use crate::problem::Refusal;
 use crate::settings::{Settings, seconds};
 use crate::store::StoreError;
 use crate::upload::{File, clean};
@@ -134,7 +134,7 @@ fn parsed(settings: &Settings, address: &str) -> Result<Url, AddressError> {
     Ok(url)
 }
 
-impl From<AddressError> for Problem {
+impl From<AddressError> for Refusal {
     fn from(e: AddressError) -> Self {
         match e {
             AddressError::Parse(_) | AddressError::Scheme => Self::malformed(e.to_string()),
@@ -183,16 +183,16 @@ fn agent(settings: &Settings, time: Duration) -> ureq::Agent {
     clippy::unused_async,
     reason = "its callers await it like its siblings"
 )]
-pub(crate) async fn checked(app: &Shared, address: &str) -> Result<Url, Problem> {
+pub(crate) async fn checked(app: &Shared, address: &str) -> Result<Url, Refusal> {
     Ok(parsed(&app.settings, address)?)
 }
 
-fn bad_gateway(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_GATEWAY, "fetch", detail)
+fn bad_gateway(detail: impl Into<String>) -> Refusal {
+    Refusal::new(StatusCode::BAD_GATEWAY, "fetch", detail)
 }
 
 /// Fetches a file into the store's anteroom.
-pub(crate) async fn fetch(app: &Shared, address: &str) -> Result<File, Problem> {
+pub(crate) async fn fetch(app: &Shared, address: &str) -> Result<File, Refusal> {
     let (app, address) = (Arc::clone(app), address.to_owned());
     let runtime = tokio::runtime::Handle::current();
     let task = tokio::task::spawn_blocking(move || fetch_blocking(&app, &address, &runtime));
@@ -203,7 +203,7 @@ fn fetch_blocking(
     app: &Shared,
     address: &str,
     runtime: &tokio::runtime::Handle,
-) -> Result<File, Problem> {
+) -> Result<File, Refusal> {
     let settings = &app.settings;
     let until = Instant::now() + seconds(settings.fetch_seconds);
     let mut url = parsed(settings, address)?;
@@ -245,14 +245,14 @@ fn receive(
     url: &Url,
     answer: ureq::Response,
     runtime: &tokio::runtime::Handle,
-) -> Result<File, Problem> {
+) -> Result<File, Refusal> {
     let settings = &app.settings;
     let largest = settings.max_bytes.max(settings.max_video_bytes);
     let announced = answer
         .header("content-length")
         .and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|n| n > largest) {
-        return Err(Problem::too_large(largest));
+        return Err(Refusal::too_large(largest));
     }
     let mut file = app.store.incoming()?;
     let mut reader = answer.into_reader();
@@ -273,7 +273,7 @@ fn receive(
             settings.max_bytes
         };
         if file.bytes() > limit {
-            return Err(Problem::too_large(limit));
+            return Err(Refusal::too_large(limit));
         }
     }
     let name = url
@@ -283,7 +283,7 @@ fn receive(
         .filter(|n| !n.is_empty());
     let arrived = runtime
         .block_on(file.end())
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .map_err(|e: StoreError| Refusal::from(e))?;
     Ok(File { name, arrived })
 }
 

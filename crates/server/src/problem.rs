@@ -36,10 +36,28 @@ pub struct Problem {
     retry_after: Option<u64>,
 }
 
-impl Problem {
+/// A problem on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Refusal(Box<Problem>);
+
+impl std::ops::Deref for Refusal {
+    type Target = Problem;
+
+    fn deref(&self) -> &Problem {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Refusal {
+    fn deref_mut(&mut self) -> &mut Problem {
+        &mut self.0
+    }
+}
+
+impl Refusal {
     /// A problem with a status, a code and a sentence.
     pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Problem {
             kind: format!("/docs#{code}"),
             title: status.canonical_reason().unwrap_or("error").into(),
             status: status.as_u16(),
@@ -49,7 +67,7 @@ impl Problem {
             job: None,
             parts: None,
             retry_after: None,
-        }
+        }))
     }
 
     /// The request is not what it should be.
@@ -112,14 +130,14 @@ impl Problem {
     }
 }
 
-impl From<StateError> for Problem {
+impl From<StateError> for Refusal {
     fn from(e: StateError) -> Self {
         tracing::error!(error = %e, "the database failed");
         Self::unavailable("store", "the service cannot read or write its state")
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for Refusal {
     fn from(e: StoreError) -> Self {
         match e {
             StoreError::Gone => Self::not_found("file"),
@@ -132,7 +150,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
@@ -145,7 +163,7 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
         // The body is written by the outermost layer, which knows the request's id and what the client reads.
-        response.extensions_mut().insert(self);
+        response.extensions_mut().insert(*self.0);
         response
     }
 }

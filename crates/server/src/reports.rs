@@ -12,7 +12,7 @@ use crate::app::Shared;
 use crate::auth::Caller;
 use crate::extract::{Path, Query};
 use crate::pictures;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::state::is_id;
 use crate::state::keys::Scope;
 use crate::state::reports::Report;
@@ -42,9 +42,9 @@ pub(crate) struct How {
     explain: bool,
 }
 
-async fn find(app: &Shared, caller: &Caller, id: &str) -> Result<Report, Problem> {
+async fn find(app: &Shared, caller: &Caller, id: &str) -> Result<Report, Refusal> {
     caller.may(Scope::Read)?;
-    let unknown = || Problem::not_found("report");
+    let unknown = || Refusal::not_found("report");
     if !is_id(id) {
         return Err(unknown());
     }
@@ -71,7 +71,7 @@ pub(crate) async fn one(
     headers: HeaderMap,
     Path(id): Path<String>,
     Query(how): Query<How>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let report = find(&app, &caller, &id).await?;
     let form = match how.format {
         Some(Format::Json) => Form::Json,
@@ -98,11 +98,11 @@ pub(crate) async fn picture(
     State(app): State<Shared>,
     caller: Caller,
     Path((id, name)): Path<(String, String)>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let report = find(&app, &caller, &id).await?;
     let known = pictures::NAMES.iter().find(|n| **n == name);
     let name = known.filter(|n| report.pictures.iter().any(|p| p == **n));
-    let name = name.ok_or_else(|| Problem::not_found("picture"))?;
+    let name = name.ok_or_else(|| Refusal::not_found("picture"))?;
     let bytes = app.store.read(&format!("reports/{id}/{name}")).await?;
     let headers = [
         (header::CONTENT_TYPE, pictures::media_type(name)),
@@ -125,9 +125,9 @@ pub(crate) async fn media(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let report = find(&app, &caller, &id).await?;
-    let gone = || Problem::not_found("file any more");
+    let gone = || Refusal::not_found("file any more");
     let place = app.state.media(&report.sha256).await?.ok_or_else(gone)?;
     let (size, parts) = app.store.stream(&place).await?;
     let mut response = Body::from_stream(parts).into_response();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::app::Shared;
 use crate::jobs::forget;
-use crate::problem::Problem;
+use crate::problem::Refusal;
 use crate::settings::seconds;
 use crate::state::now;
 
@@ -47,7 +47,7 @@ fn days(value: f64) -> i64 {
 }
 
 /// Drops what is too old or too much.
-pub(crate) async fn clean(app: &Shared) -> Result<(), Problem> {
+pub(crate) async fn clean(app: &Shared) -> Result<(), Refusal> {
     let (state, settings) = (&app.state, &app.settings);
     let at = now();
     let results = if settings.no_store {

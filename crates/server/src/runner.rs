@@ -168,10 +168,10 @@ async fn conclude(app: &Shared, job: &Job, outcome: Outcome) -> Result<(), State
     if done.webhook.is_some() {
         app.hub.webhooks.notify_one();
     }
-    if app.settings.no_store {
-        if let Some(place) = app.state.drop_one(&done.sha256, done.created, true).await? {
-            let _ = app.store.delete(&place).await;
-        }
+    if app.settings.no_store
+        && let Some(place) = app.state.drop_one(&done.sha256, done.created, true).await?
+    {
+        let _ = app.store.delete(&place).await;
     }
     Ok(())
 }
@@ -189,7 +189,7 @@ async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
         Ok(scanner) => scanner.clone(),
         Err(problem) => {
             tokio::time::sleep(LOOK).await;
-            return Outcome::Again(problem.code, problem.detail);
+            return Outcome::Again(problem.code.clone(), problem.detail.clone());
         }
     };
     let begun = Instant::now();

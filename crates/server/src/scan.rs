@@ -12,7 +12,7 @@ use crate::app::Shared;
 use crate::auth::Caller;
 use crate::extract::{Path, Query};
 use crate::outbound;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::state::jobs::{Filter, JobView};
 use crate::state::keys::Scope;
 use crate::state::{instant, is_id, new_id};
@@ -69,21 +69,21 @@ pub(crate) struct BatchLinks {
 }
 
 /// Refuses new work where the service ends.
-fn open(app: &Shared) -> Result<(), Problem> {
+fn open(app: &Shared) -> Result<(), Refusal> {
     if app.stops() {
-        return Err(Problem::unavailable("stopping", "the service stops"));
+        return Err(Refusal::unavailable("stopping", "the service stops"));
     }
     app.scanner().map(drop)
 }
 
-async fn content(app: &Shared, request: Request, most: usize) -> Result<Content, Problem> {
+async fn content(app: &Shared, request: Request, most: usize) -> Result<Content, Refusal> {
     let _room = upload::room(app)?;
     if !upload::is_json(request.headers()) {
         return upload::read(app, request, most).await;
     }
     if !app.settings.fetch {
         let detail = "files are not fetched here (setting `fetch`)";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "urls_off", detail));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "urls_off", detail));
     }
     let urls = if most == 1 {
         vec![upload::json::<Address>(app, request.into_body()).await?.url]
@@ -93,7 +93,7 @@ async fn content(app: &Shared, request: Request, most: usize) -> Result<Content,
             .urls
     };
     if urls.is_empty() || urls.len() > most {
-        return Err(Problem::malformed(format!("1 to {most} addresses")));
+        return Err(Refusal::malformed(format!("1 to {most} addresses")));
     }
     let mut content = Content::default();
     for url in urls {
@@ -136,7 +136,7 @@ pub(crate) async fn scan(
     caller: Caller,
     Query(asked): Query<Asked>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     caller.may(Scope::Scan)?;
     open(&app)?;
     let headers = request.headers().clone();
@@ -145,7 +145,7 @@ pub(crate) async fn scan(
     let asynchronous = submit::asynchronous(&headers);
     let full = || {
         app.metrics.shed("waiting");
-        Problem::busy("as many requests wait as may wait", 1)
+        Refusal::busy("as many requests wait as may wait", 1)
     };
     // Ahead of the body, so that what will be refused is not read.
     if asynchronous {
@@ -160,7 +160,7 @@ pub(crate) async fn scan(
         .files
         .into_iter()
         .next()
-        .ok_or_else(|| Problem::malformed("there is no file"))?;
+        .ok_or_else(|| Refusal::malformed("there is no file"))?;
     let mut job =
         submit::prepare(&app, &caller, file, asked.name(), asked.wish(form), webhook).await?;
     if asynchronous || job.video {
@@ -228,13 +228,13 @@ pub(crate) async fn new_batch(
     caller: Caller,
     Query(asked): Query<Asked>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     caller.may(Scope::Scan)?;
     open(&app)?;
     submit::background(&app, 1).await?;
     if !upload::is_form(request.headers()) && !upload::is_json(request.headers()) {
         let detail = "a batch is a form (multipart/form-data) or JSON";
-        return Err(Problem::new(
+        return Err(Refusal::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported",
             detail,
@@ -253,7 +253,7 @@ pub(crate) async fn new_batch(
     }
     submit::background(&app, jobs.iter().filter(|j| !j.state.is_final()).count()).await?;
     if !app.state.submit_batch(&id, &caller.owner, &jobs).await? {
-        return Err(Problem::unavailable("store", "a file was dropped meanwhile").after(1));
+        return Err(Refusal::unavailable("store", "a file was dropped meanwhile").after(1));
     }
     app.metrics.job("accepted");
     app.hub.accepted.notify_one();
@@ -278,13 +278,13 @@ pub(crate) async fn batch(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<axum::Json<Batch>, Problem> {
+) -> Result<axum::Json<Batch>, Refusal> {
     caller.may(Scope::Read)?;
     view(&app, &id, &caller.owner).await.map(axum::Json)
 }
 
-async fn view(app: &Shared, id: &str, owner: &str) -> Result<Batch, Problem> {
-    let unknown = || Problem::not_found("batch");
+async fn view(app: &Shared, id: &str, owner: &str) -> Result<Batch, Refusal> {
+    let unknown = || Refusal::not_found("batch");
     if !is_id(id) {
         return Err(unknown());
     }

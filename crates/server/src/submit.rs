@@ -21,7 +21,7 @@ use crate::auth::Caller;
 use crate::guard::JOB;
 use crate::hub::News;
 use crate::outbound;
-use crate::problem::Problem;
+use crate::problem::Refusal;
 use crate::settings::seconds;
 use crate::state::jobs::{Job, JobState, Submitted, Wish};
 use crate::state::reports::Report;
@@ -57,10 +57,10 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// With the fields of a form.
-    pub(crate) fn with(mut self, fields: &[(String, String)]) -> Result<Self, Problem> {
-        fn parsed<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Problem> {
+    pub(crate) fn with(mut self, fields: &[(String, String)]) -> Result<Self, Refusal> {
+        fn parsed<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Refusal> {
             text.parse()
-                .map_err(|_| Problem::malformed(format!("the field `{name}` is not valid")))
+                .map_err(|_| Refusal::malformed(format!("the field `{name}` is not valid")))
         }
         for (name, text) in fields.iter().filter(|(_, t)| !t.is_empty()) {
             match name.as_str() {
@@ -79,7 +79,7 @@ impl Asked {
         if let Some(fpr) = self.max_fpr
             && !(fpr > 0.0 && fpr < 1.0)
         {
-            return Err(Problem::malformed("`max_fpr` lies between 0 and 1"));
+            return Err(Refusal::malformed("`max_fpr` lies between 0 and 1"));
         }
         Ok(self)
     }
@@ -100,13 +100,13 @@ impl Asked {
     }
 
     /// Where the end is told, checked.
-    pub(crate) async fn webhook(&self, app: &Shared) -> Result<Option<String>, Problem> {
+    pub(crate) async fn webhook(&self, app: &Shared) -> Result<Option<String>, Refusal> {
         let Some(address) = &self.webhook else {
             return Ok(None);
         };
         if !app.settings.webhooks {
             let detail = "webhooks are off here (setting `webhooks`)";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "webhooks_off", detail));
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "webhooks_off", detail));
         }
         outbound::checked(app, address)
             .await
@@ -128,14 +128,14 @@ pub(crate) fn asynchronous(headers: &HeaderMap) -> bool {
 }
 
 /// The key of an idempotent request.
-pub(crate) fn idempotency(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn idempotency(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
     let text = value.to_str().unwrap_or_default();
     if text.is_empty() || text.len() > KEY {
         let detail = format!("`Idempotency-Key` has 1 to {KEY} printable characters");
-        return Err(Problem::malformed(detail));
+        return Err(Refusal::malformed(detail));
     }
     Ok(Some(text.to_owned()))
 }
@@ -148,7 +148,7 @@ pub(crate) async fn prepare(
     name: Option<String>,
     wish: Wish,
     webhook: Option<String>,
-) -> Result<Job, Problem> {
+) -> Result<Job, Refusal> {
     let video = Format::sniff(&file.arrived.head) == Some(Format::Video);
     let name = name
         .map(|n| clean(&n))
@@ -212,7 +212,7 @@ pub(crate) fn fingerprint(job: &Job) -> String {
 }
 
 /// Hands a job in; the one that an idempotent request had before.
-pub(crate) async fn submit(app: &Shared, job: Job, key: Option<&str>) -> Result<Job, Problem> {
+pub(crate) async fn submit(app: &Shared, job: Job, key: Option<&str>) -> Result<Job, Refusal> {
     let print = fingerprint(&job);
     match app
         .state
@@ -232,23 +232,23 @@ pub(crate) async fn submit(app: &Shared, job: Job, key: Option<&str>) -> Result<
             .state
             .job(&id, &job.owner)
             .await?
-            .ok_or_else(|| Problem::not_found("job")),
+            .ok_or_else(|| Refusal::not_found("job")),
         Submitted::Conflict => {
             let detail = "the `Idempotency-Key` was used with another request";
-            Err(Problem::new(StatusCode::CONFLICT, "idempotency", detail))
+            Err(Refusal::new(StatusCode::CONFLICT, "idempotency", detail))
         }
         Submitted::NoMedia => {
-            Err(Problem::unavailable("store", "the file was dropped meanwhile").after(1))
+            Err(Refusal::unavailable("store", "the file was dropped meanwhile").after(1))
         }
     }
 }
 
 /// Refuses a job that nobody waits for where too many wait.
-pub(crate) async fn background(app: &Shared, more: usize) -> Result<(), Problem> {
+pub(crate) async fn background(app: &Shared, more: usize) -> Result<(), Refusal> {
     let waiting = u64::try_from(app.state.background().await?).unwrap_or(u64::MAX);
     if waiting.saturating_add(more as u64) > app.settings.queue {
         app.metrics.shed("queue");
-        return Err(Problem::busy(format!("{waiting} jobs wait already"), 5));
+        return Err(Refusal::busy(format!("{waiting} jobs wait already"), 5));
     }
     Ok(())
 }
@@ -302,7 +302,7 @@ pub(crate) async fn wait(
     job: Job,
     mut news: broadcast::Receiver<News>,
     mut waiting: Waiting,
-) -> Result<Result<Job, Job>, Problem> {
+) -> Result<Result<Job, Job>, Refusal> {
     let until = Instant::now() + seconds(app.settings.sync_seconds);
     let mut last = job;
     while !last.state.is_final() {
@@ -318,7 +318,7 @@ pub(crate) async fn wait(
             () = tokio::time::sleep(LOOK) => {
                 match app.state.job(&last.id, &last.owner).await? {
                     Some(job) => last = job,
-                    None => return Err(Problem::not_found("job")),
+                    None => return Err(Refusal::not_found("job")),
                 }
             }
             () = tokio::time::sleep_until(until) => break,
@@ -333,10 +333,10 @@ pub(crate) async fn wait(
 }
 
 /// The record of a stored report.
-pub(crate) fn record(stored: &Report) -> Result<Record, Problem> {
+pub(crate) fn record(stored: &Report) -> Result<Record, Refusal> {
     serde_json::from_str(&stored.record).map_err(|e| {
         tracing::error!(report = stored.id, error = %e, "a stored record cannot be read");
-        Problem::new(
+        Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "the stored record cannot be read",
@@ -372,7 +372,7 @@ fn named(headers: &mut HeaderMap, job: &Job) {
 }
 
 /// The answer to a job that ended.
-pub(crate) async fn ended(app: &Shared, job: &Job, form: Form) -> Result<Response, Problem> {
+pub(crate) async fn ended(app: &Shared, job: &Job, form: Form) -> Result<Response, Refusal> {
     let Some(id) = &job.report else {
         return Err(no_report(job));
     };
@@ -380,19 +380,19 @@ pub(crate) async fn ended(app: &Shared, job: &Job, form: Form) -> Result<Respons
         .state
         .report(id, &job.owner)
         .await?
-        .ok_or_else(|| Problem::not_found("report"))?;
+        .ok_or_else(|| Refusal::not_found("report"))?;
     let mut response = show(app, &stored, form, false, Some(&job.name)).await?;
     named(response.headers_mut(), job);
     Ok(response)
 }
 
 /// Why a job has no report.
-fn no_report(job: &Job) -> Problem {
+fn no_report(job: &Job) -> Refusal {
     let (code, message) = job
         .error
         .clone()
         .unwrap_or_else(|| ("internal".into(), "it ended without a result".into()));
-    let mut problem = Problem::of_scan(&code, message).of_job(&job.id);
+    let mut problem = Refusal::of_scan(&code, message).of_job(&job.id);
     if code == PARTS
         && let Some((_, parts)) = problem.detail.split_once(": ")
     {
@@ -408,7 +408,7 @@ pub(crate) async fn show(
     form: Form,
     explain: bool,
     name: Option<&str>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let mut record = record(stored)?;
     if let Some(name) = name {
         name.clone_into(&mut record.path);

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::app::Shared;
-use crate::problem::Problem;
+use crate::problem::Refusal;
 use crate::settings::seconds;
 use crate::store::{Arrived, Incoming};
 
@@ -45,10 +45,10 @@ struct Patience {
 }
 
 impl Patience {
-    async fn wait<T>(self, next: impl Future<Output = T>) -> Result<T, Problem> {
+    async fn wait<T>(self, next: impl Future<Output = T>) -> Result<T, Refusal> {
         let until = self.until.min(Instant::now() + self.pause);
         let slow = |_| {
-            Problem::new(
+            Refusal::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "slow",
                 "the body came too slowly",
@@ -59,10 +59,10 @@ impl Patience {
 }
 
 /// Room for one more body.
-pub(crate) fn room(app: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
+pub(crate) fn room(app: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
     app.uploads.clone().try_acquire_owned().map_err(|_| {
         app.metrics.shed("uploads");
-        Problem::busy("too many bodies are being read", 1)
+        Refusal::busy("too many bodies are being read", 1)
     })
 }
 
@@ -87,7 +87,7 @@ fn media_type(headers: &HeaderMap) -> &str {
 }
 
 /// Reads a form, or the bytes themselves, with at most `most` files.
-pub(crate) async fn read(app: &Shared, request: Request, most: usize) -> Result<Content, Problem> {
+pub(crate) async fn read(app: &Shared, request: Request, most: usize) -> Result<Content, Refusal> {
     let settings = &app.settings;
     let largest = settings.max_bytes.max(settings.max_video_bytes);
     let announced = request.headers().get(header::CONTENT_LENGTH);
@@ -95,7 +95,7 @@ pub(crate) async fn read(app: &Shared, request: Request, most: usize) -> Result<
         .and_then(|v| v.to_str().ok())
         .and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|n| n > largest.saturating_mul(most as u64).saturating_add(AROUND)) {
-        return Err(Problem::too_large(largest));
+        return Err(Refusal::too_large(largest));
     }
     let patience = Patience {
         pause: seconds(settings.pause_seconds),
@@ -107,11 +107,11 @@ pub(crate) async fn read(app: &Shared, request: Request, most: usize) -> Result<
     let mut file = app.store.incoming()?;
     let mut body = request.into_body().into_data_stream();
     while let Some(part) = patience.wait(body.next()).await? {
-        let part = part.map_err(|e| Problem::malformed(format!("the body broke off: {e}")))?;
+        let part = part.map_err(|e| Refusal::malformed(format!("the body broke off: {e}")))?;
         append(app, &mut file, &part).await?;
     }
     if file.bytes() == 0 {
-        return Err(Problem::new(
+        return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             "no_file",
             "the body is empty",
@@ -128,7 +128,7 @@ pub(crate) async fn read(app: &Shared, request: Request, most: usize) -> Result<
 }
 
 /// Appends a part unless the file gets too large: the bound is that of its format.
-async fn append(app: &Shared, file: &mut Incoming, part: &Bytes) -> Result<(), Problem> {
+async fn append(app: &Shared, file: &mut Incoming, part: &Bytes) -> Result<(), Refusal> {
     file.write(part).await?;
     let limit = if Format::sniff(file.head()) == Some(Format::Video) {
         app.settings.max_video_bytes
@@ -136,7 +136,7 @@ async fn append(app: &Shared, file: &mut Incoming, part: &Bytes) -> Result<(), P
         app.settings.max_bytes
     };
     if file.bytes() > limit {
-        return Err(Problem::too_large(limit));
+        return Err(Refusal::too_large(limit));
     }
     Ok(())
 }
@@ -146,13 +146,13 @@ async fn form(
     request: Request,
     most: usize,
     patience: Patience,
-) -> Result<Content, Problem> {
+) -> Result<Content, Refusal> {
     let broken = |e: axum::extract::multipart::MultipartError| {
-        Problem::malformed(format!("the form: {}", e.body_text()))
+        Refusal::malformed(format!("the form: {}", e.body_text()))
     };
     let mut form = Multipart::from_request(request, &())
         .await
-        .map_err(|e| Problem::malformed(e.body_text()))?;
+        .map_err(|e| Refusal::malformed(e.body_text()))?;
     let mut read = Content::default();
     while let Some(mut field) = patience.wait(form.next_field()).await?.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -161,22 +161,22 @@ async fn form(
             while let Some(part) = patience.wait(field.chunk()).await?.map_err(broken)? {
                 text.extend_from_slice(&part);
                 if text.len() > FIELD {
-                    return Err(Problem::malformed(format!(
+                    return Err(Refusal::malformed(format!(
                         "the field `{}` is too long",
                         clean(&name)
                     )));
                 }
             }
             if read.fields.len() == FIELDS {
-                return Err(Problem::malformed("the form has too many fields"));
+                return Err(Refusal::malformed("the form has too many fields"));
             }
             let text =
-                String::from_utf8(text).map_err(|_| Problem::malformed("a field is no UTF-8"))?;
+                String::from_utf8(text).map_err(|_| Refusal::malformed("a field is no UTF-8"))?;
             read.fields.push((name, text));
             continue;
         }
         if read.files.len() == most {
-            return Err(Problem::malformed(format!("more than {most} files")));
+            return Err(Refusal::malformed(format!("more than {most} files")));
         }
         let file_name = field.file_name().map(clean);
         let mut file = app.store.incoming()?;
@@ -195,7 +195,7 @@ async fn form(
     }
     if read.files.is_empty() {
         let detail = "the form has no field `file` with a file";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "no_file", detail));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "no_file", detail));
     }
     Ok(read)
 }
@@ -213,10 +213,10 @@ pub(crate) fn clean(name: &str) -> String {
 pub(crate) async fn json<T: serde::de::DeserializeOwned>(
     app: &Shared,
     body: Body,
-) -> Result<T, Problem> {
+) -> Result<T, Refusal> {
     let wait = seconds(app.settings.pause_seconds);
     let slow = |_| {
-        Problem::new(
+        Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
             "slow",
             "the body came too slowly",
@@ -225,6 +225,6 @@ pub(crate) async fn json<T: serde::de::DeserializeOwned>(
     let bytes = tokio::time::timeout(wait, axum::body::to_bytes(body, 1 << 16))
         .await
         .map_err(slow)?;
-    let bytes = bytes.map_err(|_| Problem::too_large(1 << 16))?;
-    serde_json::from_slice(&bytes).map_err(|e| Problem::malformed(e.to_string()))
+    let bytes = bytes.map_err(|_| Refusal::too_large(1 << 16))?;
+    serde_json::from_slice(&bytes).map_err(|e| Refusal::malformed(e.to_string()))
 }

@@ -70,6 +70,9 @@ pub fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(example(name)).expect("an example")
 }
 
+/// What is said of the example `generated.jpg`; that the program says the same is a test of its own.
+pub const SAYS: &str = "uncertain";
+
 /// A form with one file and other fields.
 pub fn form(name: &str, file: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
     let mut body = Vec::new();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::client::{FORM, Service, bytes, form, part};
+use crate::client::{FORM, SAYS, Service, bytes, form, part};
 
 const ASYNC: (&str, &str) = ("Prefer", "respond-async");
 
@@ -37,12 +37,12 @@ fn a_job_is_followed_to_its_end() {
     let end: Value = serde_json::from_str(data).expect("a job");
     assert_eq!(
         (end["state"].as_str(), end["verdict"].as_str()),
-        (Some("succeeded"), Some("generated"))
+        (Some("succeeded"), Some(SAYS))
     );
     let report = service
         .get(end["links"]["report"].as_str().expect("a report"))
         .json();
-    assert_eq!(report["verdict"], "generated");
+    assert_eq!(report["verdict"], SAYS);
     // What has ended is told at once.
     let begun = Instant::now();
     let again = service.get(&format!("/v1/jobs/{id}/events"));
@@ -169,7 +169,7 @@ fn a_batch_the_history_and_what_is_forgotten() {
         ["authentic-2.jpg", "generated.jpg", "authentic.jpg"]
     );
     assert_eq!(found("state=failed"), ["authentic-2.jpg"]);
-    assert_eq!(found("verdict=generated"), ["generated.jpg"]);
+    assert_eq!(found("verdict=uncertain"), ["generated.jpg"]);
     assert_eq!(found("q=AUTH&state=succeeded"), ["authentic.jpg"]);
     assert_eq!(found("kind=video").len(), 0);
     assert_eq!(found("until=2020-01-01T00:00:00Z").len(), 0);
@@ -178,12 +178,12 @@ fn a_batch_the_history_and_what_is_forgotten() {
     assert_eq!(found(&format!("limit=2&after={next}")), ["authentic.jpg"]);
 
     // Feedback, and the regression set that it makes.
-    let report = service.get("/v1/jobs?verdict=generated").json()["jobs"][0]["report"].clone();
+    let report = service.get("/v1/jobs?verdict=uncertain").json()["jobs"][0]["report"].clone();
     let remark = format!("{{\"report\":{report},\"says\":\"authentic\",\"note\":\"I took it\"}}");
     let json = ("Content-Type", "application/json");
     let made = service.post("/v1/feedback", &[json], remark.as_bytes());
     assert_eq!(made.status, 201, "{}", made.text());
-    assert_eq!(made.json()["verdict"], "generated");
+    assert_eq!(made.json()["verdict"], SAYS);
     assert_eq!(
         service.get("/v1/feedback").json()["feedback"]
             .as_array()
@@ -473,7 +473,7 @@ fn a_file_is_fetched_where_that_is_allowed() {
                 answer.json()["path"].as_str(),
                 answer.json()["verdict"].as_str()
             ),
-            (Some("photo.jpg"), Some("generated"))
+            (Some("photo.jpg"), Some(SAYS))
         );
     }
     fetch("/out").problem(403, "address");

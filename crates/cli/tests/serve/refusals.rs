@@ -40,7 +40,7 @@ fn files_that_cannot_be_judged() {
     let jpeg = bytes("generated.jpg");
 
     scan(b"these are words").problem(415, "not_a_picture");
-    scan(b"%PDF-1.7\n").problem(415, "not_a_picture");
+    scan(b"%PDF-1.7\n").problem(422, "corrupt");
     scan(&jpeg[..jpeg.len() / 2]).problem(422, "truncated");
     scan(&png(30_000, 30_000)).problem(422, "limit_exceeded");
     scan(&jpeg[..64]).problem(422, "truncated");

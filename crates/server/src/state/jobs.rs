@@ -4,8 +4,8 @@
 //! nothing. The end of a job, its report and its webhook are one transaction.
 
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, QueryBuilder, Row as _};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
 use utoipa::ToSchema;
 
 use super::{State, StateError, instant, now};
@@ -118,6 +118,12 @@ pub(crate) struct Finding {
     pub(crate) verdict: Option<String>,
     pub(crate) probability: Option<f64>,
     pub(crate) declared: Option<String>,
+}
+
+/// An argument of a statement that is put together.
+enum Value {
+    Text(String),
+    Number(i64),
 }
 
 /// Which jobs a page of the history has.
@@ -477,52 +483,61 @@ impl State {
         owner: &str,
         filter: &Filter,
     ) -> Result<Vec<Job>, StateError> {
-        let mut query = QueryBuilder::<sqlx::Any>::new("SELECT * FROM jobs WHERE owner = ");
-        query.push_bind(owner.to_owned());
+        let mut text = String::from("SELECT * FROM jobs WHERE owner = $1");
+        let mut arguments = AnyArguments::default();
+        let fault = |e: sqlx::error::BoxDynError| StateError::Database(sqlx::Error::Encode(e));
+        arguments.add(owner.to_owned()).map_err(fault)?;
+        // `?` stands for the number of the argument, which both databases count from 1.
+        let mut and = |condition: &str, value: Value| -> Result<(), StateError> {
+            match value {
+                Value::Text(value) => arguments.add(value),
+                Value::Number(value) => arguments.add(value),
+            }
+            .map_err(fault)?;
+            text.push_str(&condition.replace('?', &format!("${}", arguments.len())));
+            Ok(())
+        };
         if let Some(state) = filter.state {
-            query.push(" AND state = ").push_bind(state.word());
+            and(" AND state = ?", Value::Text(state.word().into()))?;
         }
         if let Some(verdict) = &filter.verdict {
-            query.push(" AND verdict = ").push_bind(verdict.clone());
+            and(" AND verdict = ?", Value::Text(verdict.clone()))?;
         }
         if let Some(video) = filter.video {
-            query.push(" AND video = ").push_bind(i64::from(video));
+            and(" AND video = ?", Value::Number(i64::from(video)))?;
         }
         if let Some(batch) = &filter.batch {
-            query.push(" AND batch = ").push_bind(batch.clone());
+            and(" AND batch = ?", Value::Text(batch.clone()))?;
         }
         if let Some(since) = filter.since {
-            query.push(" AND created >= ").push_bind(since);
+            and(" AND created >= ?", Value::Number(since))?;
         }
         if let Some(until) = filter.until {
-            query.push(" AND created < ").push_bind(until);
+            and(" AND created < ?", Value::Number(until))?;
         }
         if let Some(after) = &filter.after {
-            query.push(" AND id < ").push_bind(after.clone());
+            and(" AND id < ?", Value::Text(after.clone()))?;
         }
-        if let Some(text) = &filter.text {
-            let escaped: String = text
+        if let Some(wanted) = &filter.text {
+            let escaped: String = wanted
                 .to_lowercase()
                 .chars()
                 .flat_map(|c| {
-                    matches!(c, '%' | '_' | '\\')
-                        .then_some('\\')
-                        .into_iter()
-                        .chain([c])
+                    let wild = matches!(c, '%' | '_' | '\\');
+                    wild.then_some('\\').into_iter().chain([c])
                 })
                 .collect();
-            query
-                .push(" AND (LOWER(name) LIKE ")
-                .push_bind(format!("%{escaped}%"));
-            query
-                .push(" ESCAPE '\\' OR sha256 LIKE ")
-                .push_bind(format!("{escaped}%"))
-                .push(" ESCAPE '\\')");
+            let name = Value::Text(format!("%{escaped}%"));
+            and(" AND (LOWER(name) LIKE ? ESCAPE '\\'", name)?;
+            and(
+                " OR sha256 LIKE ? ESCAPE '\\')",
+                Value::Text(format!("{escaped}%")),
+            )?;
         }
-        query
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(filter.limit + 1);
-        let rows = query.build().fetch_all(&self.pool).await?;
+        and(" ORDER BY id DESC LIMIT ?", Value::Number(filter.limit + 1))?;
+        let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+            .fetch_all(&self.pool)
+            .await?;
         Ok(rows.iter().map(job).collect::<Result<_, _>>()?)
     }
 

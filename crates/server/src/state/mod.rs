@@ -15,6 +15,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::any::AnyPoolOptions;
@@ -149,12 +150,15 @@ pub(crate) fn milliseconds(text: &str) -> Option<i64> {
         .map(|t| t.as_millisecond())
 }
 
-/// A new id: 12 digits of time, so that ids sort as they were made, and 20 that nobody guesses.
+/// A new id: 16 digits of time and order, so that ids sort as they were made, and 16 that nobody guesses.
 pub(crate) fn new_id() -> String {
     use rand::RngCore as _;
-    let mut random = [0; 10];
-    rand::rng().fill_bytes(&mut random);
-    format!("{:012x}{}", now(), hex(&random))
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let time = u64::try_from(now()).unwrap_or_default() << 16;
+    let next = |last: u64| Some(time.max(last + 1));
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    let own = time.max(last.unwrap_or_default() + 1);
+    format!("{own:016x}{:016x}", rand::rng().next_u64())
 }
 
 /// Whether a text could be an id.
