@@ -513,7 +513,7 @@ fn normalisation(card: &Card) {
                 size: frames * 3 * size * size,
             }],
             calibration: None,
-        video: None,
+            video: None,
             input,
             ..card.clone()
         };
