@@ -48,17 +48,28 @@ fn outcome(
     limits: &Limits,
 ) -> Result<&'static str, String> {
     let metadata_only = target.format.is_none();
-    let mut decode = |part: Option<String>| {
+    let mut decode = |part: Option<String>, allow_truncated: bool| {
         let options = Options {
             part,
             metadata_only,
+            allow_truncated,
             ..Options::default()
         };
         lane.decode(bytes, limits, &options, DEADLINE, &Cancel::default())
     };
-    let mut found = decode(None);
+    let mut found = decode(None, false);
+    let mut part = None;
     if let Err(DecodeError::Media(MediaError::Parts { parts, .. })) = &found {
-        found = decode(parts.first().cloned());
+        part = parts.first().cloned();
+        found = decode(part.clone(), false);
+    }
+    let mut word = "picture";
+    // With consent there may be a part of a picture.
+    if let Err(DecodeError::Media(MediaError::Truncated { .. })) = &found {
+        let partial = decode(part, true);
+        if partial.is_ok() {
+            (found, word) = (partial, "partial");
+        }
     }
     match found {
         // Only declarations were read.
@@ -69,7 +80,7 @@ fn outcome(
             if pixels == 0 || pixels > limits.max_pixels {
                 return Err(format!("a picture of {width} x {height}"));
             }
-            Ok("picture")
+            Ok(word)
         }
         Err(DecodeError::Media(e)) => Ok(e.code()),
         Err(DecodeError::Crashed { .. }) => Ok("worker_crashed"),
