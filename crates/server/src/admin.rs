@@ -97,9 +97,8 @@ pub(crate) async fn add_key(
     caller.may(Scope::Admin)?;
     wanted.check().map_err(Refusal::malformed)?;
     if !wanted.scopes.contains(&Scope::Admin) && !app.state.closed().await? {
-        return Err(Refusal::malformed(
-            "the first key has the scope `admin`: nobody could make another",
-        ));
+        let detail = "the first key has the scope `admin`: nobody could make another";
+        return Err(Refusal::new(StatusCode::CONFLICT, "first_key", detail));
     }
     let (key, about) = app.state.add_key(&wanted).await?;
     Ok((StatusCode::CREATED, axum::Json(Shown { key, about })).into_response())

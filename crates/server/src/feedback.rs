@@ -32,6 +32,7 @@ pub(crate) struct NewRemark {
     says: Says,
     /// Why, in words.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     note: String,
 }
 
@@ -48,6 +49,7 @@ pub(crate) struct Remarks {
 #[into_params(parameter_in = Query)]
 pub(crate) struct How {
     /// `csv`: a manifest of the regression set; left out, JSON.
+    #[param(pattern = "^(csv|json)$")]
     format: Option<String>,
 }
 

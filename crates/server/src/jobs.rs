@@ -41,18 +41,22 @@ pub(crate) struct Wanted {
     /// With this verdict.
     verdict: Option<String>,
     /// `picture` or `video`.
+    #[param(pattern = "^(picture|video)$")]
     kind: Option<String>,
     /// With this in their name, or a SHA-256 that begins with it.
     q: Option<String>,
     /// Of this batch.
     batch: Option<String>,
     /// Accepted at this instant or later (RFC 3339).
+    #[param(format = DateTime)]
     since: Option<String>,
     /// Accepted before this instant.
+    #[param(format = DateTime)]
     until: Option<String>,
     /// Older than this job: the `next` of the page before.
     after: Option<String>,
     /// At most so many, 50 by default and 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 

@@ -112,7 +112,7 @@ async fn content(app: &Shared, request: Request, most: usize) -> Result<Content,
     params(
         Asked,
         ("Prefer" = Option<String>, Header, description = "`respond-async`: a job in any case"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same job"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same job", min_length = 1, max_length = 255),
     ),
     request_body(content(
         (Upload = "multipart/form-data"),

@@ -46,6 +46,7 @@ pub(crate) struct Asked {
     /// Also make the map and the pictures of the report.
     draw: Option<bool>,
     /// False-positive rate that the verdict may have, between 0 and 1.
+    #[param(exclusive_minimum = 0, exclusive_maximum = 1)]
     max_fpr: Option<f64>,
     /// Scan what there is of a truncated JPEG.
     allow_truncated: Option<bool>,

@@ -228,7 +228,7 @@ fn the_first_key_can_make_others_and_too_many_requests_are_refused() {
     let json = ("Content-Type", "application/json");
     service
         .post("/v1/keys", &[json], br#"{"name":"x","scopes":["read"]}"#)
-        .problem(400, "malformed");
+        .problem(409, "first_key");
     let made = service.post(
         "/v1/keys",
         &[json],

@@ -72,17 +72,21 @@ pub struct KeyView {
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// Name for people.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub name: String,
     /// Whose jobs and reports it sees; left out, its own.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub owner: Option<String>,
     /// What it allows.
+    #[schema(min_items = 1)]
     pub scopes: Vec<Scope>,
     /// Requests a minute; left out, the setting's bound.
     #[serde(default)]
     pub rate: Option<u32>,
     /// Days after which it stops to work.
     #[serde(default)]
+    #[schema(exclusive_minimum = 0)]
     pub expires_days: Option<f64>,
 }
 
