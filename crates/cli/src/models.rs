@@ -105,7 +105,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             } else {
                 for e in &entries {
                     outln!(
-                        "{:<16} {:<14} {:<13} {}",
+                        "{:<20} {:<14} {:<13} {}",
                         e.card.id,
                         availability(e.availability),
                         if e.card.calibration.is_some() {
@@ -217,7 +217,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             } else {
                 for r in &rows {
                     outln!(
-                        "{:<16} {}",
+                        "{:<20} {}",
                         r["id"].as_str().unwrap_or_default(),
                         r["problem"].as_str().unwrap_or("ok")
                     );

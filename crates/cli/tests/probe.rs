@@ -104,8 +104,7 @@ fn a_head_on_an_encoder_that_the_user_brought() {
         let args = ["scan", "--detector", "mine", "--format", "json", &path];
         let text = done(&realscope(home.path(), &args));
         let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let record = json.get("records").map_or(&json, |r| &r[0]);
-        record["score"]["raw"]
+        json["results"][0]["probability"]
             .as_f64()
             .unwrap_or_else(|| panic!("{text}"))
     };

@@ -201,7 +201,7 @@ mod tests {
         let bare = without(&network).expect("edits");
         assert_eq!(
             run(onto(&bare, &[(&[1.0, 2.0], 3.0)]).expect("edits")),
-            [633.0]
+            [233.0]
         );
         assert!(onto(&bare, &[]).is_err());
         assert!(onto(&bare, &[(&[1.0, 2.0], 0.0), (&[1.0], 0.0)]).is_err());

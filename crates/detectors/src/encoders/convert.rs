@@ -22,7 +22,7 @@ fn embedding(graph: &mut Graph, pooled: Edge<2>, statistics: Vec<Edge<2>>) {
     let mut parts = vec![pooled];
     parts.extend(statistics.into_iter().skip(unread));
     let features = Exec::<Cpu>::cat(graph, parts, 1);
-    graph.output("features", &features);
+    graph.output("embedding", &features);
 }
 
 /// SigLIP 2's image tower; the text tower of the published file is left out.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use realscope_delivery as delivery;
-use realscope_detectors::card::{Card, ClipLayout, Colour, Head, Input, View};
+use realscope_detectors::card::{Card, ClipLayout, Colour, Head, Input, Task, View};
 use realscope_detectors::catalog::{self, CATALOG};
 use realscope_detectors::entry::{self, Load, Weights};
 use realscope_detectors::network::sha256;
@@ -556,6 +556,11 @@ fn converted_weights_give_the_published_numbers() {
     for subject in imported() {
         let id = &subject.card.id;
         let fixture = fixture(id).expect("a fixture");
+        if subject.card.task == Task::Encoder {
+            // Its embedding is made of values within the network, which have no name in the fixture; `xtask parity`
+            // compares the network.
+            continue;
+        }
         let (input, expected) = (&fixture.inputs[0], &fixture.outputs[0]);
         let engine = realscope_engine::load(EngineKind::Rten, &subject.weights).expect("loads");
         let values = fixture.input(input).expect("by rule");

@@ -201,12 +201,13 @@ impl Drop for Running {
 }
 
 fn said(messages: &str) -> MediaError {
-    let line = messages.lines().next().unwrap_or("no frames").trim();
-    // The address of a decoder within ffmpeg says nothing, and differs from run to run.
-    let line = match line.split_once("] ") {
-        Some((head, rest)) if head.starts_with('[') => rest,
-        _ => line,
-    };
+    let mut line = messages.lines().next().unwrap_or("no frames").trim();
+    // The addresses of decoders within ffmpeg say nothing, and differ from run to run.
+    while let Some((head, rest)) = line.split_once("] ")
+        && head.starts_with('[')
+    {
+        line = rest;
+    }
     too_large(line).unwrap_or_else(|| corrupt(line))
 }
 
@@ -715,7 +716,7 @@ mod tests {
         let e = said("[mov,mp4 @ 0x55d0] moov atom not found\nmore");
         assert_eq!(e.to_string(), "corrupt video: moov atom not found");
         assert_eq!(said("").to_string(), "corrupt video: no frames");
-        let large = "[IMGUTILS @ 0x7f] Picture size 64x48 exceeds specified max pixel count 1000, see the manual";
+        let large = "[h264 @ 0x55] [IMGUTILS @ 0x7f] Picture size 64x48 exceeds specified max pixel count 1000, see the manual";
         assert!(matches!(
             said(large),
             MediaError::Limit {

@@ -92,7 +92,7 @@ impl Plan {
                 let step = 1.0 / per_second.clamp(1e-3, 1e3);
                 let mut chosen: Vec<u64> = (0_u64..)
                     .map(|k| start + k as f64 * step)
-                    .take_while(|t| *t <= end || *t < end + shown)
+                    .take_while(|t| *t <= end || *t + 1e-6 < end + shown)
                     .map(|t| shown_at(times, t))
                     .collect();
                 chosen.dedup();
