@@ -8,7 +8,7 @@
 //! Owns: the extract, keys, the page's form, the order of the checks.
 //! Refuses: the word "verified" without a key that the reader named.
 //!
-//! Open first: [`Report`], which is made, then [`check`], which reads one.
+//! Open first: [`Report`], which is made, then [`Opened`], which reads one.
 
 mod check;
 mod clock;

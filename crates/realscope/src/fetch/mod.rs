@@ -2,7 +2,7 @@
 //! the file.
 //!
 //! Whoever made the file chose the address. So nothing is fetched without being asked for, and what the feature `fetch`
-//! provides ([`Fetcher`]) speaks HTTPS with public addresses alone, within limits of size and time.
+//! provides (`Fetcher`) speaks HTTPS with public addresses alone, within limits of size and time.
 
 #[cfg(feature = "fetch")]
 mod address;
