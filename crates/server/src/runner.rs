@@ -130,7 +130,12 @@ async fn conclude(app: &Shared, job: &Job, outcome: Outcome) -> Result<(), State
                 let delay = AGAIN << crashes.clamp(0, 8);
                 app.state.release(&job.id, job.fence, delay, true).await?;
                 app.metrics.job("again");
-                tracing::warn!(job = job.id, code, "an attempt failed, another follows");
+                tracing::warn!(
+                    job = job.id,
+                    code,
+                    lost_servers = job.losses,
+                    "an attempt failed, another follows"
+                );
                 return Ok(());
             }
             Some(End::Failed(code, message))
