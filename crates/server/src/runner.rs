@@ -26,12 +26,19 @@ const LOOK: Duration = Duration::from_secs(1);
 const FAIR: u64 = 4;
 /// Pause ahead of a second attempt, in milliseconds; it doubles with every further one.
 const AGAIN: i64 = 200;
+/// Pause where the service itself is the cause, in milliseconds: a full disk, no process to be had.
+const LATER: i64 = 5_000;
 
 /// Takes jobs until the service stops.
 pub(crate) async fn run(app: Shared, claims: Arc<AtomicU64>) {
     let lease = milliseconds(app.settings.lease_seconds);
     while !app.stops() {
         let accepted = app.hub.accepted.notified();
+        // A job is not taken that cannot be begun.
+        if app.scanner().is_err() {
+            let _ = tokio::time::timeout(LOOK / 4, accepted).await;
+            continue;
+        }
         let fair = claims.fetch_add(1, Ordering::Relaxed) % FAIR == FAIR - 1;
         match app.state.claim(lease, fair).await {
             Ok(Some(job)) => {
@@ -57,8 +64,10 @@ fn milliseconds(value: f64) -> i64 {
 /// What became of an attempt.
 enum Outcome {
     End(End),
-    /// Worth another attempt.
+    /// The file may be the cause; worth another attempt.
     Again(String, String),
+    /// The service is the cause; tried again later, which costs no attempt.
+    Later(String),
     /// Nobody wants it any more, or the service stops.
     Dropped,
 }
@@ -116,15 +125,26 @@ async fn conclude(app: &Shared, job: &Job, outcome: Outcome) -> Result<(), State
     let end = match outcome {
         Outcome::End(end) => Some(end),
         Outcome::Again(code, message) => {
-            let crashes = job.attempt - job.losses;
+            let crashes = job.attempt;
             if crashes < i64::from(app.settings.attempts) {
                 let delay = AGAIN << crashes.clamp(0, 8);
                 app.state.release(&job.id, job.fence, delay, true).await?;
                 app.metrics.job("again");
-                tracing::warn!(job = job.id, code, "an attempt failed, another follows");
+                tracing::warn!(
+                    job = job.id,
+                    code,
+                    lost_servers = job.losses,
+                    "an attempt failed, another follows"
+                );
                 return Ok(());
             }
             Some(End::Failed(code, message))
+        }
+        Outcome::Later(reason) => {
+            tracing::error!(job = job.id, reason, "the job is put off");
+            app.state.release(&job.id, job.fence, LATER, false).await?;
+            app.metrics.job("put_off");
+            return Ok(());
         }
         Outcome::Dropped => None,
     };
@@ -187,10 +207,7 @@ async fn discard(app: &Shared, report: &str) {
 async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
     let scanner = match app.scanner() {
         Ok(scanner) => scanner.clone(),
-        Err(problem) => {
-            tokio::time::sleep(LOOK).await;
-            return Outcome::Again(problem.code.clone(), problem.detail.clone());
-        }
+        Err(problem) => return Outcome::Later(problem.detail.clone()),
     };
     let begun = Instant::now();
     let media = match media(app, job).await {
@@ -199,7 +216,7 @@ async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
             let sentence = "the file is not kept any more".to_owned();
             return Outcome::End(End::Failed("internal".into(), sentence));
         }
-        Err(e) => return Outcome::Again("internal".into(), e.to_string()),
+        Err(e) => return Outcome::Later(e.to_string()),
     };
     app.metrics.stage("read", begun.elapsed().as_secs_f64());
     let task = {
@@ -233,7 +250,8 @@ async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
     for picture in drawn {
         let place = format!("reports/{report}/{}", picture.name);
         if let Err(e) = app.store.put(&place, picture.bytes).await {
-            return Outcome::Again("internal".into(), e.to_string());
+            discard(app, &report).await;
+            return Outcome::Later(e.to_string());
         }
         names.push(picture.name.to_owned());
     }
@@ -277,9 +295,8 @@ fn failed(e: &ScanError) -> Outcome {
     let code = e.code();
     let (word, sentence) = (code.word().to_owned(), e.to_string());
     match code {
-        ErrorCode::WorkerCrashed | ErrorCode::WorkerUnavailable | ErrorCode::Busy => {
-            Outcome::Again(word, sentence)
-        }
+        ErrorCode::WorkerCrashed => Outcome::Again(word, sentence),
+        ErrorCode::WorkerUnavailable | ErrorCode::Busy => Outcome::Later(sentence),
         ErrorCode::Cancelled => Outcome::Dropped,
         _ => Outcome::End(End::Failed(word, sentence)),
     }

@@ -224,6 +224,7 @@ impl Server {
                 tracing::error!(reason, "the weights cannot be loaded");
             }
             shared.loaded(scanner);
+            shared.hub.accepted.notify_waiters();
             shared.hub.accepted.notify_one();
         });
         let claims = Arc::new(AtomicU64::new(0));
