@@ -222,7 +222,13 @@ pub fn may_move(path: &Path) -> bool {
     }
     let mut head = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut head));
-    read.is_ok() && Format::sniff(&head) == Some(Format::Video) || animated(&head)
+    read.is_ok() && head_may_move(&head)
+}
+
+/// Whether a file that begins like this may hold moving pictures.
+pub fn head_may_move(head: &[u8]) -> bool {
+    let head = head.get(..512).unwrap_or(head);
+    Format::sniff(head) == Some(Format::Video) || animated(head)
 }
 
 /// Whether a picture announces in its first bytes that it moves; of a GIF only its blocks tell.

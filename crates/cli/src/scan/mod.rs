@@ -288,7 +288,12 @@ pub fn trust(flags: &[PathBuf], settings: &Settings) -> Result<Option<Anchors>, 
 /// decoded. It is read once: a pipe would not give its bytes a second time.
 fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Opened {
     let read;
-    if matches!(input, Input::File { path, .. } if inputs::may_move(path)) {
+    let moves = match input {
+        Input::File { path, .. } => inputs::may_move(path),
+        Input::Stdin(bytes) => inputs::head_may_move(bytes),
+        Input::Failed { .. } | Input::Skipped => false,
+    };
+    if moves {
         return None;
     }
     let bytes = match input {
