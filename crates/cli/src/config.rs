@@ -20,8 +20,10 @@ pub struct Settings {
     pub engine: EngineChoice,
     /// Files scanned at once; 0 = the number of processors.
     pub jobs: usize,
-    /// Longest time for one file, in seconds.
+    /// Longest time for one picture, in seconds.
     pub deadline: f64,
+    /// Longest time for one video, in seconds.
+    pub video_deadline: f64,
     /// Largest picture in pixels.
     pub max_pixels: u64,
     /// Largest file in bytes.
@@ -61,6 +63,7 @@ impl Default for Settings {
             engine: EngineChoice::Auto,
             jobs: 0,
             deadline: 30.0,
+            video_deadline: 600.0,
             max_pixels: limits.max_pixels,
             max_bytes: limits.max_bytes,
             home: data.join("realscope"),
@@ -102,6 +105,7 @@ pub fn load() -> Result<Settings, Failure> {
     set("REALSCOPE_DETECTOR", &mut settings.detector)?;
     set("REALSCOPE_JOBS", &mut settings.jobs)?;
     set("REALSCOPE_DEADLINE", &mut settings.deadline)?;
+    set("REALSCOPE_VIDEO_DEADLINE", &mut settings.video_deadline)?;
     set("REALSCOPE_MAX_PIXELS", &mut settings.max_pixels)?;
     set("REALSCOPE_MAX_BYTES", &mut settings.max_bytes)?;
     set("REALSCOPE_HOME", &mut settings.home)?;

@@ -336,11 +336,8 @@ fn scan(
         trust: app.trust.clone(),
         max_fpr: job.wish.max_fpr,
         draw: job.wish.draw,
-        deadline: seconds(if job.video {
-            app.settings.video_deadline
-        } else {
-            app.settings.deadline
-        }),
+        deadline: seconds(app.settings.deadline),
+        video_deadline: seconds(app.settings.video_deadline),
         cancel,
         live: Some(live),
         ..Options::default()
@@ -376,11 +373,7 @@ fn still(
     }
     if moves {
         // It is read again, frame by frame, and has a video's time.
-        let options = Options {
-            deadline: seconds(app.settings.video_deadline),
-            ..options.clone()
-        };
-        return scanner.scan(Source::Bytes(bytes), &options);
+        return scanner.scan(Source::Bytes(bytes), options);
     }
     let mut scanned = scanner.scan(Source::Decoded(&decoded, &job.sha256), options)?;
     let timing = &mut scanned.record.timing_ms;

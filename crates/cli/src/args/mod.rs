@@ -187,7 +187,7 @@ pub struct ScanArgs {
     /// Files scanned at once (default: the number of processors).
     #[arg(long)]
     pub jobs: Option<usize>,
-    /// Longest time for one file, in seconds.
+    /// Longest time for one file, in seconds (default: 30 for a picture, 600 for a video).
     #[arg(long)]
     pub deadline: Option<f64>,
     /// Largest picture in pixels.

@@ -213,13 +213,14 @@ pub fn build_failure(e: &BuildError) -> Failure {
 }
 
 fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
-    let deadline = args.deadline.unwrap_or(settings.deadline);
-    if !(deadline.is_finite() && deadline > 0.0) {
-        return Err(Failure::new(
-            2,
-            format!("--deadline {deadline}: must be positive"),
-        ));
-    }
+    let time = |set: f64| {
+        let seconds = args.deadline.unwrap_or(set);
+        if seconds.is_finite() && seconds > 0.0 {
+            return Ok(Duration::from_secs_f64(seconds.min(86_400.0)));
+        }
+        let wrong = format!("--deadline {seconds}: must be positive");
+        Err(Failure::new(2, wrong))
+    };
     if args.live && args.format != ScanFormat::Ndjson {
         return Err(Failure::new(2, "--live: takes --format ndjson"));
     }
@@ -243,7 +244,8 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
         draw: args.heatmap.is_some() || args.format == ScanFormat::Html,
         fetch: fetching(args.fetch_manifests)?,
         live: args.live.then(|| Live::new(print::frame)),
-        deadline: Duration::from_secs_f64(deadline.min(86_400.0)),
+        deadline: time(settings.deadline)?,
+        video_deadline: time(settings.video_deadline)?,
         ..Options::default()
     })
 }

@@ -61,8 +61,10 @@ pub struct Options {
     pub deliveries: Deliveries,
     /// Also make the heat map and keep the pixels, for a report.
     pub draw: bool,
-    /// Longest time, waiting included.
+    /// Longest time for a picture, waiting included.
     pub deadline: Duration,
+    /// Longest time for a video, waiting included.
+    pub video_deadline: Duration,
     /// What to do when the queue is full.
     pub when_full: WhenFull,
     /// The caller's way to give up.
@@ -105,6 +107,7 @@ impl Default for Options {
             deliveries: Deliveries::default(),
             draw: false,
             deadline: Duration::from_secs(30),
+            video_deadline: Duration::from_secs(600),
             when_full: WhenFull::default(),
             cancel: Cancel::default(),
             live: None,
@@ -380,13 +383,14 @@ pub struct Scanner(Arc<Inner>);
 struct Request<'a> {
     options: &'a Options,
     begun: Instant,
+    deadline: Duration,
 }
 
 impl Request<'_> {
     fn until(&self) -> Instant {
         // A deadline beyond what the clock can tell is none.
         let far = Duration::from_secs(365 * 24 * 3600);
-        self.begun + self.options.deadline.min(far)
+        self.begun + self.deadline.min(far)
     }
 }
 
@@ -465,6 +469,7 @@ impl Scanner {
         let request = Request {
             options,
             begun: Instant::now(),
+            deadline: options.deadline,
         };
         match source {
             Source::File(path) => self.file(&request, path),

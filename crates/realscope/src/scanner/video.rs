@@ -86,6 +86,10 @@ impl Scanner {
         known: Option<&Facts>,
     ) -> Result<Scanned, ScanError> {
         let options = request.options;
+        let request = &Request {
+            deadline: options.video_deadline,
+            ..*request
+        };
         let picture = self.0.limits.clone();
         let usual = VideoLimits::default();
         let limits = VideoLimits {
