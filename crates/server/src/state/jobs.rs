@@ -309,9 +309,14 @@ impl State {
             .try_get("n")?)
     }
 
-    /// The next job, for as long as the lease says. Those that someone waits for come first, unless `fair`.
+    /// The next job, for as long as the lease says. Those under which no server was lost come first, then those that
+    /// someone waits for, unless `fair`.
     pub(crate) async fn claim(&self, lease: i64, fair: bool) -> Result<Option<Job>, StateError> {
-        let order = if fair { "id" } else { "interactive DESC, id" };
+        let order = if fair {
+            "id"
+        } else {
+            "losses, interactive DESC, id"
+        };
         // Of rows that another server is about to take, PostgreSQL picks none; SQLite has one writer.
         let skip = if self.postgres {
             "FOR UPDATE SKIP LOCKED"
