@@ -88,6 +88,9 @@ pub fn run(program: &Path, count: usize) -> bool {
                 std::thread::sleep(Duration::from_millis(50));
                 continue;
             }
+            if state != "succeeded" {
+                println!("{body}");
+            }
             reports.extend(text_of(&body, "report").map(ToOwned::to_owned));
             *ends.entry(state).or_default() += 1;
             break;
