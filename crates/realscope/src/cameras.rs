@@ -1,8 +1,9 @@
-//! The largest still pictures that common phones and cameras make: image sizes of the makers' published
-//! specifications, each the largest of all lenses and aspect ratios of the model.
+//! The largest still pictures that common phones and cameras make, each the largest of all lenses and aspect ratios
+//! of the model. The sizes were written from memory of the makers' published specifications; they have not been
+//! checked against them entry by entry.
 //!
 //! Smaller pictures say nothing: cameras have settings for size and shape, and people crop. Models that put several
-//! exposures together into a larger picture are left out; so are those whose specification was not at hand. Panoramas
+//! exposures together into a larger picture are left out. Panoramas
 //! are larger than any entry; long shapes are passed over for that.
 
 /// Longer and shorter side.
