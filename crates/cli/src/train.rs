@@ -9,6 +9,7 @@ use realscope_detectors::models::ImportError;
 use realscope_train::calibrate::own;
 use realscope_train::recipe::NetworkRecipe;
 use realscope_train::semantic::{self, Brought, SemanticRecipe};
+use realscope_train::video::{self, VideoRecipe};
 use realscope_train::{run, ship};
 
 use crate::args::{CalibrateArgs, EngineChoice, TrainArgs};
@@ -27,29 +28,36 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     let fail = |e: realscope_train::TrainError| Failure::new(2, e.to_string());
     let text = std::fs::read_to_string(&args.recipe)
         .map_err(|e| Failure::new(2, format!("{}: {e}", args.recipe.display())))?;
+    let bar = indicatif::ProgressBar::new_spinner();
+    let mut log = |line: &str| {
+        if bar.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            bar.println(line);
+        }
+    };
+    if VideoRecipe::is_one(&text) {
+        let recipe = VideoRecipe::read(&args.recipe).map_err(fail)?;
+        let card = video::train(&recipe, &args.data, &args.id, &args.out, &mut log);
+        report(card.map_err(fail)?.video.as_ref(), args);
+        return Ok(ExitCode::SUCCESS);
+    }
     if SemanticRecipe::is_one(&text) {
         let mut recipe = SemanticRecipe::read(&args.recipe).map_err(fail)?;
         if let Some(id) = &args.encoder {
             recipe.encoder = id.into();
         }
         let brought = brought(&recipe)?;
-        let bar = indicatif::ProgressBar::new_spinner();
         let card = semantic::train(
             &recipe,
             brought.as_ref(),
             &args.data,
             &args.id,
             &args.out,
-            &mut |line| {
-                if bar.is_hidden() {
-                    eprintln!("{line}");
-                } else {
-                    bar.println(line);
-                }
-            },
+            &mut log,
         )
         .map_err(fail)?;
-        report(&card, args);
+        report(card.calibration.as_ref(), args);
         return Ok(ExitCode::SUCCESS);
     }
     let recipe = NetworkRecipe::read(&args.recipe).map_err(fail)?;
@@ -67,7 +75,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
         &args.out,
     )
     .map_err(fail)?;
-    report(&card, args);
+    report(card.calibration.as_ref(), args);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,8 +94,8 @@ fn brought(recipe: &SemanticRecipe) -> Result<Option<Brought>, Failure> {
     }
 }
 
-fn report(card: &realscope_detectors::Card, args: &TrainArgs) {
-    if let Some(c) = &card.calibration {
+fn report(calibration: Option<&realscope_detectors::Calibration>, args: &TrainArgs) {
+    if let Some(c) = calibration {
         outln!(
             "matched validation AUC {:.3} (95% interval {:.3} to {:.3}), decision threshold {:.2}, generated from {}",
             c.matched_auc,

@@ -12,7 +12,7 @@ use realscope_media::video::{Decoders, Frame, Plan, Video, VideoError, VideoLimi
 use crate::manifest::Item;
 
 /// Time that decoding the frames of one video may take.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Format by content.
 fn format(path: &Path) -> io::Result<Option<Format>> {

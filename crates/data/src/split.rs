@@ -105,9 +105,17 @@ pub fn frames(manifest: &Manifest, frames: usize, clips: usize) -> Vec<Item> {
             })
             .collect()
     };
+    self::clips(manifest, clips)
+        .iter()
+        .flat_map(of_clip)
+        .collect()
+}
+
+/// The clips of `split = train`; at most `most` of each group and class, 0 for all.
+#[must_use]
+pub fn clips(manifest: &Manifest, most: usize) -> Vec<Item> {
     let all = listed(manifest).filter(|item| is_clip(&item.path));
-    let chosen = capped(all.cloned().collect(), clips);
-    chosen.iter().flat_map(of_clip).collect()
+    capped(all.cloned().collect(), most)
 }
 
 fn listed(manifest: &Manifest) -> impl Iterator<Item = &Item> {

@@ -223,6 +223,23 @@ pub enum Polarity {
     GeneratedAuthentic,
 }
 
+/// What a binary head judges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Medium {
+    /// Pictures, and frames of videos where no head is for those.
+    #[default]
+    Picture,
+    /// Frames of videos.
+    Video,
+}
+
+impl Medium {
+    fn is_picture(&self) -> bool {
+        *self == Self::Picture
+    }
+}
+
 /// What a flag speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -262,6 +279,9 @@ pub enum Head {
         column: usize,
         /// How it becomes a logit.
         polarity: Polarity,
+        /// What it judges.
+        #[serde(default, skip_serializing_if = "Medium::is_picture")]
+        medium: Medium,
     },
     /// One of several classes.
     Classes {
@@ -306,10 +326,10 @@ pub enum Head {
 }
 
 impl Head {
-    /// Whether it says generated or not.
+    /// Whether it says of a medium that it is generated or not.
     #[must_use]
-    pub fn is_binary(&self) -> bool {
-        matches!(self, Self::Binary { .. })
+    pub fn judges(&self, of: Medium) -> bool {
+        matches!(self, Self::Binary { medium, .. } if *medium == of)
     }
 
     /// Name of the network's output; `None` for the first.
@@ -359,9 +379,8 @@ impl Head {
     /// Whether an answer with both heads would be ambiguous.
     fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Binary { .. }, Self::Binary { .. }) | (Self::Mask { .. }, Self::Mask { .. }) => {
-                true
-            }
+            (Self::Binary { medium: a, .. }, Self::Binary { medium: b, .. }) => a == b,
+            (Self::Mask { .. }, Self::Mask { .. }) => true,
             (Self::Flag { flag: a, .. }, Self::Flag { flag: b, .. }) => a == b,
             _ => false,
         }
@@ -415,6 +434,10 @@ pub struct Card {
     /// Calibration of the mean logit of a video's frames; without one that of pictures serves.
     #[serde(default)]
     pub video: Option<Calibration>,
+    /// What a unit of one frame's logit counts by the head for videos, in log-odds. The scale of `video` says how much
+    /// all frames of a video together tell.
+    #[serde(default)]
+    pub video_frame_scale: Option<f64>,
 }
 
 impl Card {
@@ -454,20 +477,41 @@ impl Card {
             }
         }
         let calibrated = self.calibration.is_some() || self.video.is_some();
-        if calibrated && !self.heads.iter().any(Head::is_binary) {
+        let judges = |of| self.heads.iter().any(|h| h.judges(of));
+        if calibrated && !judges(Medium::Picture) {
             return Err("its card calibrates a head that it does not name".into());
+        }
+        if judges(Medium::Video) && self.video.is_none() {
+            return Err("its card names a head for videos without calibration".into());
         }
         Ok(())
     }
 
-    /// The card as it speaks of videos: their calibration stands in the place of that of pictures.
+    /// The card as it speaks of videos: their head and their calibration stand in the place of those of pictures.
     #[must_use]
     pub fn of_videos(&self) -> Self {
         let mut card = self.clone();
         if let Some(video) = card.video.take() {
             card.calibration = Some(video);
         }
+        if card.heads.iter().any(|h| h.judges(Medium::Video)) {
+            for head in &mut card.heads {
+                if let Head::Binary { medium, .. } = head {
+                    *medium = match medium {
+                        Medium::Picture => Medium::Video,
+                        Medium::Video => Medium::Picture,
+                    };
+                }
+            }
+        }
         card
+    }
+
+    /// What a unit of one frame's logit counts in a video, in log-odds.
+    #[must_use]
+    pub fn frame_scale(&self) -> f64 {
+        let of_pictures = self.calibration.as_ref().map_or(1.0, |c| c.scale);
+        self.video_frame_scale.unwrap_or(of_pictures)
     }
 
     fn value<'a>(&self, answer: &'a Answer, is: impl Fn(&Head) -> bool) -> Option<&'a Value> {
@@ -475,10 +519,10 @@ impl Card {
         answer.0.get(at)
     }
 
-    /// The binary head's logit in an answer.
+    /// The logit of the binary head for pictures in an answer.
     #[must_use]
     pub fn logit(&self, answer: &Answer) -> Option<Logit> {
-        match self.value(answer, |h| matches!(h, Head::Binary { .. }))? {
+        match self.value(answer, |h| h.judges(Medium::Picture))? {
             Value::Logit(logit) => Some(*logit),
             _ => None,
         }

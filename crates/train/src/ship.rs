@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use realscope_delivery::arm::central;
-use realscope_detectors::card::{Card, Colour, Filter, Head, Input, Polarity, Status, Task, View};
+use realscope_detectors::card::{
+    Card, Colour, Filter, Head, Input, Medium, Polarity, Status, Task, View,
+};
 use realscope_detectors::network::{NetworkDetector, sha256};
 use realscope_detectors::{Detector, npr};
 use realscope_engine::EngineKind;
@@ -99,9 +101,11 @@ pub fn card(
             output: None,
             column: 0,
             polarity: Polarity::Generated,
+            medium: Medium::Picture,
         }],
         calibration: None,
         video: None,
+        video_frame_scale: None,
     };
     if recipe.network != Backbone::Npr {
         return Ok(plain);

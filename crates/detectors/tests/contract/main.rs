@@ -514,6 +514,7 @@ fn normalisation(card: &Card) {
             }],
             calibration: None,
             video: None,
+            video_frame_scale: None,
             input,
             ..card.clone()
         };

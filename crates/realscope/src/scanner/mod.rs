@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
+use realscope_detectors::card::Medium;
 use realscope_detectors::network::sha256;
 use realscope_detectors::{Card, Detector, DetectorError};
 use realscope_engine::Threads;
@@ -318,11 +319,7 @@ impl Builder {
     pub fn build(self) -> Result<Scanner, BuildError> {
         let detector = self.detector.ok_or(BuildError::NoDetector)?;
         let card = detector.card();
-        if !card
-            .heads
-            .iter()
-            .any(realscope_detectors::card::Head::is_binary)
-        {
+        if !card.heads.iter().any(|h| h.judges(Medium::Picture)) {
             return Err(BuildError::NoScore {
                 id: card.id.clone(),
             });

@@ -134,14 +134,14 @@ impl Scanner {
         let detector = &self.0.detector;
         let card = &self.0.of_videos;
         let pixels = std::slice::from_ref(&frame.pixels);
-        let said = self.ask(request, detector, &frame.pixels)?;
+        let said = self.ask(request, detector, card, &frame.pixels)?;
         let p = probability(card, said.raw);
         let bar = self.bar(request, &frame.pixels);
         let problem = scope::problem(&frame.pixels);
         let mut look = Flag::of(card, FlagKind::Artwork, &said.places, &said.answers);
         // The second detector has a say on looks alone, where the first one cannot tell.
         if let Some(other) = &self.0.beside {
-            let also = self.ask(request, other, &frame.pixels)?;
+            let also = self.ask(request, other, other.card(), &frame.pixels)?;
             if look.is_none() {
                 look = Flag::of(other.card(), FlagKind::Artwork, &also.places, &also.answers);
             }
@@ -215,9 +215,9 @@ impl Scanner {
         &self,
         request: &Request<'_>,
         detector: &Arc<dyn Detector>,
+        card: &realscope_detectors::Card,
         pixels: &RgbImage,
     ) -> Result<Native, ScanError> {
-        let card = detector.card();
         let samples = prepare::picture(pixels, &card.id, &card.input)?;
         let places = samples.iter().map(|s| s.place).collect();
         native_of(card, places, self.infer(request, detector, samples)?)
@@ -269,11 +269,7 @@ impl Scanner {
         let judged = timeline::judge(&Film {
             calibration,
             bar,
-            per_logit: detector
-                .card()
-                .calibration
-                .as_ref()
-                .map_or(1.0, |c| c.scale),
+            per_logit: detector.card().frame_scale(),
             frames: &gathered.frames,
             cuts: &cuts,
             motion,
@@ -354,7 +350,7 @@ impl Scanner {
         let loudest = gathered.loudest.map(|(_, pixels)| pixels);
         let heatmap = match &loudest {
             Some(pixels) => {
-                let said = self.ask(request, detector, pixels)?;
+                let said = self.ask(request, detector, card, pixels)?;
                 let whole = said.places.iter().zip(&said.answers).find(|(p, _)| p.whole);
                 let infer = |samples| self.infer(request, detector, samples);
                 Some(map::compute(card, pixels, whole, infer)?)

@@ -25,8 +25,8 @@ pub struct Film<'a> {
     pub calibration: Option<&'a Calibration>,
     /// Probability from which a frame or a part is accused; `None` where validation does not carry that.
     pub bar: Option<f64>,
-    /// What a unit of a frame's logit counts where parts are cut, in log-odds: the scale of pictures. That of videos says
-    /// how much all frames of a video together tell, which is far less than each of them would alone.
+    /// What a unit of a frame's logit counts where parts are cut, in log-odds: the scale of single
+    /// frames. That of videos says how much all frames of a video together tell.
     pub per_logit: f64,
     /// Scored frames in order of time.
     pub frames: &'a [Scored],
@@ -191,7 +191,7 @@ pub fn judge(film: &Film<'_>) -> Judged {
     } else {
         judged.reasons.push((
             "parts_disagree",
-            "Parts of the video sketch generated, and the rest does not clearly sketch authentic."
+            "Parts of the video look generated, and the rest does not clearly look authentic."
                 .into(),
         ));
     }

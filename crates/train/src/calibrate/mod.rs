@@ -25,7 +25,7 @@ const MATCHED_BAR: f64 = 0.55;
 const RECALL_BAR: f64 = 0.10;
 
 /// Scale and offset of Platt's sigmoid, a little shrunk towards no confidence.
-fn platt(scored: &[Scored]) -> Line {
+pub(crate) fn platt(scored: &[Scored]) -> Line {
     const RIDGE: f64 = 1e-3;
     let weights = balance(&scored.iter().collect::<Vec<_>>());
     let rows: Vec<(f64, f64, f64)> = scored
@@ -42,9 +42,32 @@ fn platt(scored: &[Scored]) -> Line {
         })
 }
 
-/// Fits the calibration.
+/// What accusations have to keep to on validation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bars {
+    /// Highest share of authentic items accused: the upper bound of its 95% interval by group, and that of every kind.
+    pub false_positives: f64,
+    /// Fewest items of a kind of content whose own share is bounded.
+    pub of_kind: usize,
+}
+
+impl Bars {
+    /// Of pictures: one in a hundred.
+    pub const PICTURES: Self = Self {
+        false_positives: 0.01,
+        of_kind: 100,
+    };
+}
+
+/// Fits the calibration of pictures.
 #[must_use]
 pub fn fit(scored: &[Scored]) -> Calibration {
+    fit_to(scored, Bars::PICTURES)
+}
+
+/// Fits a calibration whose accusations keep to `bars`.
+#[must_use]
+pub fn fit_to(scored: &[Scored], bars: Bars) -> Calibration {
     let Line { scale, offset } = platt(scored);
     let mut calibration = Calibration {
         id: String::new(),
@@ -99,7 +122,7 @@ pub fn fit(scored: &[Scored]) -> Calibration {
     }
     calibration.decision_threshold = decision(&calibration.tiers);
     if calibration.matched_auc_low > MATCHED_BAR
-        && let Some((threshold, recall)) = accusing_threshold(scored, &probability)
+        && let Some((threshold, recall)) = accusing_threshold(scored, &probability, bars)
         && recall >= RECALL_BAR
     {
         calibration.generated_threshold = Some(threshold.max(calibration.decision_threshold));

@@ -7,11 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use realscope_detectors::Logit;
 use realscope_detectors::calibration::{Band, Calibration, Tier, TierCalibration};
 
+use super::Bars;
 use super::scored::Scored;
 use crate::tier::TIERS;
-
-/// Highest false-positive rate of accusations, see [`accusing_threshold`].
-const FPR_BAR: f64 = 0.01;
 
 /// Largest share of a tier's pictures, about half of them generated, that may be `uncertain` on validation: a fifth. Most
 /// of these are generated ones, of which `no_evidence` would be said otherwise.
@@ -64,16 +62,14 @@ pub(super) fn doubt_threshold(calibration: &Calibration, scored: &[Scored]) -> f
 /// Resamples of groups behind intervals and [`accusing_threshold`].
 pub(super) const RESAMPLES: u64 = 400;
 
-/// Fewest validation pictures of a kind of content whose own false-positive rate is bounded.
-const KIND_PICTURES: usize = 100;
-
 /// The lowest threshold at which false accusations stay rare on groups like the validation ones, and its
-/// recall: the upper bound of the false-positive rate's 95% interval by group is at most [`FPR_BAR`], and so is the rate
-/// of every kind of content with [`KIND_PICTURES`] or more. The rate over all pictures alone would let one kind of
+/// recall: the upper bound of the false-positive rate's 95% interval by group is at most that of `bars`, and so is the
+/// rate of every kind of content with enough of them. The rate over all pictures alone would let one kind of
 /// authentic picture be accused again and again.
 pub(super) fn accusing_threshold(
     scored: &[Scored],
     probability: &dyn Fn(&Scored) -> f32,
+    bars: Bars,
 ) -> Option<(f64, f64)> {
     let mut groups: BTreeMap<&str, Vec<f32>> = BTreeMap::new();
     let mut positives = Vec::new();
@@ -117,9 +113,12 @@ pub(super) fn accusing_threshold(
         let upper = rates[((rates.len() - 1) as f64 * 0.975).round() as usize];
         let of_kind = |list: &[f32]| above(list, t) / list.len() as f64;
         let rare = kinds.iter().all(|(content, (pictures, list))| {
-            content.is_empty() || pictures.len() < KIND_PICTURES || of_kind(list) <= FPR_BAR
+            content.is_empty()
+                || pictures.len() < bars.of_kind
+                || of_kind(list) <= bars.false_positives
         });
-        (rare && upper <= FPR_BAR).then(|| (t, above(&positives, t) / positives.len() as f64))
+        (rare && upper <= bars.false_positives)
+            .then(|| (t, above(&positives, t) / positives.len() as f64))
     })
 }
 

@@ -1,6 +1,6 @@
 //! The card of a head on a frozen encoder.
 
-use realscope_detectors::card::{Card, Head, Polarity, Status, Task};
+use realscope_detectors::card::{Card, Head, Medium, Polarity, Status, Task};
 use realscope_detectors::catalog;
 use realscope_detectors::network::sha256;
 use realscope_engine::EngineKind;
@@ -50,9 +50,11 @@ pub(super) fn card(recipe: &SemanticRecipe, id: &str, packed: &[u8]) -> Card {
             output: None,
             column: 0,
             polarity: Polarity::Generated,
+            medium: Medium::Picture,
         }],
         calibration: None,
         video: None,
+        video_frame_scale: None,
     }
 }
 
@@ -71,6 +73,7 @@ pub(super) fn of_brought(recipe: &SemanticRecipe, id: &str, encoder: &Card, onnx
             output: None,
             column: 0,
             polarity: Polarity::Generated,
+            medium: Medium::Picture,
         }],
         ..encoder.clone()
     }
@@ -93,9 +96,11 @@ pub(super) fn of_shipped(
     card.calibration = None;
     // It was fitted on the logits of another head.
     card.video = None;
+    card.video_frame_scale = None;
     // Measured through a scanner, once the head ships.
     card.map_false_alarm_rate = None;
     card.map_pixel_auc = None;
-    card.heads.retain(|h| !matches!(h, Head::Flag { .. }));
+    card.heads
+        .retain(|h| !matches!(h, Head::Flag { .. }) && !h.judges(Medium::Video));
     Ok(card)
 }

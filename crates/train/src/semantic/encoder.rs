@@ -190,7 +190,7 @@ fn of_shipped(recipe: &SemanticRecipe) -> Result<&'static [u8], TrainError> {
 }
 
 /// The network's output for one normalised square.
-pub(super) fn first(
+pub(crate) fn first(
     engine: &dyn Engine,
     pixels: &[f32],
     side: u32,

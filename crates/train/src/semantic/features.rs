@@ -1,4 +1,4 @@
-//! Features of items in all deliveries, kept in a store ([`super::store`]).
+//! Features of items in all deliveries, kept in a store ([`crate::store`]).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,8 +11,8 @@ use realscope_engine::{self as engine, EngineError, EngineKind, Threads, packed}
 use super::deliveries::{Delivery, OF_STORED, views, whole};
 use super::encoder::{Frozen, first};
 use super::recipe::SemanticRecipe;
-use super::store::{self, Key, Store};
 use crate::error::{TrainError, io_error, picture_error};
+use crate::store::{self, Key, Store};
 use crate::tier::TIERS;
 
 /// Features of all items in all deliveries, half floats, item by item.

@@ -12,7 +12,7 @@ use crate::tier::TIERS;
 
 /// Classes count alike, and within a class those of its pictures for which `apart` holds and the others; within
 /// these, sources by a power of their size: one maker's many groups are one source.
-fn weights(items: &[&Item], power: f64, apart: &dyn Fn(&Item) -> bool) -> Vec<f32> {
+pub(crate) fn weights(items: &[&Item], power: f64, apart: &dyn Fn(&Item) -> bool) -> Vec<f32> {
     let source = |i: &Item| match i.source.as_str() {
         "" => i.group.clone(),
         source => source.to_owned(),
@@ -85,12 +85,12 @@ pub(super) fn fit(
 }
 
 /// Folds of a list, each once.
-pub(super) fn folds(items: &[Item]) -> BTreeSet<&str> {
+pub(crate) fn folds(items: &[Item]) -> BTreeSet<&str> {
     items.iter().map(|i| i.fold.as_str()).collect()
 }
 
 /// The logit of a row of features.
-pub(super) fn logit(head: &Linear, row: &[f16]) -> f64 {
+pub(crate) fn logit(head: &Linear, row: &[f16]) -> f64 {
     let sum: f64 = row
         .iter()
         .zip(&head.weight)

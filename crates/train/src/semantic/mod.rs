@@ -12,14 +12,13 @@
 mod artwork;
 mod card;
 mod deliveries;
-mod encoder;
+pub(crate) mod encoder;
 mod features;
-mod head;
+pub(crate) mod head;
 mod held_out;
 mod map;
 mod recipe;
 mod report;
-mod store;
 
 use std::collections::BTreeMap;
 use std::path::Path;

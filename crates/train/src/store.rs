@@ -15,10 +15,10 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{TrainError, io_error};
 
 /// What tells a file's content apart: SHA-256.
-pub(super) type Key = [u8; 32];
+pub(crate) type Key = [u8; 32];
 
 /// The key of a picture, or of a frame of a clip.
-pub(super) fn key(path: &Path) -> Result<Key, TrainError> {
+pub(crate) fn key(path: &Path) -> Result<Key, TrainError> {
     let text = path.to_string_lossy();
     let (file, frame) = match ClipFrame::parse(&text) {
         Some((clip, frame)) => (Path::new(clip), Some(frame)),
@@ -34,12 +34,12 @@ pub(super) fn key(path: &Path) -> Result<Key, TrainError> {
 }
 
 /// A key as text.
-pub(super) fn hex(key: &Key) -> String {
+pub(crate) fn hex(key: &Key) -> String {
     key.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Records of one length.
-pub(super) struct Store {
+pub(crate) struct Store {
     path: PathBuf,
     file: File,
     values: usize,
