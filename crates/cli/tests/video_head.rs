@@ -61,7 +61,7 @@ fn a_head_for_videos_leaves_that_of_pictures_as_it_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let shipped = std::fs::read_to_string(root.join("recipes/video.toml")).expect("reads");
     let (recipe, out) = (at("recipe.toml"), at("out"));
-    std::fs::write(&recipe, shipped.replace("frames = 6", "frames = 1")).expect("writes");
+    std::fs::write(&recipe, shipped.replace("frames = 4", "frames = 1")).expect("writes");
     let dir = data.path().display().to_string();
     let train = ["train", &recipe, "--data", &dir, "--id", "mine", "-o", &out];
     let said = String::from_utf8(realscope(home.path(), &train).stderr).expect("text");

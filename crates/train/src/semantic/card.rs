@@ -100,7 +100,9 @@ pub(super) fn of_shipped(
     // Measured through a scanner, once the head ships.
     card.map_false_alarm_rate = None;
     card.map_pixel_auc = None;
-    card.heads
-        .retain(|h| !matches!(h, Head::Flag { .. }) && !h.judges(Medium::Video));
+    // What a detector adds to its network when it is loaded is not in this file.
+    card.heads.retain(|h| {
+        !matches!(h, Head::Flag { .. }) && !h.judges(Medium::Video) && h.output().is_none()
+    });
     Ok(card)
 }

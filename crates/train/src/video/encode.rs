@@ -46,9 +46,7 @@ impl Encoding {
             .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-i"])
             .arg(clip)
             .args(["-t", &seconds.to_string(), "-an", "-sn", "-vf", &filter])
-            .args([
-                "-c:v", "libx264", "-preset", "medium", "-pix_fmt", "yuv420p",
-            ])
+            .args(["-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p"])
             .args(["-crf", &self.crf.to_string(), "-threads", "1", "-f", "mp4"])
             .arg(to)
             .stdin(Stdio::null());

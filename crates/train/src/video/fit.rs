@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use half::f16;
 use realscope_data::manifest::Item;
 use realscope_metric::logistic::{self, Convex, Linear, Samples};
 use realscope_metric::{auc, nested};

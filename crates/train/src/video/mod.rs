@@ -89,8 +89,10 @@ pub fn train(
     let flagged = |clip: usize, tier: usize| {
         flag.as_ref().is_some_and(|(head, threshold)| {
             let frames = clips.frames(clip, tier);
-            let raised = |row: &&[half::f16]| fit::logit(head, row) >= *threshold;
-            2 * frames.iter().filter(raised).count() > frames.len()
+            let raised = frames
+                .iter()
+                .filter(|row| fit::logit(head, row) >= *threshold);
+            2 * raised.count() > frames.len()
         })
     };
     let held_out = fit::best(recipe, &clips, &flagged, log)?;
@@ -102,7 +104,9 @@ pub fn train(
     let onnx = heads::with(network, &columns)?;
     card.id = id.into();
     card.weights_sha256 = sha256(&onnx);
-    card.heads.retain(|h| !h.judges(Medium::Video));
+    // What a detector adds to its network when it is loaded is not in this file.
+    card.heads
+        .retain(|h| !h.judges(Medium::Video) && h.output().is_none());
     card.heads.push(Head::Binary {
         output: None,
         column: all.len() - 1,

@@ -88,7 +88,7 @@ mod tests {
         )));
         assert_eq!(read(shipped).expect("reads").detector, "clip-blocks");
         for (from, to) in [
-            ("frames = 6", "frames = 0"),
+            ("frames = 4", "frames = 0"),
             ("crf = 28", "crf = 52"),
             ("iterations = ", "iterations = 0 #"),
             ("per_group", "per_croup"),
