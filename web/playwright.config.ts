@@ -8,7 +8,7 @@ export default defineConfig({
     workers: 2,
     retries: 0,
     forbidOnly: true,
-    timeout: 90_000,
+    timeout: 180_000,
     expect: { timeout: 30_000 },
     reporter: "list",
     use: {

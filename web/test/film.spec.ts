@@ -9,11 +9,11 @@ interface Record {
 }
 
 test("a video is followed over its time", async ({ page, service }) => {
-    test.setTimeout(180_000);
+    test.setTimeout(360_000);
     await open(page, service);
     await page.locator("[data-input=files]").setInputFiles(film());
     await expect(page.locator("progress")).toBeVisible();
-    await expect(page.locator(".verdict")).toBeVisible({ timeout: 150_000 });
+    await expect(page.locator(".verdict")).toBeVisible({ timeout: 240_000 });
     const { jobs } = await service.json<{ jobs: { report: string }[] }>("/v1/jobs?limit=1");
     const record = await service.json<Record>(`/v1/reports/${jobs[0]!.report}`);
     await expect(page.locator(".word")).toHaveAttribute("data-verdict", record.verdict);

@@ -33,7 +33,7 @@ async function everyView(page: Page, service: Service, look: () => Promise<void>
         { name: "generated.jpg", mimeType: "image/jpeg", buffer: readFileSync(examples.generated) },
         { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture ".repeat(40)) },
     ]);
-    await expect(page.getByText("2 of 2 done")).toBeVisible({ timeout: 60_000 });
+    await expect(page.getByText("2 of 2 done")).toBeVisible({ timeout: 120_000 });
     await look();
     await page.locator("a.file").first().click();
     await expect(page.locator(".sheet img.over")).toBeVisible();
@@ -56,14 +56,14 @@ async function everyView(page: Page, service: Service, look: () => Promise<void>
 
 for (const colorScheme of ["light", "dark"] as const) {
     test(`axe finds nothing serious in ${colorScheme}`, async ({ page, service }) => {
-        test.setTimeout(180_000);
+        test.setTimeout(360_000);
         await page.emulateMedia({ colorScheme });
         await everyView(page, service, () => accessible(page));
     });
 }
 
 test("axe finds nothing serious in a video, a key form and pages without a script", async ({ page, service }) => {
-    test.setTimeout(180_000);
+    test.setTimeout(360_000);
     await scan(page, service, film());
     await expect(page.locator("video")).toBeVisible();
     await accessible(page);
@@ -80,7 +80,7 @@ test("axe finds nothing serious in a video, a key form and pages without a scrip
 });
 
 test("nothing is wider than a phone", async ({ page, service }) => {
-    test.setTimeout(180_000);
+    test.setTimeout(360_000);
     await page.setViewportSize({ width: 360, height: 740 });
     const fits = async () => {
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

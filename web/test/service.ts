@@ -125,7 +125,7 @@ export async function open(page: Page, service: Service, hash = ""): Promise<voi
 export async function scan(page: Page, service: Service, path: string): Promise<void> {
     await open(page, service);
     await page.locator("[data-input=files]").setInputFiles(path);
-    await expect(page.locator(".verdict")).toBeVisible({ timeout: 60_000 });
+    await expect(page.locator(".verdict")).toBeVisible({ timeout: 120_000 });
 }
 
 const source = axe.source;

@@ -7,15 +7,16 @@ import { go, link } from "../route.ts";
 import { Confirm, Failure, useAnswer } from "./basics.tsx";
 
 const USUAL = ["html", "json", "text"];
-const ENDINGS: Readonly<Record<string, string>> = { text: "txt" };
+const ENDINGS: Readonly<Record<string, string>> = { text: "txt", signed: "signed.html" };
 
-/** Words of an enumeration anywhere within a schema. */
+/** Words that a schema lists, as `enum` or as constants, at any depth. */
 function words(schema: unknown): string[] {
     if (Array.isArray(schema)) return schema.flatMap(words);
     if (schema === null || typeof schema !== "object") return [];
-    return Object.entries(schema).flatMap(([name, value]) =>
-        name === "enum" && Array.isArray(value) ? value.filter((v) => typeof v === "string") : words(value),
-    );
+    return Object.entries(schema).flatMap(([name, value]: [string, unknown]) => {
+        const listed = name === "enum" && Array.isArray(value) ? value : name === "const" ? [value] : null;
+        return listed ? listed.filter((v) => typeof v === "string") : words(value);
+    });
 }
 
 let known: Promise<string[]> | null = null;

@@ -78,7 +78,7 @@ export function ScanView() {
                     <path d="M24 31V9m0 0-8 8m8-8 8 8M8 31v6a3 3 0 0 0 3 3h26a3 3 0 0 0 3-3v-6" />
                 </svg>
                 <p class="call">{t("scan.drop")}</p>
-                <p class="soft">{t("scan.paste")}</p>
+                <p class="soft paste">{t("scan.paste")}</p>
                 <div class="row centre">
                     <button type="button" class="primary" onClick={() => files.current?.click()}>
                         {t("scan.choose")}
