@@ -34,6 +34,8 @@ export class Service {
         const folder = mkdtempSync(join(tmpdir(), "realscope-web-"));
         const data = ["--data-dir", join(folder, "data")];
         const env: NodeJS.ProcessEnv = { ...process.env, REALSCOPE_CONFIG: "/dev/null", REALSCOPE_SERVE_RATE: "0", REALSCOPE_SERVE_LOG: "error" };
+        // A machine that does much else scans slowly.
+        env.REALSCOPE_SERVE_DEADLINE = "600";
         for (const [name, value] of Object.entries(settings)) env[`REALSCOPE_SERVE_${name.toUpperCase()}`] = value;
         const secrets = keys.map((key) =>
             execFileSync(program, ["serve", "keys", "add", ...key, ...data], { env, encoding: "utf8" }).trim(),

@@ -83,7 +83,7 @@ pub(crate) fn of(scanned: &Scanned) -> Vec<Picture> {
         "ela.png",
         ela::error_level(pixels, ELA)
             .ok()
-            .and_then(|p| shown(&p, 8.0)),
+            .and_then(|p| shown(&p, 16.0)),
     );
     add("noise.png", shown(&noise::residual(&luma), 8.0));
     add("npr.png", shown(&npr::relationships(&luma), 8.0));
