@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 
 use crate::app::Shared;
+use crate::assets;
 use crate::problem::Refusal;
 use crate::state::keys::Scope;
 
@@ -52,14 +53,9 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 fn is_open(path: &str) -> bool {
     matches!(
         path,
-        "/" | "/healthz"
-            | "/readyz"
-            | "/version"
-            | "/openapi.json"
-            | "/docs"
-            | "/v2"
-            | "/style.css"
+        "/" | "/healthz" | "/readyz" | "/version" | "/openapi.json" | "/docs" | "/v2"
     ) || path.starts_with("/v2/")
+        || path.starts_with(assets::FOLDER)
 }
 
 /// Lets a request pass with its caller, or refuses it.

@@ -9,6 +9,7 @@
 mod accept;
 mod admin;
 mod app;
+mod assets;
 mod auth;
 mod extract;
 mod feedback;

@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use crate::{admin, feedback, health, jobs, models, page, reports, scan};
+use crate::{admin, assets, feedback, health, jobs, models, page, reports, scan};
 
 /// The description.
 #[derive(OpenApi)]
@@ -26,7 +26,7 @@ use crate::{admin, feedback, health, jobs, models, page, reports, scan};
         models::list, models::server, models::live, models::ready, models::model, models::model_ready,
         admin::me, admin::keys, admin::add_key, admin::revoke, admin::rotate, admin::audit,
         health::healthz, health::readyz, health::version, health::metrics,
-        page::form, document, docs,
+        page::form, assets::one, document, docs,
     ),
     security((), ("key" = []))
 )]

@@ -5,7 +5,8 @@ use realscope::map::HeatMap;
 use realscope::report;
 use realscope::scanner::Scanned;
 use realscope_delivery::{self as delivery, Filter, Subsampling};
-use realscope_signal::{Plane, ela, fft, noise, npr};
+use realscope_media::jpeg::standard_luma;
+use realscope_signal::{Plane, ela, fft, ghost, noise, npr};
 
 /// Longest edge of the picture, in pixels.
 const PICTURE: u32 = 4096;
@@ -15,6 +16,10 @@ const LAYER: u32 = 1024;
 const SPECTRUM: u32 = 512;
 /// JPEG quality of error level analysis.
 const ELA: u8 = 90;
+/// JPEG qualities at which ghosts are looked for.
+const GHOSTS: std::ops::RangeInclusive<u8> = 40..=95;
+/// From one of them to the next.
+const STEP: usize = 5;
 
 /// A file of a report.
 pub(crate) struct Picture {
@@ -23,13 +28,14 @@ pub(crate) struct Picture {
 }
 
 /// Names of all files that a report may have.
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 8] = [
     "picture.jpg",
     "map.png",
     "spectrum.png",
     "ela.png",
     "noise.png",
     "npr.png",
+    "ghost.png",
     "report.html",
 ];
 
@@ -77,10 +83,12 @@ pub(crate) fn of(scanned: &Scanned) -> Vec<Picture> {
         "ela.png",
         ela::error_level(pixels, ELA)
             .ok()
-            .and_then(|p| shown(&p, 8.0)),
+            .and_then(|p| shown(&p, 16.0)),
     );
     add("noise.png", shown(&noise::residual(&luma), 8.0));
     add("npr.png", shown(&npr::relationships(&luma), 8.0));
+    let tables: Vec<_> = GHOSTS.step_by(STEP).map(standard_luma).collect();
+    add("ghost.png", shown(&ghost::dips(&luma, &tables), 512.0));
     all
 }
 

@@ -87,7 +87,7 @@ pub(crate) async fn one(
     get, path = "/v1/reports/{id}/pictures/{name}", tag = "reports",
     params(
         ("id" = String, Path, description = "The report"),
-        ("name" = String, Path, description = "`picture.jpg`, `map.png`, `spectrum.png`, `ela.png`, `noise.png` or `npr.png`"),
+        ("name" = String, Path, description = "`picture.jpg`, `map.png`, `spectrum.png`, `ela.png`, `noise.png`, `npr.png` or `ghost.png`"),
     ),
     responses(
         (status = 200, description = "The picture", content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),

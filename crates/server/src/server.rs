@@ -34,8 +34,8 @@ use crate::state::audit::AuditEntry;
 use crate::state::{State, StateError};
 use crate::store::{Store, StoreError};
 use crate::{
-    admin, auth, guard, health, jobs, models, openapi, page, reports, retention, runner, scan, tls,
-    webhooks,
+    admin, assets, auth, guard, health, jobs, models, openapi, page, reports, retention, runner,
+    scan, tls, webhooks,
 };
 
 /// Entries of the audit log that wait to be written.
@@ -137,6 +137,7 @@ fn router(app: &Shared) -> Router {
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(openapi::docs))
         .route("/", get(page::form))
+        .route("/assets/{name}", get(assets::one))
         .layer(DefaultBodyLimit::max(1 << 16));
     uploads
         .merge(others)

@@ -8,6 +8,7 @@ pub mod dct;
 pub mod dwt;
 pub mod ela;
 pub mod fft;
+pub mod ghost;
 pub mod noise;
 pub mod npr;
 pub mod patches;

@@ -102,6 +102,7 @@ fn a_browser_without_a_script_reads_a_verdict() {
         ("ela.png", b"\x89PNG"),
         ("noise.png", b"\x89PNG"),
         ("npr.png", b"\x89PNG"),
+        ("ghost.png", b"\x89PNG"),
     ] {
         let picture = service.get(&format!("/v1/reports/{id}/pictures/{name}"));
         assert!(
@@ -124,6 +125,71 @@ fn a_browser_without_a_script_reads_a_verdict() {
     assert!(json.json()["masks"].is_array());
     let text = service.get(&format!("/v1/reports/{id}?format=text&explain=true"));
     assert!(text.text().contains("What this does not mean"));
+}
+
+#[test]
+fn the_page_and_its_files_are_in_the_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &[]);
+    let page = service.get("/");
+    let text = page.text();
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.contains("script-src 'self';") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    // No script and no style stands in the page itself.
+    assert!(!text.contains("<style") && !text.contains(" style="));
+    let scripts: Vec<&str> = text.split("<script").skip(1).collect();
+    assert!(scripts.len() == 1 && scripts[0].starts_with(" src=\"/assets/app.js?v="));
+    for (name, kind) in [
+        ("app.js", "text/javascript; charset=utf-8"),
+        ("app.css", "text/css; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+    ] {
+        let address = text
+            .split('"')
+            .find(|part| part.starts_with(&format!("/assets/{name}?v=")))
+            .unwrap_or_else(|| panic!("{name} is not in {text}"));
+        let file = service.get(address);
+        assert_eq!((file.status, file.header("content-type")), (200, kind));
+        assert!(!file.body.is_empty());
+        assert_eq!(
+            file.header("cache-control"),
+            "public, max-age=31536000, immutable"
+        );
+        assert_eq!(file.header("x-content-type-options"), "nosniff");
+        let tag = file.header("etag");
+        assert!(
+            address.ends_with(tag.trim_matches('"')),
+            "{address}: {tag} is the hash of the content"
+        );
+
+        // By its bare name a file is asked for again each time, and sent when it has changed.
+        let bare = format!("/assets/{name}");
+        let again = service.get(&bare);
+        assert_eq!(again.header("cache-control"), "no-cache");
+        assert_eq!(again.body, file.body);
+        let held = service.ask("GET", &bare, &[("If-None-Match", tag)], b"");
+        assert_eq!((held.status, held.body.len()), (304, 0));
+        assert_eq!(held.header("etag"), tag);
+        let other = service.ask("GET", &bare, &[("If-None-Match", "\"other\"")], b"");
+        assert_eq!(other.status, 200);
+        let head = service.ask("HEAD", address, &[], b"");
+        assert_eq!((head.status, head.body.len()), (200, 0));
+        assert_eq!(head.header("content-length"), file.body.len().to_string());
+        service.ask("POST", &bare, &[], b"").problem(405, "method");
+    }
+    for path in ["/assets/none.js", "/assets/..%2Fapp.js", "/assets/"] {
+        service.get(path).problem(404, "not_found");
+    }
+    assert!(
+        service
+            .get("/assets/third-party.txt")
+            .text()
+            .contains("MIT License")
+    );
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn a_key_opens_what_its_scopes_say_and_its_owner_s_things_alone() {
     upload("Bearer nonsense").problem(401, "unknown_key");
     service.get("/metrics").problem(401, "no_key");
     assert_eq!(service.get("/healthz").status, 200);
+    assert_eq!(service.get("/assets/app.js").status, 200);
     assert_eq!(service.get("/openapi.json").status, 200);
 
     upload(&read).problem(403, "scope");
