@@ -53,7 +53,13 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 fn is_open(path: &str) -> bool {
     matches!(
         path,
-        "/" | "/healthz" | "/readyz" | "/version" | "/openapi.json" | "/docs" | "/v2"
+        "/" | "/healthz"
+            | "/readyz"
+            | "/version"
+            | "/openapi.json"
+            | "/docs"
+            | "/v1/report-key"
+            | "/v2"
     ) || path.starts_with("/v2/")
         || path.starts_with(assets::FOLDER)
 }

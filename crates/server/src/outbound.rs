@@ -2,7 +2,7 @@
 //! of a list, public addresses, and each redirect checked like the first address.
 
 use std::io::{self, Read as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,57 +55,9 @@ fn listed(settings: &Settings, url: &Url) -> bool {
         })
 }
 
-/// Whether an address belongs to the public internet.
+/// Whether an address may be asked. An IPv4 address that is written as one of IPv6 is the one that is asked.
 fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => public_v4(v4),
-        IpAddr::V6(v6) => match embedded(v6) {
-            Some(v4) => public_v4(v4),
-            None => public_v6(v6),
-        },
-    }
-}
-
-/// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64, 6to4.
-fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let s = v6.segments();
-    let v4 = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match s {
-        [0, 0, 0, 0, 0, 0xffff, h, l] | [0x64, 0xff9b, 0, 0, 0, 0, h, l] => Some(v4(h, l)),
-        [0, 0, 0, 0, 0, 0, h, l] if h != 0 => Some(v4(h, l)),
-        [0x2002, h, l, ..] => Some(v4(h, l)),
-        _ => None,
-    }
-}
-
-fn public_v4(v4: Ipv4Addr) -> bool {
-    let [a, b, c, _] = v4.octets();
-    let special = v4.is_private()
-        || v4.is_loopback()
-        || v4.is_link_local()
-        || v4.is_multicast()
-        || v4.is_broadcast()
-        || v4.is_documentation()
-        || a == 0
-        || a >= 240
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && c == 0)
-        || (a == 192 && b == 88 && c == 99)
-        || (a == 198 && (18..20).contains(&b));
-    !special
-}
-
-fn public_v6(v6: Ipv6Addr) -> bool {
-    // Only global unicast, 2000::/3, without documentation and Teredo.
-    let [first, second, ..] = v6.segments();
-    let global = first & 0xe000 == 0x2000;
-    let documentation = first == 0x2001 && second == 0xdb8 || first == 0x3fff;
-    let teredo = first == 0x2001 && second == 0;
-    global && !documentation && !teredo
+    realscope::fetch::is_public(ip.to_canonical())
 }
 
 /// Checks what can be checked without asking a name server.
@@ -364,6 +316,7 @@ mod tests {
             ("::ffff:127.0.0.1", false),
             ("::ffff:8.8.8.8", true),
             ("64:ff9b::a00:1", false),
+            ("64:ff9b::808:808", false),
             ("2002:7f00:1::", false),
             ("2001:db8::1", false),
         ] {

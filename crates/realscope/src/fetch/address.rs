@@ -1,10 +1,11 @@
-//! Which addresses are public.
+//! Which addresses are public: the one check of all that fetches or sends.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether an address belongs to the public internet. What the registries of special-purpose addresses (IANA, RFC 6890)
 /// set apart does not; nor do addresses that carry another one inside.
-pub(super) fn is_public(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),

@@ -4,7 +4,6 @@
 //! Whoever made the file chose the address. So nothing is fetched without being asked for, and what the feature `fetch`
 //! provides (`Fetcher`) speaks HTTPS with public addresses alone, within limits of size and time.
 
-#[cfg(feature = "fetch")]
 mod address;
 #[cfg(feature = "fetch")]
 mod https;
@@ -13,6 +12,7 @@ use std::sync::Arc;
 
 use realscope_media::{Decoded, Note, Options as DecodeOptions};
 
+pub use address::is_public;
 #[cfg(feature = "fetch")]
 pub use https::{FetchError, Fetcher};
 
