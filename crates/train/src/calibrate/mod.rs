@@ -45,8 +45,10 @@ pub(crate) fn platt(scored: &[Scored]) -> Line {
 /// What accusations have to keep to on validation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bars {
-    /// Highest share of authentic items accused: the upper bound of its 95% interval by group, and that of every kind.
+    /// Highest share of authentic items accused, of all and of every kind.
     pub false_positives: f64,
+    /// Whether the upper bound of the 95% interval of all, by group, has to keep to it, too.
+    pub upper: bool,
     /// Fewest items of a kind of content whose own share is bounded.
     pub of_kind: usize,
 }
@@ -55,6 +57,7 @@ impl Bars {
     /// Of pictures: one in a hundred.
     pub const PICTURES: Self = Self {
         false_positives: 0.01,
+        upper: true,
         of_kind: 100,
     };
 }

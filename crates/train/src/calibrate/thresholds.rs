@@ -102,6 +102,8 @@ pub(super) fn accusing_threshold(
     let above = |list: &[f32], t: f64| list.iter().filter(|p| f64::from(**p) >= t).count() as f64;
     (500..1000).map(|i| f64::from(i) / 1000.0).find_map(|t| {
         let counts: Vec<f64> = groups.iter().map(|g| above(g, t)).collect();
+        let all: f64 = groups.iter().map(|g| g.len() as f64).sum();
+        let share = counts.iter().sum::<f64>() / all;
         let mut rates: Vec<f64> = draws
             .iter()
             .map(|drawn| {
@@ -117,7 +119,7 @@ pub(super) fn accusing_threshold(
                 || pictures.len() < bars.of_kind
                 || of_kind(list) <= bars.false_positives
         });
-        (rare && upper <= bars.false_positives)
+        (rare && (!bars.upper || upper <= bars.false_positives) && share <= bars.false_positives)
             .then(|| (t, above(&positives, t) / positives.len() as f64))
     })
 }
