@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use clap::ValueEnum as _;
 use realscope::custody::trust_sha256;
 use realscope::custody::{
-    Configuration, Difference, Opened, PrivateKey, Program, PublicKey, Report,
+    Configuration, Difference, Form, Opened, PrivateKey, Program, PublicKey, Report,
 };
 use realscope::report::visible;
+use realscope::scanner::Scanned;
 use serde_json::json;
 
 use crate::Failure;
@@ -24,7 +25,7 @@ fn fail(path: &Path, e: impl std::fmt::Display) -> Failure {
 }
 
 /// Writes a file that must be new; a private one is readable by its owner alone.
-fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
+fn write_new(path: &Path, bytes: &[u8], private: bool) -> Result<(), Failure> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -34,7 +35,7 @@ fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
     #[cfg(not(unix))]
     let _ = private;
     let mut file = options.open(path).map_err(|e| fail(path, e))?;
-    file.write_all(text.as_bytes()).map_err(|e| fail(path, e))
+    file.write_all(bytes).map_err(|e| fail(path, e))
 }
 
 /// `realscope keygen`.
@@ -46,9 +47,10 @@ pub fn keygen(output: &Path) -> Result<ExitCode, Failure> {
     if public.exists() {
         return Err(fail(&public, "exists already"));
     }
-    write_new(output, &key.to_pem().map_err(|e| fail(output, e))?, true)?;
+    let pem = key.to_pem().map_err(|e| fail(output, e))?;
+    write_new(output, pem.as_bytes(), true)?;
     let pem = key.public().to_pem().map_err(|e| fail(&public, e))?;
-    write_new(&public, &pem, false)?;
+    write_new(&public, pem.as_bytes(), false)?;
     outln!("private key: {}", output.display());
     outln!("public key:  {}", public.display());
     outln!("SHA-256 of the public key: {}", key.public().fingerprint());
@@ -56,7 +58,7 @@ pub fn keygen(output: &Path) -> Result<ExitCode, Failure> {
 }
 
 /// The program that runs.
-fn program() -> Result<Program, Failure> {
+pub fn program() -> Result<Program, Failure> {
     let path = std::env::current_exe().map_err(|e| Failure::new(2, e.to_string()))?;
     Program::at(&path).map_err(|e| fail(&path, e))
 }
@@ -69,6 +71,15 @@ pub fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     if args.output.exists() {
         return Err(fail(&args.output, "exists already"));
     }
+    let pdf = args.output.extension();
+    let form = match pdf.is_some_and(|e| e.eq_ignore_ascii_case("pdf")) {
+        false => Form::Html,
+        true if cfg!(feature = "pdf") => Form::Pdf,
+        true => {
+            let what = "this program was built without the feature `pdf`";
+            return Err(fail(&args.output, what));
+        }
+    };
     let scan = ScanArgs {
         paths: args.paths.clone(),
         // Figures are drawn.
@@ -82,6 +93,7 @@ pub fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
         max_bytes: args.max_bytes,
         allow_truncated: args.allow_truncated,
         trust: args.trust.clone(),
+        fetch_manifests: args.fetch_manifests,
         max_fpr: args.max_fpr,
         all_deliveries: args.all_deliveries,
         ..ScanArgs::default()
@@ -99,6 +111,8 @@ pub fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
         allow_truncated: false,
         max_fpr: None,
         all_deliveries: false,
+        fetch_manifests: false,
+        part: None,
         trust_sha256: None,
     }
     .asked(&job.options);
@@ -120,9 +134,9 @@ pub fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     if done + failed == 0 {
         return Err(Failure::new(2, "nothing to report: no picture, no video"));
     }
-    let html = report.sign(&key);
-    let html = html.map_err(|e| Failure::new(2, e.to_string()))?;
-    write_new(&args.output, &html, false)?;
+    let signed = report.sign(form, &key);
+    let signed = signed.map_err(|e| Failure::new(2, e.to_string()))?;
+    write_new(&args.output, &signed, false)?;
     if !args.quiet {
         eprintln!(
             "{done} reported, {failed} failed, {skipped} skipped; signed by key {}",
@@ -149,7 +163,7 @@ struct Findings {
 /// `realscope verify-report`.
 pub fn verify(args: &VerifyReportArgs) -> Result<ExitCode, Failure> {
     let unreadable = |e: String| Failure::new(3, format!("{}: {e}", args.report.display()));
-    let html = std::fs::read_to_string(&args.report).map_err(|e| unreadable(e.to_string()))?;
+    let bytes = std::fs::read(&args.report).map_err(|e| unreadable(e.to_string()))?;
     let key = match &args.key {
         Some(path) => {
             let pem = std::fs::read_to_string(path).map_err(|e| fail(path, e))?;
@@ -157,7 +171,7 @@ pub fn verify(args: &VerifyReportArgs) -> Result<ExitCode, Failure> {
         }
         None => None,
     };
-    let opened = Opened::read(&html).map_err(|e| unreadable(e.to_string()))?;
+    let opened = Opened::read(&bytes).map_err(|e| unreadable(e.to_string()))?;
     let mut found = Findings {
         key: opened.extract().key.fingerprint.clone(),
         named: key.is_some(),
@@ -222,6 +236,14 @@ fn again(
             found: format!("{} (give it with --trust)", word(&given)),
         }));
     }
+    if asked.fetch_manifests != args.fetch_manifests {
+        let word = |fetched| if fetched { "fetched" } else { "not fetched" };
+        return Ok(Some(Difference {
+            what: "content credentials at an address".into(),
+            reported: word(asked.fetch_manifests).into(),
+            found: format!("{} (--fetch-manifests)", word(args.fetch_manifests)),
+        }));
+    }
     let unknown = |what: &str, name: &str| {
         let name = visible(name);
         Failure::new(
@@ -246,6 +268,7 @@ fn again(
         max_bytes: Some(asked.max_bytes),
         allow_truncated: asked.allow_truncated,
         trust: args.trust.clone(),
+        fetch_manifests: args.fetch_manifests,
         max_fpr: asked.max_fpr,
         all_deliveries: asked.all_deliveries,
         ..ScanArgs::default()
@@ -254,10 +277,16 @@ fn again(
     let mut items = None;
     let (mut count, mut difference) = (0, None);
     for input in std::mem::take(&mut job.inputs) {
+        let name = input.name();
         job.one(input, &mut |scanned| {
-            let Some(scanned) = scanned.filter(|_| difference.is_none()) else {
-                return;
+            let wanted = |s: &Scanned| match asked.part.as_deref() {
+                None => true,
+                // A service scans one picture of a file: its own, or the one that was named.
+                Some("") => s.record.path == name,
+                Some(part) => s.record.path == format!("{name}#{part}"),
             };
+            let scanned = scanned.filter(|s| difference.is_none() && wanted(s));
+            let Some(scanned) = scanned else { return };
             let own = items.get_or_insert_with(|| {
                 let hash = scanned.record.sha256.as_deref().unwrap_or("unreadable");
                 opened.items_of(&file.display().to_string(), hash)

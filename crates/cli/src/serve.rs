@@ -10,13 +10,13 @@ use realscope::{Decoding, Scanner};
 use realscope_detectors::Models;
 use realscope_engine::Choice;
 use realscope_media::Limits;
-use realscope_server::{KeyView, NewKey, Scope, Server, Settings, StartError, State};
+use realscope_server::{KeyView, Loaded, NewKey, Scope, Server, Settings, StartError, State};
 
 use crate::Failure;
 use crate::args::{FeedbackCommand, KeysCommand, ScopeChoice, ServeAction, ServeArgs, TextFormat};
-use crate::config;
 use crate::models::engine_kind;
 use crate::scan::{detectors, launch, trust};
+use crate::{config, custody};
 
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
@@ -109,8 +109,7 @@ fn wait(
     general: &config::Settings,
     settings: Settings,
 ) -> Result<ExitCode, Failure> {
-    realscope_server::log_to_stderr(&settings.log)
-        .map_err(|e| Failure::new(2, format!("log: {e}")))?;
+    let observing = realscope_server::observe(&settings).map_err(|e| Failure::new(2, e))?;
     let profile = args.profile.unwrap_or(general.profile);
     let choice = Choice {
         kind: engine_kind(args.engine.unwrap_or(general.engine))?,
@@ -130,23 +129,28 @@ fn wait(
         args.detector.clone(),
         general.detector.clone(),
     );
-    let load = move || -> Result<Scanner, String> {
+    let load = move || -> Result<Loaded, String> {
         let models = Models::at(&home);
-        let (detector, beside) = detectors(&models, detector.as_deref(), profile, &own, choice)
+        let (found, beside) = detectors(&models, detector.as_deref(), profile, &own, choice)
             .map_err(|e| e.to_string())?;
         let mut builder = Scanner::builder()
-            .detector(detector)
+            .detector(found)
             .decoding(decoding)
             .limits(limits)
             .named(choice.kind.name(), profile.name());
         if let Some(beside) = beside {
             builder = builder.beside(beside);
         }
-        builder.build().map_err(|e| e.to_string())
+        Ok(Loaded {
+            scanner: builder.build().map_err(|e| e.to_string())?,
+            program: custody::program().map_err(|e| e.to_string())?,
+            detector,
+            settings_detector: own,
+        })
     };
     let trust = trust(&args.trust, general)?;
     let models = Models::at(&general.home);
-    runtime()?.block_on(async {
+    let ended = runtime()?.block_on(async {
         // Heard from the beginning, so that no signal falls into the start.
         let told = told_to_end()?;
         let server = Server::start(settings, models, trust, load)
@@ -156,7 +160,9 @@ fn wait(
         told.await;
         server.stop().await;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    observing.end();
+    ended
 }
 
 fn start_failure(e: &StartError) -> Failure {

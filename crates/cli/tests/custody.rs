@@ -312,3 +312,139 @@ fn what_cannot_be_decoded_is_reported_as_such() {
     let (code, said) = verify(at, &["--key", "key.pem.pub", "--file", "text.jpg"]);
     assert_eq!(code, 0, "{said}");
 }
+
+/// What a program of poppler says of a PDF; nothing where it is not installed.
+fn poppler(at: &Path, program: &str, args: &[&str]) -> Option<String> {
+    match Command::new(program).current_dir(at).args(args).output() {
+        Ok(out) => {
+            assert!(
+                out.status.success(),
+                "{}",
+                String::from_utf8_lossy(&out.stderr)
+            );
+            // Whatever a reader complains of is a fault of the document.
+            assert_eq!(String::from_utf8_lossy(&out.stderr), "");
+            Some(told(&out))
+        }
+        Err(_) => {
+            eprintln!("SKIPPED: {program} is not installed (apt-get install poppler-utils)");
+            None
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "pdf")]
+fn a_pdf_travels_and_every_change_is_named() {
+    let folder = case(&["examples/generated.jpg"], &[]);
+    let at = folder.path();
+    let name = "Фото 写真 é\u{202e}.jpg";
+    std::fs::copy(at.join("generated.jpg"), at.join(name)).expect("copied");
+    let make = |to: &str| {
+        let out = realscope(at, &["report", "-o", to, "--sign", "key.pem", "-q", name]);
+        assert_eq!(
+            out.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        std::fs::read(at.join(to)).expect("a report")
+    };
+    let pdf = make("case.pdf");
+    assert!(pdf.starts_with(b"%PDF-1.7"));
+    let check = |file: &str, options: &[&str]| {
+        let all = [&["verify-report", file, "--key", "key.pem.pub"], options].concat();
+        let out = realscope(at, &all);
+        (out.status.code().unwrap_or(-1), told(&out))
+    };
+    let (code, said) = check("case.pdf", &["--file", name]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("signature, figures and page"), "{said}");
+
+    // No byte can be changed, taken away or added.
+    let whole = pdf.len();
+    for i in 0..60 {
+        let at_byte = (whole - 1) * i / 59;
+        let mut other = pdf.clone();
+        other[at_byte] ^= 1;
+        std::fs::write(at.join("changed.pdf"), &other).expect("written");
+        let (code, said) = check("changed.pdf", &[]);
+        assert!(matches!(code, 1 | 3), "byte {at_byte}: {code} {said}");
+        assert!(
+            !said.contains("\nverified:") && !said.starts_with("verified:"),
+            "{said}"
+        );
+    }
+    for other in [&pdf[..whole - 1], &[&pdf[..], b"\n"].concat()] {
+        std::fs::write(at.join("changed.pdf"), other).expect("written");
+        let (code, said) = check("changed.pdf", &[]);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("form of the report, byte"), "{said}");
+    }
+    // The pages of one report with the extract of another, which is signed too.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let later = make("later.pdf");
+    let mark: &[u8] = b"\n% realscope: extract and signature\n";
+    let split = |bytes: &[u8]| {
+        bytes
+            .windows(mark.len())
+            .position(|w| w == mark)
+            .expect("a mark")
+    };
+    let mixed = [&pdf[..split(&pdf)], &later[split(&later)..]].concat();
+    std::fs::write(at.join("changed.pdf"), mixed).expect("written");
+    let (code, said) = check("changed.pdf", &[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("page, byte"), "{said}");
+
+    // Other readers find text and attachments, and every character of the name in its own way.
+    let Some(text) = poppler(at, "pdftotext", &["-layout", "case.pdf", "-"]) else {
+        return;
+    };
+    let sha256 = told(&realscope(
+        at,
+        &["scan", "--format", "json", "generated.jpg"],
+    ));
+    let sha256: Value = serde_json::from_str(&sha256).expect("a record");
+    for words in [
+        "Realscope case report",
+        "What this does not mean",
+        "Public key, Base64",
+        "Фото \\u{5199}\\u{771f} é\u{fffd}.jpg",
+        sha256["sha256"]
+            .as_str()
+            .or(sha256[0]["sha256"].as_str())
+            .expect("a hash"),
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    poppler(at, "pdfdetach", &["-saveall", "case.pdf"]);
+    let extract = std::fs::read_to_string(at.join("extract.json")).expect("an attachment");
+    let facts: Value = serde_json::from_str(&extract).expect("JSON");
+    assert_eq!(facts["items"][0]["record"]["path"], name);
+    let signature = std::fs::read_to_string(at.join("signature.txt")).expect("an attachment");
+    assert_eq!(signature.len(), 88, "64 bytes in Base64");
+}
+
+#[test]
+fn a_report_tells_whether_credentials_were_fetched() {
+    let folder = case(&["examples/generated.jpg"], &[]);
+    let out = realscope(
+        folder.path(),
+        &[
+            "verify-report",
+            "case.html",
+            "--file",
+            "generated.jpg",
+            "--fetch-manifests",
+        ],
+    );
+    if cfg!(feature = "fetch") {
+        assert_eq!(out.status.code(), Some(1), "{}", told(&out));
+        assert!(
+            told(&out).contains("content credentials at an address"),
+            "{}",
+            told(&out)
+        );
+    }
+}

@@ -90,6 +90,11 @@ pub fn run(program: &Path, count: usize) -> bool {
             }
             if state != "succeeded" {
                 println!("{body}");
+                // What the servers of all rounds said of it.
+                let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+                for line in log.lines().filter(|l| l.contains(id.as_str())) {
+                    println!("    {line}");
+                }
             }
             reports.extend(text_of(&body, "report").map(ToOwned::to_owned));
             *ends.entry(state).or_default() += 1;

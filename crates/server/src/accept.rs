@@ -10,12 +10,24 @@ pub(crate) enum Form {
     Json,
     Text,
     Html,
+    /// The signed report as PDF.
+    Pdf,
+    /// The signed report as a page; asked for by name alone.
+    Signed,
 }
 
-const FORMS: [(Form, &str, &str); 3] = [
+impl Form {
+    /// Whether it needs a scan that draws.
+    pub(crate) fn is_drawn(self) -> bool {
+        matches!(self, Self::Html | Self::Pdf | Self::Signed)
+    }
+}
+
+const FORMS: [(Form, &str, &str); 4] = [
     (Form::Json, "application", "json"),
     (Form::Text, "text", "plain"),
     (Form::Html, "text", "html"),
+    (Form::Pdf, "application", "pdf"),
 ];
 
 /// How much a client wants a media type, 0 to 1; the closest range decides.
@@ -61,7 +73,7 @@ pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
         }
     }
     best.map(|(form, _)| form).ok_or_else(|| {
-        let detail = "answers are application/json, text/plain or text/html";
+        let detail = "answers are application/json, text/plain, text/html or application/pdf";
         Refusal::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail)
     })
 }
@@ -82,6 +94,9 @@ mod tests {
             ("text/*", Some(Form::Text)),
             ("text/html;q=0.1, application/json", Some(Form::Json)),
             ("application/json;q=0, text/html;q=0.2", Some(Form::Html)),
+            ("application/pdf", Some(Form::Pdf)),
+            ("application/*", Some(Form::Json)),
+            ("application/pdf, application/json;q=0.5", Some(Form::Pdf)),
             ("image/png", None),
         ] {
             let mut headers = HeaderMap::new();

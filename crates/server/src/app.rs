@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use realscope::Scanner;
+use realscope::custody::PrivateKey;
 use realscope_detectors::Models;
 use realscope_media::metadata::Anchors;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 
+use crate::cases::Loaded;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
@@ -37,9 +39,16 @@ pub(crate) struct App {
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) audit: mpsc::Sender<(i64, AuditEntry)>,
     pub(crate) stopping: AtomicBool,
-    scanner: OnceLock<Result<Scanner, String>>,
+    /// It signs reports.
+    pub(crate) key: PrivateKey,
+    loaded: OnceLock<Result<Loaded, String>>,
     rates: Mutex<HashMap<String, Bucket>>,
+    /// When the store was tried last, and what was wrong with it.
+    tried: AsyncMutex<Option<(Instant, Option<&'static str>)>>,
 }
+
+/// How long it is believed that the store can be written, and that it cannot.
+const BELIEVED: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(1)];
 
 /// Shared by handlers and runners.
 pub(crate) type Shared = Arc<App>;
@@ -52,14 +61,15 @@ struct Bucket {
 }
 
 impl App {
+    /// Without a trust list yet.
     pub(crate) fn new(
         settings: Settings,
         address: SocketAddr,
         state: State,
         store: Store,
         models: Models,
-        trust: Option<Arc<Anchors>>,
         audit: mpsc::Sender<(i64, AuditEntry)>,
+        key: PrivateKey,
     ) -> Self {
         Self {
             interactive: Arc::new(Semaphore::new(settings.interactive())),
@@ -71,26 +81,57 @@ impl App {
             hub: Hub::default(),
             metrics: Metrics::new(),
             models,
-            trust,
+            trust: None,
             audit,
             stopping: AtomicBool::new(false),
-            scanner: OnceLock::new(),
+            key,
+            loaded: OnceLock::new(),
             rates: Mutex::default(),
+            tried: AsyncMutex::default(),
         }
     }
 
     /// The weights are in memory, or cannot be loaded.
-    pub(crate) fn loaded(&self, scanner: Result<Scanner, String>) {
-        let _ = self.scanner.set(scanner);
+    pub(crate) fn has_loaded(&self, loaded: Result<Loaded, String>) {
+        let _ = self.loaded.set(loaded);
     }
 
     /// The scanner, once there is one.
     pub(crate) fn scanner(&self) -> Result<&Scanner, Refusal> {
-        match self.scanner.get() {
-            Some(Ok(scanner)) => Ok(scanner),
+        self.loaded().map(|l| &l.scanner)
+    }
+
+    /// What scans, once there is something.
+    pub(crate) fn loaded(&self) -> Result<&Loaded, Refusal> {
+        match self.loaded.get() {
+            Some(Ok(loaded)) => Ok(loaded),
             Some(Err(reason)) => Err(Refusal::unavailable("starting", reason.clone())),
             None => Err(Refusal::unavailable("starting", "the weights are being loaded").after(1)),
         }
+    }
+
+    /// Whether media can be stored; tried every few seconds, however often it is asked.
+    pub(crate) async fn stored(&self) -> Result<(), Refusal> {
+        let mut tried = self.tried.lock().await;
+        let last = tried.filter(|(at, wrong)| {
+            let [good, bad] = BELIEVED;
+            at.elapsed() < if wrong.is_some() { bad } else { good }
+        });
+        let wrong = match last {
+            Some((_, wrong)) => wrong,
+            None => {
+                let wrong = self.store.probe().await.err().map(|e| {
+                    tracing::error!(error = %e, "the media store cannot be used");
+                    e.public()
+                });
+                *tried = Some((Instant::now(), wrong));
+                wrong
+            }
+        };
+        wrong.map_or(Ok(()), |wrong| {
+            let detail = format!("the media store cannot be used: {wrong}");
+            Err(Refusal::unavailable("store", detail))
+        })
     }
 
     /// Whether the service is about to end.

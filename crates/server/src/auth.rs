@@ -57,6 +57,7 @@ fn is_open(path: &str) -> bool {
             | "/version"
             | "/openapi.json"
             | "/docs"
+            | "/v1/report-key"
             | "/v2"
             | "/style.css"
     ) || path.starts_with("/v2/")

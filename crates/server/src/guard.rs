@@ -17,6 +17,7 @@ use crate::page;
 use crate::problem::{Problem, Refusal};
 use crate::state::audit::AuditEntry;
 use crate::state::{instant, new_id, now};
+use crate::traces;
 
 /// Header that names a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -75,6 +76,7 @@ pub(crate) async fn around(State(app): State<Shared>, request: Request, next: Ne
         .map(|m| m.as_str().to_owned());
     let html = page::wants_html(request.headers());
     let span = tracing::info_span!("request", id, trace);
+    traces::adopt(&span, request.headers());
     let mut response = next.run(request).instrument(span.clone()).await;
 
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
@@ -95,8 +97,14 @@ pub(crate) async fn around(State(app): State<Shared>, request: Request, next: Ne
     }
     let status = response.status().as_u16();
     let seconds = begun.elapsed().as_secs_f64();
+    let (name, noted) = (known(&method), |name, value: String| {
+        traces::note(&span, name, value)
+    });
+    noted("http.request.method", name.into());
+    noted("http.route", route.clone().unwrap_or_default());
+    traces::note(&span, "http.response.status_code", i64::from(status));
     let asked = Asked {
-        method: known(&method).into(),
+        method: name.into(),
         route: route.unwrap_or_else(|| "none".into()),
         status,
     };
@@ -108,6 +116,9 @@ pub(crate) async fn around(State(app): State<Shared>, request: Request, next: Ne
         .and_then(|v| v.to_str().ok())
         .map(ToOwned::to_owned);
     let key = caller.map(|c| c.key.clone()).unwrap_or_default();
+    if let Some(job) = &job {
+        noted("job", job.clone());
+    }
     let _in = span.enter();
     tracing::info!(
         method,

@@ -17,7 +17,7 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Fails where the weights are not in memory, the database does not answer, or the service stops.
+/// Fails where the weights are not in memory, the database does not answer, media cannot be stored, or the service stops.
 pub(crate) async fn ready(app: &Shared) -> Result<(), Refusal> {
     app.scanner()?;
     if app.stops() {
@@ -29,10 +29,10 @@ pub(crate) async fn ready(app: &Shared) -> Result<(), Refusal> {
             "the database does not answer",
         ));
     }
-    Ok(())
+    app.stored().await
 }
 
-/// Whether the service takes work: the weights are in memory and the database answers.
+/// Whether the service takes work: the weights are in memory, the database answers, and media can be stored.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "It does", body = String, content_type = "text/plain"),
     (status = 503, description = "It does not", body = Problem, content_type = "application/problem+json"),
@@ -51,6 +51,11 @@ pub(crate) async fn version(State(app): State<Shared>) -> axum::Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "schema_version": realscope::record::SCHEMA_VERSION,
         "tool": tool,
+        "report_key": {
+            "algorithm": "Ed25519",
+            "public_key": app.key.public().to_base64(),
+            "sha256": app.key.public().fingerprint(),
+        },
     }))
 }
 

@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use crate::{admin, feedback, health, jobs, models, page, reports, scan};
+use crate::{admin, cases, feedback, health, jobs, models, page, reports, scan};
 
 /// The description.
 #[derive(OpenApi)]
@@ -21,7 +21,7 @@ use crate::{admin, feedback, health, jobs, models, page, reports, scan};
     paths(
         scan::scan, scan::new_batch, scan::batch,
         jobs::list, jobs::one, jobs::remove, jobs::events,
-        reports::one, reports::picture, reports::media,
+        reports::one, reports::picture, reports::media, cases::public,
         feedback::add, feedback::list, feedback::remove,
         models::list, models::server, models::live, models::ready, models::model, models::model_ready,
         admin::me, admin::keys, admin::add_key, admin::revoke, admin::rotate, admin::audit,

@@ -144,7 +144,8 @@ impl From<StoreError> for Refusal {
             StoreError::Full { .. } => Self::busy(e.to_string(), 5),
             e => {
                 tracing::error!(error = %e, "the media store failed");
-                Self::unavailable("store", "the service cannot read or write its media")
+                let detail = "the service cannot read or write its media: ";
+                Self::unavailable("store", format!("{detail}{}", e.public()))
             }
         }
     }

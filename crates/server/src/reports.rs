@@ -28,6 +28,10 @@ pub(crate) enum Format {
     Text,
     /// A page.
     Html,
+    /// The signed report as a page, for `realscope verify-report`.
+    Signed,
+    /// The signed report as PDF, for `realscope verify-report`.
+    Pdf,
 }
 
 /// How a report is shown.
@@ -60,7 +64,7 @@ async fn find(app: &Shared, caller: &Caller, id: &str) -> Result<Report, Refusal
     params(("id" = String, Path, description = "The report"), How),
     responses(
         (status = 200, description = "The report", content(
-            (Object = "application/json"), (String = "text/plain"), (String = "text/html"),
+            (Object = "application/json"), (String = "text/plain"), (String = "text/html"), (Vec<u8> = "application/pdf"),
         )),
         (status = "4XX", description = "A problem", body = Problem, content_type = "application/problem+json"),
     )
@@ -77,6 +81,8 @@ pub(crate) async fn one(
         Some(Format::Json) => Form::Json,
         Some(Format::Text) => Form::Text,
         Some(Format::Html) => Form::Html,
+        Some(Format::Signed) => Form::Signed,
+        Some(Format::Pdf) => Form::Pdf,
         None => accept::form(&headers)?,
     };
     submit::show(&app, &report, form, how.explain, None).await

@@ -10,8 +10,10 @@ use realscope::record::{ErrorCode, Record};
 use realscope::scanner::{Live, Scanned};
 use realscope::{Cancel, Options, ScanError, Scanner, Source};
 use realscope_media::{Format, MediaError};
+use tracing::Instrument as _;
 
 use crate::app::Shared;
+use crate::cases;
 use crate::hub::News;
 use crate::pictures::{self, Picture};
 use crate::settings::seconds;
@@ -19,6 +21,7 @@ use crate::state::jobs::{End, Finding, Job, Wish};
 use crate::state::{StateError, new_id};
 use crate::store::{Lent, StoreError};
 use crate::submit::PARTS;
+use crate::traces;
 
 /// How often the queue is looked at for jobs of other servers and those that were put off.
 const LOOK: Duration = Duration::from_secs(1);
@@ -44,7 +47,8 @@ pub(crate) async fn run(app: Shared, claims: Arc<AtomicU64>) {
             Ok(Some(job)) => {
                 // Another may wait, too.
                 app.hub.accepted.notify_one();
-                one(&app, job, lease).await;
+                let span = tracing::info_span!("job", id = job.id, attempt = job.attempt);
+                one(&app, job, lease).instrument(span).await;
             }
             Ok(None) => {
                 let _ = tokio::time::timeout(LOOK, accepted).await;
@@ -92,7 +96,8 @@ async fn one(app: &Shared, job: Job, lease: i64) {
         }
     };
     app.hub.left(&job.id);
-    if let Err(e) = conclude(app, &job, outcome).await {
+    let concluded = conclude(app, &job, outcome).instrument(tracing::info_span!("record"));
+    if let Err(e) = concluded.await {
         // The lease runs out, and the job is done again.
         tracing::error!(job = job.id, error = %e, "the end of a job cannot be written");
     }
@@ -210,7 +215,8 @@ async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
         Err(problem) => return Outcome::Later(problem.detail.clone()),
     };
     let begun = Instant::now();
-    let media = match media(app, job).await {
+    let media = media(app, job).instrument(tracing::info_span!("read"));
+    let media = match media.await {
         Ok(media) => media,
         Err(StoreError::Gone) => {
             let sentence = "the file is not kept any more".to_owned();
@@ -219,14 +225,18 @@ async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
         Err(e) => return Outcome::Later(e.to_string()),
     };
     app.metrics.stage("read", begun.elapsed().as_secs_f64());
+    let span = tracing::info_span!("scan");
     let task = {
+        let own = span.clone();
         let (app, job, cancel, scanner) = (
             Arc::clone(app),
             job.clone(),
             cancel.clone(),
             scanner.clone(),
         );
-        tokio::task::spawn_blocking(move || scan(&app, &scanner, &job, media, cancel))
+        tokio::task::spawn_blocking(move || {
+            own.in_scope(|| scan(&app, &scanner, &job, media, cancel))
+        })
     };
     let (scanned, drawn) = match task.await {
         Ok(Ok(done)) => done,
@@ -243,20 +253,32 @@ async fn attempt(app: &Shared, job: &Job, cancel: &Cancel) -> Outcome {
         if stage != "total" {
             app.metrics.stage(stage, value / 1e3);
         }
+        traces::note(&span, format!("stage.{stage}_ms"), *value);
     }
+    drop(span);
     let begun = Instant::now();
     let report = new_id();
-    let mut names = Vec::new();
-    for picture in drawn {
-        let place = format!("reports/{report}/{}", picture.name);
-        if let Err(e) = app.store.put(&place, picture.bytes).await {
+    let stored = store(app, &report, drawn).instrument(tracing::info_span!("store"));
+    let names = match stored.await {
+        Ok(names) => names,
+        Err(e) => {
             discard(app, &report).await;
             return Outcome::Later(e.to_string());
         }
-        names.push(picture.name.to_owned());
-    }
+    };
     app.metrics.stage("store", begun.elapsed().as_secs_f64());
     finding(app, &scanner, &job.wish, report, &scanned, names)
+}
+
+/// Stores the pictures of a report; their names.
+async fn store(app: &Shared, report: &str, drawn: Vec<Picture>) -> Result<Vec<String>, StoreError> {
+    let mut names = Vec::new();
+    for picture in drawn {
+        let place = format!("reports/{report}/{}", picture.name);
+        app.store.put(&place, picture.bytes).await?;
+        names.push(picture.name.to_owned());
+    }
+    Ok(names)
 }
 
 fn finding(
@@ -347,7 +369,11 @@ fn scan(
         Media::Bytes(bytes) => still(app, scanner, job, bytes, &options)?,
     };
     let drawn = if job.wish.draw {
-        pictures::of(&scanned)
+        let mut drawn = pictures::of(&scanned);
+        if let Ok(loaded) = app.loaded() {
+            drawn.extend(cases::of(app, loaded, &options, &scanned));
+        }
+        drawn
     } else {
         Vec::new()
     };

@@ -121,7 +121,7 @@ async fn content(app: &Shared, request: Request, most: usize) -> Result<Content,
     )),
     responses(
         (status = 200, description = "The record", content(
-            (Object = "application/json"), (String = "text/plain"), (String = "text/html"),
+            (Object = "application/json"), (String = "text/plain"), (String = "text/html"), (Vec<u8> = "application/pdf"),
         ), headers(
             ("Realscope-Job" = String, description = "The job"),
             ("Realscope-Report" = String, description = "The report"),

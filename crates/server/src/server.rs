@@ -16,7 +16,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use realscope::Scanner;
 use realscope_detectors::Models;
 use realscope_media::metadata::Anchors;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,14 +27,15 @@ use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::{App, Shared};
+use crate::cases::{Loaded, ReportKeyError};
 use crate::feedback::{self, ExportError};
 use crate::settings::{Settings, SettingsError, seconds};
 use crate::state::audit::AuditEntry;
 use crate::state::{State, StateError};
 use crate::store::{Store, StoreError};
 use crate::{
-    admin, auth, guard, health, jobs, models, openapi, page, reports, retention, runner, scan, tls,
-    webhooks,
+    admin, auth, cases, guard, health, jobs, models, openapi, page, reports, retention, runner,
+    scan, tls, webhooks,
 };
 
 /// Entries of the audit log that wait to be written.
@@ -87,6 +87,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Reports cannot be signed.
+    #[error(transparent)]
+    ReportKey(#[from] ReportKeyError),
 }
 
 /// A service that runs.
@@ -114,6 +117,7 @@ fn router(app: &Shared) -> Router {
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/{id}", get(jobs::one).delete(jobs::remove))
         .route("/v1/jobs/{id}/events", get(jobs::events))
+        .route("/v1/report-key", get(cases::public))
         .route("/v1/reports/{id}", get(reports::one))
         .route("/v1/reports/{id}/media", get(reports::media))
         .route("/v1/reports/{id}/pictures/{name}", get(reports::picture))
@@ -181,13 +185,14 @@ impl Server {
         settings: Settings,
         models: Models,
         trust: Option<Anchors>,
-        load: impl FnOnce() -> Result<Scanner, String> + Send + 'static,
+        load: impl FnOnce() -> Result<Loaded, String> + Send + 'static,
     ) -> Result<Self, StartError> {
         settings.check()?;
         let tls = tls::acceptor(&settings).map_err(|reason| StartError::Tls { reason })?;
         let lock = lock(&settings)?;
         let state = State::open(&settings).await?;
         let store = Store::open(&settings)?;
+        let key = cases::key(&settings)?;
         let wanted = settings.listen;
         if !wanted.ip().is_loopback() && !state.closed().await? {
             return Err(StartError::Open { address: wanted });
@@ -207,23 +212,17 @@ impl Server {
             tracing::warn!(recovered, "jobs of the last run are done again");
         }
         let (audit, entries) = mpsc::channel(AUDIT);
-        let app: Shared = Arc::new(App::new(
-            settings,
-            address,
-            state,
-            store,
-            models,
-            trust.map(Arc::new),
-            audit,
-        ));
+        let mut app = App::new(settings, address, state, store, models, audit, key);
+        app.trust = trust.map(Arc::new);
+        let app: Shared = Arc::new(app);
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::clone(&app);
         tokio::task::spawn_blocking(move || {
-            let scanner = load();
-            if let Err(reason) = &scanner {
+            let loaded = load();
+            if let Err(reason) = &loaded {
                 tracing::error!(reason, "the weights cannot be loaded");
             }
-            shared.loaded(scanner);
+            shared.has_loaded(loaded);
             shared.hub.accepted.notify_waiters();
             shared.hub.accepted.notify_one();
         });
@@ -402,18 +401,4 @@ pub async fn export_feedback(
     let state = State::open(settings).await?;
     let store = Store::open(settings)?;
     feedback::export(&state, &store, folder).await
-}
-
-/// Logs as JSON to stderr, what the filter lets through.
-///
-/// # Errors
-/// A sentence: the filter is not valid, or something logs already.
-pub fn log_to_stderr(filter: &str) -> Result<(), String> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|e| e.to_string())?;
-    tracing_subscriber::fmt()
-        .json()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter)
-        .try_init()
-        .map_err(|e| e.to_string())
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{bucket, traces};
+
 /// A setting in the reference.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -46,6 +48,18 @@ settings! {
     data_dir: PathBuf = "realscope-data".into();
     /// `postgres://...`; empty is SQLite in the data folder.
     database: String = String::new();
+    /// Where media and pictures of reports are kept: `s3://bucket/prefix`; empty is the data folder.
+    media: String = String::new();
+    /// Address of the S3-compatible server, such as `https://minio.example.org`; empty is that of AWS.
+    s3_endpoint: String = String::new();
+    /// Region of the bucket.
+    s3_region: String = "us-east-1".into();
+    /// Access key of the bucket; empty is the role of the machine it runs on (AWS).
+    s3_access_key: String = String::new();
+    /// Secret key of the bucket; best given as `REALSCOPE_SERVE_S3_SECRET_KEY_FILE`.
+    s3_secret_key: String = String::new();
+    /// Session token of keys that pass.
+    s3_session_token: String = String::new();
     /// Keep nothing: state and media in memory, media until a job ends, results for ten minutes.
     no_store: bool = false;
     /// Files scanned at once; 0 is the number of processors.
@@ -108,8 +122,12 @@ settings! {
     tls_certificate: PathBuf = PathBuf::new();
     /// The private key of that certificate, in PEM.
     tls_key: PathBuf = PathBuf::new();
+    /// Private key that signs reports (Ed25519, PKCS#8 in PEM); empty is `report-key.pem` in the data folder, made there.
+    report_key: PathBuf = PathBuf::new();
     /// What is logged to stderr: `error`, `warn`, `info`, `debug` or a filter of the crate tracing-subscriber.
     log: String = "info".into();
+    /// Collector that is sent OpenTelemetry traces (OTLP over HTTP), such as `http://localhost:4318`; empty is none.
+    traces: String = String::new();
 }
 
 impl std::fmt::Debug for Settings {
@@ -266,6 +284,19 @@ impl Settings {
         if self.no_store && !self.database.is_empty() {
             return fault("no_store", "keeps nothing, so it takes no database");
         }
+        if self.no_store && !self.media.is_empty() {
+            return fault("no_store", "keeps nothing, so it takes no bucket");
+        }
+        traces::collector(self)?;
+        if !self.media.is_empty() {
+            bucket::place(&self.media)?;
+        }
+        if self.s3_access_key.is_empty() != self.s3_secret_key.is_empty() {
+            return fault(
+                "s3_secret_key",
+                "an access key needs its secret key, and a secret key its access key",
+            );
+        }
         Ok(())
     }
 
@@ -369,6 +400,27 @@ mod tests {
             );
         }
         assert!(!format!("{:?}", Settings::default()).contains("secret"));
+    }
+
+    #[test]
+    fn settings_of_a_bucket_go_together() {
+        let keys = [
+            ("REALSCOPE_SERVE_S3_ACCESS_KEY", "name"),
+            ("REALSCOPE_SERVE_S3_SECRET_KEY", "hunter2"),
+        ];
+        let media = ("REALSCOPE_SERVE_MEDIA", "s3://media/a");
+        let checked = |variables: &[(&str, &str)]| with(variables)?.check();
+        assert!(checked(&[media, keys[0], keys[1]]).is_ok());
+        assert!(checked(&[media]).is_ok());
+        for wrong in [
+            vec![media, keys[0]],
+            vec![media, keys[1]],
+            vec![media, ("REALSCOPE_SERVE_NO_STORE", "true")],
+            vec![("REALSCOPE_SERVE_MEDIA", "/var/media")],
+        ] {
+            let fault = checked(&wrong).expect_err("refused").to_string();
+            assert!(!fault.contains("hunter2"), "{fault}");
+        }
     }
 
     #[test]

@@ -1,26 +1,31 @@
-//! Media and the pictures of reports: a content-addressed store on a disk or in memory.
+//! Media and the pictures of reports: a content-addressed store on a disk, in a bucket or in memory.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use futures_util::TryStreamExt as _;
-use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as Place;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::settings::Settings;
+use crate::bucket;
+use crate::settings::{Settings, SettingsError};
 use crate::state::{State, StateError, hex, now};
 
 /// Most memory that media take without a store on disk, in bytes.
 const MOST_MEMORY: u64 = 1 << 30;
 /// First bytes of a file, by which its format is told.
 const HEAD: usize = 512;
+/// Bytes of one part of an upload to a bucket, which takes no less than 5 MiB unless it is the last.
+const PART: usize = 8 << 20;
+/// Longest time that writing a few bytes may take before the store counts as away.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Why media could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +41,14 @@ pub enum StoreError {
         limit: u64,
     },
     /// The store failed.
-    #[error("media: {0}")]
+    #[error("media: {reason}: {0}", reason = bucket::reason(.0))]
     Store(object_store::Error),
+    /// The store did not answer.
+    #[error("media: no answer within {} s", PROBE.as_secs())]
+    Late,
+    /// The settings name no store.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The disk failed.
     #[error("media: {0}")]
     Disk(#[from] std::io::Error),
@@ -49,8 +60,20 @@ pub enum StoreError {
 impl From<object_store::Error> for StoreError {
     fn from(e: object_store::Error) -> Self {
         match e {
-            object_store::Error::NotFound { .. } => Self::Gone,
+            // A bucket that is missing is no file that was dropped: it may come back with all files.
+            e @ object_store::Error::NotFound { .. } if !bucket::no_bucket(&e) => Self::Gone,
             e => Self::Store(e),
+        }
+    }
+}
+
+impl StoreError {
+    /// What clients may know of it.
+    pub(crate) fn public(&self) -> &'static str {
+        match self {
+            Self::Store(e) => bucket::reason(e),
+            Self::Late => "it does not answer",
+            _ => "it cannot be read or written",
         }
     }
 }
@@ -183,11 +206,18 @@ impl Store {
                 })),
             });
         }
-        let root = settings.data_dir.join("media");
         let incoming = settings.data_dir.join("incoming");
-        for folder in [&root, &incoming] {
-            std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(&incoming)?;
+        if !settings.media.is_empty() {
+            return Ok(Self {
+                objects: bucket::open(settings)?,
+                folder: None,
+                incoming,
+                in_memory: None,
+            });
         }
+        let root = settings.data_dir.join("media");
+        std::fs::create_dir_all(&root)?;
         let folder = LocalFileSystem::new_with_prefix(&root)?
             .with_automatic_cleanup(true)
             .with_fsync(true);
@@ -267,29 +297,48 @@ impl Store {
         Ok(stands)
     }
 
+    /// Copies a file into the store. What was not stored whole is not there.
     async fn copy_in(&self, from: &Path, place: &str) -> Result<(), StoreError> {
         let mut file = tokio::fs::File::open(from).await?;
-        let mut out = BufWriter::new(Arc::clone(&self.objects), Place::from(place));
-        let mut buffer = vec![0; 1 << 18];
-        loop {
-            let read = file.read(&mut buffer).await?;
-            if read == 0 {
-                break;
-            }
-            if let Err(e) = out.write_all(buffer.get(..read).unwrap_or_default()).await {
-                let _ = out.abort().await;
-                return Err(e.into());
-            }
+        let first = part(&mut file).await?;
+        let place = Place::from(place);
+        if first.len() < PART {
+            return put(&self.objects, &place, first).await;
         }
-        Ok(out.shutdown().await?)
+        let mut upload = self.objects.put_multipart(&place).await.map_err(written)?;
+        let copied = copy_parts(upload.as_mut(), &mut file, first).await;
+        if copied.is_err()
+            && let Err(e) = upload.abort().await
+        {
+            tracing::warn!(error = %e, "parts of an upload stay in the store");
+        }
+        copied
     }
 
     /// Stores a small thing at a place of its own.
     pub(crate) async fn put(&self, place: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.objects
-            .put(&Place::from(place), PutPayload::from(bytes))
-            .await?;
-        Ok(())
+        put(&self.objects, &Place::from(place), bytes).await
+    }
+
+    /// Whether the store can be written and read.
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        if self.in_memory.is_some() {
+            return Ok(());
+        }
+        let mut random = [0; 8];
+        rand::RngCore::fill_bytes(&mut rand::rng(), &mut random);
+        let place = format!("probe/{}", hex(&random));
+        let tried = async {
+            // Bodies are received there, whatever keeps them afterwards.
+            self.incoming()?.write(&random).await?;
+            self.put(&place, random.to_vec()).await?;
+            let read = self.read(&place).await;
+            self.delete(&place).await?;
+            read.map(drop)
+        };
+        tokio::time::timeout(PROBE, tried)
+            .await
+            .unwrap_or(Err(StoreError::Late))
     }
 
     /// All bytes at a place.
@@ -382,6 +431,39 @@ impl Store {
         }
         Ok(gone)
     }
+}
+
+/// The next bytes of a file: a part of an upload, less of it only at the end.
+async fn part(file: &mut tokio::fs::File) -> Result<Vec<u8>, std::io::Error> {
+    let mut bytes = Vec::new();
+    file.take(PART as u64).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+async fn copy_parts(
+    upload: &mut dyn MultipartUpload,
+    file: &mut tokio::fs::File,
+    mut next: Vec<u8>,
+) -> Result<(), StoreError> {
+    while !next.is_empty() {
+        upload.put_part(next.into()).await.map_err(written)?;
+        next = part(file).await?;
+    }
+    upload.complete().await.map_err(written)?;
+    Ok(())
+}
+
+async fn put(objects: &dyn ObjectStore, place: &Place, bytes: Vec<u8>) -> Result<(), StoreError> {
+    objects
+        .put(place, PutPayload::from(bytes))
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+/// A fault of writing, where nothing can be gone.
+fn written(e: object_store::Error) -> StoreError {
+    StoreError::Store(e)
 }
 
 /// A file that is lent for reading.

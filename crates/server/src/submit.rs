@@ -18,6 +18,7 @@ use utoipa::IntoParams;
 use crate::accept::Form;
 use crate::app::Shared;
 use crate::auth::Caller;
+use crate::cases;
 use crate::guard::JOB;
 use crate::hub::News;
 use crate::outbound;
@@ -88,7 +89,7 @@ impl Asked {
     /// What bears on the result.
     pub(crate) fn wish(&self, form: Form) -> Wish {
         Wish {
-            draw: self.draw.unwrap_or(false) || form == Form::Html,
+            draw: self.draw.unwrap_or(false) || form.is_drawn(),
             max_fpr: self.max_fpr,
             allow_truncated: self.allow_truncated.unwrap_or(false),
             part: self.part.clone(),
@@ -417,6 +418,8 @@ pub(crate) async fn show(
     Ok(match form {
         Form::Json => axum::Json(record).into_response(),
         Form::Text => format!("{}\n", report::text(&record, false, explain)).into_response(),
+        Form::Signed => signed(app, stored, cases::PAGE, "text/html; charset=utf-8").await?,
+        Form::Pdf => signed(app, stored, cases::DOCUMENT, "application/pdf").await?,
         Form::Html if stored.pictures.iter().any(|p| p == "report.html") => {
             let page = app
                 .store
@@ -432,4 +435,25 @@ pub(crate) async fn show(
         ))
         .into_response(),
     })
+}
+
+/// A signed report as it was made with the scan, byte for byte.
+async fn signed(
+    app: &Shared,
+    stored: &Report,
+    name: &str,
+    kind: &str,
+) -> Result<Response, Refusal> {
+    if !stored.pictures.iter().any(|p| p == name) {
+        let detail = "this report is not signed: a scan with `draw=true` gives one that is";
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "not_signed", detail));
+    }
+    let place = format!("reports/{}/{name}", stored.id);
+    let bytes = app.store.read(&place).await?;
+    let named = format!("attachment; filename=\"realscope-{}-{name}\"", stored.id);
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, named),
+    ];
+    Ok((headers, bytes).into_response())
 }

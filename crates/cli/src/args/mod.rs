@@ -56,6 +56,7 @@ Examples:
 const VERIFY_HELP: &str = "\
 Examples:
   realscope verify-report case.html --key key.pem.pub --file photo.jpg
+  realscope verify-report case.pdf --key key.pem.pub
 
 Exit codes: 0 verified, 1 a difference, 2 usage, 3 no report or not readable, 4 no difference but no key named, so
 that nobody vouches for the report.";
@@ -229,7 +230,7 @@ pub struct ReportArgs {
     /// Files, folders or glob patterns.
     #[arg(required = true, value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<OsString>,
-    /// File of the report; it must be new.
+    /// File of the report; it must be new. A name that ends in `.pdf` makes a PDF (a program with `--features pdf`).
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
     /// Private Ed25519 key, PKCS#8 in PEM.
@@ -259,6 +260,9 @@ pub struct ReportArgs {
     /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Fetch content credentials that a picture keeps at an address, as of `scan` (a program with `--features fetch`).
+    #[arg(long)]
+    pub fetch_manifests: bool,
     /// False-positive rate that the verdict may have, such as 0.01.
     #[arg(long)]
     pub max_fpr: Option<f64>,
@@ -283,6 +287,9 @@ pub struct VerifyReportArgs {
     /// Trust list with which the files were scanned; may be given several times.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Fetch content credentials that a picture keeps at an address, where the report was made with it.
+    #[arg(long)]
+    pub fetch_manifests: bool,
     /// Output format.
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,

@@ -12,17 +12,17 @@ use crate::postgres;
 const ASYNC: (&str, &str) = ("Prefer", "respond-async");
 
 /// A picture like no other: the example with a tail.
-fn unlike(tail: u32) -> Vec<u8> {
+pub fn unlike(tail: u32) -> Vec<u8> {
     [bytes("generated.jpg"), tail.to_le_bytes().to_vec()].concat()
 }
 
-fn accepted(answer: &Answer) -> String {
+pub fn accepted(answer: &Answer) -> String {
     assert_eq!(answer.status, 202, "{}", answer.text());
     answer.json()["id"].as_str().expect("an id").to_owned()
 }
 
 /// Kills the service again and again while it works; every job ends once, with one report.
-fn survives(folder: &Path, settings: &[(&str, &str)]) {
+pub fn survives(folder: &Path, settings: &[(&str, &str)]) {
     let mut ids = Vec::new();
     for round in 0..4_u32 {
         let service = Service::start(folder, settings);
@@ -282,4 +282,72 @@ fn a_store_that_cannot_be_written_is_said() {
     }
     drop(service);
     let _ = Command::new("umount").arg(&data).status();
+}
+
+#[test]
+fn a_store_that_turns_read_only_is_said_and_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let media = folder.path().join("data/media");
+    std::fs::create_dir_all(&media).expect("made");
+    // A file system of its own: root may write into any folder.
+    let mount = |options: &str| {
+        let mut command = Command::new("mount");
+        command
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&media);
+        command.status().is_ok_and(|s| s.success())
+    };
+    if !mount("size=64m") {
+        eprintln!("SKIPPED: a file system cannot be mounted here");
+        return;
+    }
+    let service = Service::start(folder.path(), &[]);
+    let kept = service.post("/v1/scan", &[], &unlike(1));
+    assert_eq!(kept.status, 200, "{}", kept.text());
+    let report = kept.header("realscope-report").to_owned();
+    assert!(mount("remount,ro"), "nothing writes at this moment");
+    let begun = Instant::now();
+    while service.get("/readyz").status == 200 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it is not noticed"
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    service.get("/readyz").problem(503, "store");
+    let refused = service.post("/v1/scan", &[ASYNC], &unlike(2));
+    refused.problem(503, "store");
+    assert!(!refused.header("retry-after").is_empty());
+    // What is there can be read.
+    let media_of = |report: &str| service.get(&format!("/v1/reports/{report}/media"));
+    assert_eq!(media_of(&report).body, unlike(1));
+    assert!(mount("remount,rw"));
+    service.ready();
+    let again = service.post("/v1/scan", &[], &unlike(2));
+    assert_eq!(again.status, 200, "{}", again.text());
+    assert_eq!(media_of(again.header("realscope-report")).body, unlike(2));
+    assert_eq!(service.terminate(), Some(0));
+    let _ = Command::new("umount").arg(&media).status();
+}
+
+#[test]
+fn a_data_folder_that_is_read_only_is_told_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(&data).expect("made");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "ro", "tmpfs"])
+        .arg(&data)
+        .status();
+    if !mounted.is_ok_and(|s| s.success()) {
+        eprintln!("SKIPPED: a file system cannot be mounted here");
+        return;
+    }
+    let output = crate::client::command(folder.path(), &[])
+        .output()
+        .expect("runs");
+    let _ = Command::new("umount").arg(&data).status();
+    assert_eq!(output.status.code(), Some(2));
+    let log = crate::client::log(folder.path());
+    assert!(log.contains("Read-only file system"), "{log}");
 }

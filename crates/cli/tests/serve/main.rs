@@ -3,6 +3,7 @@
 #![cfg(feature = "serve")]
 
 mod answers;
+mod bucket;
 mod client;
 mod faults;
 mod jobs;
@@ -10,3 +11,6 @@ mod keys;
 #[path = "../../../server/tests/support/postgres.rs"]
 mod postgres;
 mod refusals;
+mod signed;
+mod stores;
+mod traces;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::page::{self, Parts};
+use super::form::Form;
+use super::page::Parts;
 use super::{Configuration, CustodyError, Extract, Item, Program, PublicKey};
 use crate::report::{self, Figure};
 use crate::scanner::Scanned;
@@ -45,9 +46,15 @@ impl std::fmt::Display for Difference {
 
 /// A report that was read. Nothing of it is known to be true yet.
 pub struct Opened<'a> {
-    html: &'a str,
+    bytes: &'a [u8],
+    form: Form,
     parts: Parts<'a>,
     extract: Extract,
+}
+
+/// What cannot be made again cannot be compared.
+fn unmade(e: &CustodyError) -> Difference {
+    Difference::new("page", "a page", format!("none: {e}"))
 }
 
 /// A report without a difference.
@@ -63,9 +70,10 @@ impl<'a> Opened<'a> {
     /// Reads a report.
     ///
     /// # Errors
-    /// [`CustodyError::NotAReport`].
-    pub fn read(html: &'a str) -> Result<Self, CustodyError> {
-        let parts = Parts::of(html)?;
+    /// [`CustodyError::NotAReport`]; of a PDF without the feature `pdf` [`CustodyError::NoPdf`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self, CustodyError> {
+        let form = Form::of(bytes);
+        let parts = form.parts(bytes)?;
         let extract = Extract::parse(&parts.extract)
             .map_err(|e| CustodyError::NotAReport(format!("its extract: {e}")))?;
         if extract.format != super::FORMAT {
@@ -73,7 +81,8 @@ impl<'a> Opened<'a> {
             return Err(CustodyError::NotAReport(format!("its layout is {format}")));
         }
         Ok(Self {
-            html,
+            bytes,
+            form,
             parts,
             extract,
         })
@@ -128,11 +137,10 @@ impl<'a> Opened<'a> {
         }
         let figures = self.figures()?;
         let page_made_again = self.page(&figures)?;
-        let sealed = page::sealed(parts.page, &parts.extract, &signature);
-        if sealed != self.html {
-            let (line, reported, found) = first_line(self.html, &sealed);
-            let what = format!("form of the report, line {line}");
-            return Err(Difference::new(what, reported, found));
+        let sealed = self.form.sealed(parts.page, &parts.extract, &signature);
+        let sealed = sealed.map_err(|e| unmade(&e))?;
+        if sealed != self.bytes {
+            return Err(self.first("form of the report", "", self.bytes, &sealed));
         }
         Ok(Checked {
             signer_named: key.is_some(),
@@ -142,7 +150,7 @@ impl<'a> Opened<'a> {
 
     /// The figures of each item, each with its hash as the extract has it.
     fn figures(&self) -> Result<Vec<Vec<Figure>>, Difference> {
-        let mut jpegs = page::jpegs(self.parts.page);
+        let mut jpegs = self.form.jpegs(self.parts.page).into_iter();
         let mut out = Vec::new();
         for item in &self.extract.items {
             let mut own = Vec::new();
@@ -174,22 +182,36 @@ impl<'a> Opened<'a> {
     /// Compares the page with the one that the extract gives; `false` where only its hash could be compared.
     fn page(&self, figures: &[Vec<Figure>]) -> Result<bool, Difference> {
         let shown = self.parts.page;
-        let made = page::page(&self.extract, figures);
-        if made == shown {
-            return Ok(true);
+        let hash = realscope_detectors::network::sha256(shown);
+        let other = hash == self.extract.page_sha256
+            && self.extract.program.version != env!("CARGO_PKG_VERSION");
+        let made = match self.form.page(&self.extract, figures) {
+            Ok(made) if made == shown => return Ok(true),
+            _ if other => return Ok(false),
+            made => made.map_err(|e| unmade(&e))?,
+        };
+        Err(self.first("page", " from the extract", shown, &made))
+    }
+
+    /// The first place at which a report is not what it should be: a line of a page, a byte of a PDF.
+    fn first(&self, what: &str, origin: &str, shown: &[u8], made: &[u8]) -> Difference {
+        if self.form == Form::Pdf {
+            let same = shown.iter().zip(made).take_while(|(a, b)| a == b).count();
+            let rest = |bytes: &[u8]| {
+                let rest = bytes.get(same..).unwrap_or_default();
+                let piece = rest.get(..rest.len().min(40)).unwrap_or_default();
+                format!("\"{}\"", piece.escape_ascii())
+            };
+            let found = format!("{}{origin}", rest(made));
+            return Difference::new(format!("{what}, byte {}", same + 1), rest(shown), found);
         }
-        let hash = realscope_detectors::network::sha256(shown.as_bytes());
-        if hash == self.extract.page_sha256
-            && self.extract.program.version != env!("CARGO_PKG_VERSION")
-        {
-            return Ok(false);
-        }
-        let (line, reported, found) = first_line(shown, &made);
-        Err(Difference::new(
-            format!("page, line {line}"),
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (line, reported, found) = first_line(&text(shown), &text(made));
+        Difference::new(
+            format!("{what}, line {line}"),
             reported,
-            format!("{found} from the extract"),
-        ))
+            format!("{found}{origin}"),
+        )
     }
 
     /// The program that made the report, where it is another one than `own`; results may differ for that reason.

@@ -107,7 +107,8 @@ impl PublicKey {
     }
 
     /// Its 32 bytes in Base64.
-    pub(super) fn to_base64(&self) -> String {
+    #[must_use]
+    pub fn to_base64(&self) -> String {
         STANDARD.encode(self.0.as_bytes())
     }
 

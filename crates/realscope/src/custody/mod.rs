@@ -1,8 +1,8 @@
 //! Reports that can be checked later: a signed page with the facts from which it was made, and a check that repeats
 //! them.
 //!
-//! A report is one HTML file. It holds the [`Extract`] in canonical JSON (RFC 8785), a signature of just those bytes
-//! (Ed25519), and the page that the extract gives. The extract has the hashes of files, decoded pixels, weights,
+//! A report is one file, HTML or PDF. It holds the [`Extract`] in canonical JSON (RFC 8785), a signature of just those
+//! bytes (Ed25519), and the page that the extract gives. The extract has the hashes of files, decoded pixels, weights,
 //! configuration, program, figures and page.
 //!
 //! Owns: the extract, keys, the page's form, the order of the checks.
@@ -12,9 +12,12 @@
 
 mod check;
 mod clock;
+mod form;
 mod jcs;
 mod key;
 mod page;
+#[cfg(feature = "pdf")]
+mod pdf;
 
 use std::path::Path;
 
@@ -28,6 +31,7 @@ use crate::report::{self, Figure};
 use crate::scanner::{Deliveries, Options, Scanned};
 
 pub use check::{Checked, Difference, Opened, first_difference};
+pub use form::Form;
 pub use jcs::{NotCanonical, canonical};
 pub use key::{KeyError, PrivateKey, PublicKey};
 
@@ -41,6 +45,12 @@ pub enum CustodyError {
     /// The file is none.
     #[error("this is no report of `realscope report`: {0}")]
     NotAReport(String),
+    /// It is a PDF, which this program does not make nor read.
+    #[error("this program was built without the feature `pdf`")]
+    NoPdf,
+    /// The PDF cannot be made.
+    #[error("the PDF cannot be made: {0}")]
+    Pdf(String),
     /// It cannot be written down.
     #[error("the record cannot be written as canonical JSON: {0}")]
     NotCanonical(String),
@@ -106,6 +116,12 @@ pub struct Configuration {
     pub max_fpr: Option<f64>,
     /// Whether all re-deliveries were made.
     pub all_deliveries: bool,
+    /// Whether content credentials that files keep at an address were fetched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fetch_manifests: bool,
+    /// Which picture of a file was asked for; left out, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// Hash of the trust list; null without one.
     pub trust_sha256: Option<String>,
 }
@@ -117,6 +133,8 @@ impl Configuration {
         self.allow_truncated = options.allow_truncated;
         self.max_fpr = options.max_fpr;
         self.all_deliveries = options.deliveries == Deliveries::All;
+        self.fetch_manifests = options.fetch.is_some();
+        self.part.clone_from(&options.part);
         self.trust_sha256 = options.trust.as_deref().map(trust_sha256);
         self
     }
@@ -272,18 +290,18 @@ impl Report {
         self.items.push(Item::of(scanned));
     }
 
-    /// The report as HTML, signed.
+    /// The report in a form, signed.
     ///
     /// # Errors
-    /// [`CustodyError::NotCanonical`].
-    pub fn sign(self, key: &PrivateKey) -> Result<String, CustodyError> {
+    /// [`CustodyError`].
+    pub fn sign(&self, form: Form, key: &PrivateKey) -> Result<Vec<u8>, CustodyError> {
         let public = key.public();
-        let (items, drawn): (Vec<Item>, Vec<Vec<Figure>>) = self.items.into_iter().unzip();
+        let (items, drawn): (Vec<Item>, Vec<Vec<Figure>>) = self.items.iter().cloned().unzip();
         let mut extract = Extract {
             format: FORMAT.into(),
             made: clock::now(),
-            program: self.program,
-            configuration: self.configuration,
+            program: self.program.clone(),
+            configuration: self.configuration.clone(),
             key: KeyFacts {
                 algorithm: "Ed25519".into(),
                 public_key: public.to_base64(),
@@ -294,10 +312,10 @@ impl Report {
         };
         // The page is made of what the extract says once it is read again, so that a reader makes the same.
         extract = Extract::parse(&extract.canonical()?)?;
-        let page = page::page(&extract, &drawn);
-        extract.page_sha256 = sha256(page.as_bytes());
+        let page = form.page(&extract, &drawn)?;
+        extract.page_sha256 = sha256(&page);
         let text = extract.canonical()?;
         let signature = key.sign(text.as_bytes());
-        Ok(page::sealed(&page, &text, &signature))
+        form.sealed(&page, &text, &signature)
     }
 }

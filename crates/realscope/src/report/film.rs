@@ -8,7 +8,7 @@ use crate::record::{Record, Verdict};
 const BAR: usize = 48;
 
 /// An instant as people write it.
-pub(super) fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     let tenths = (10.0 * seconds.max(0.0)).round() as u64;
     let (minutes, rest) = (tenths / 600, tenths % 600);
     match minutes / 60 {
@@ -40,7 +40,7 @@ fn levels(r: &Record, cells: usize) -> Option<Vec<f64>> {
 }
 
 /// A line of blocks, higher where frames score higher; accused segments are underlined by `=` in a second line.
-pub(super) fn bar(r: &Record) -> Option<[String; 2]> {
+pub(crate) fn bar(r: &Record) -> Option<[String; 2]> {
     const BLOCKS: [char; 8] = [
         '\u{2581}', '\u{2582}', '\u{2583}', '\u{2584}', '\u{2585}', '\u{2586}', '\u{2587}',
         '\u{2588}',
@@ -65,7 +65,7 @@ pub(super) fn bar(r: &Record) -> Option<[String; 2]> {
 }
 
 /// Beginning and end of the accused segments.
-pub(super) fn accused(r: &Record) -> impl Iterator<Item = [f64; 2]> + '_ {
+pub(crate) fn accused(r: &Record) -> impl Iterator<Item = [f64; 2]> + '_ {
     r.segments
         .iter()
         .flatten()
@@ -76,8 +76,11 @@ pub(super) fn accused(r: &Record) -> impl Iterator<Item = [f64; 2]> + '_ {
 /// Width and height of the curve.
 const CURVE: [f64; 2] = [720.0, 120.0];
 
+/// What stands below the curve.
+pub(crate) const CURVE_CAPTION: &str = "Score of each frame over time, 0% below and 100% above. Shaded: accused. Thin lines: new shots.";
+
 /// The scores over time, with shots and accused segments, and figures of key frames below. Nothing of it is script.
-pub(super) fn page(r: &Record, key_frames: &[String]) -> String {
+pub(crate) fn page(r: &Record, key_frames: &[String]) -> String {
     let (Some(frames), Some(length)) = (&r.frames, r.duration_s) else {
         return String::new();
     };
@@ -132,8 +135,7 @@ pub(super) fn page(r: &Record, key_frames: &[String]) -> String {
     let _ = writeln!(
         out,
         "<text x=\"0\" y=\"{0:.0}\">0:00.0</text><text x=\"{width}\" y=\"{0:.0}\" text-anchor=\"end\">{1}</text>\n</svg>\
-         <figcaption>Score of each frame over time, 0% below and 100% above. Shaded: accused. Thin lines: new shots.</figcaption>\
-         </figure>",
+         <figcaption>{CURVE_CAPTION}</figcaption></figure>",
         height + 16.0,
         clock(length)
     );

@@ -45,10 +45,13 @@ pub fn html_head(title: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n\
-         <p class=\"soft\">A verdict rests on the pixels. What a file declares about itself is shown beside it and never \
-         leads to an accusation.</p>\n"
+         <p class=\"soft\">{RESTS}</p>\n"
     )
 }
+
+/// What stands at the beginning of every report.
+pub(crate) const RESTS: &str = "A verdict rests on the pixels. What a file declares about itself is shown beside it and \
+                                never leads to an accusation.";
 
 /// End of the page.
 #[must_use]
@@ -191,7 +194,8 @@ fn scale(r: &Record) -> String {
     )
 }
 
-fn details(r: &Record) -> String {
+/// What was scanned and with what, by name.
+pub(crate) fn facts(r: &Record) -> Vec<(&'static str, String)> {
     let mut rows = vec![(
         "Verdict",
         r.verdict.map_or("error", Verdict::word).to_owned(),
@@ -226,8 +230,12 @@ fn details(r: &Record) -> String {
             r.tool.name, r.tool.version, r.tool.engine
         ),
     ));
+    rows
+}
+
+fn details(r: &Record) -> String {
     let mut out = String::from("<details>\n<summary>Technical details</summary>\n<dl>\n");
-    for (name, value) in rows {
+    for (name, value) in facts(r) {
         let _ = writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape(&value));
     }
     out.push_str("</dl>\n</details>\n");

@@ -4,14 +4,16 @@
 //! video.
 
 mod csv;
-mod film;
+pub(crate) mod film;
 mod html;
 mod text;
-mod words;
+pub(crate) mod words;
 
 pub use csv::{CSV_COLUMNS, csv_row};
 pub(crate) use html::{FIGURE, escape};
 pub use html::{Figure, figures, html_drawn, html_film, html_head, html_record, html_tail};
+#[cfg(feature = "pdf")]
+pub(crate) use html::{RESTS, facts};
 pub use text::text;
 
 /// Text without control characters, so that a file name cannot drive the terminal, and without marks of writing

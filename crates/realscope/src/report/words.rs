@@ -10,7 +10,7 @@ use crate::record::{
 use crate::verdict;
 
 /// One line of a list.
-pub(super) struct Point<'a> {
+pub(crate) struct Point<'a> {
     /// What was measured or found.
     pub measured: String,
     /// What is usual.
@@ -30,16 +30,16 @@ impl Point<'_> {
 }
 
 /// Heading of the history that content credentials tell.
-pub(super) const HISTORY: &str = "The history that the content credentials tell";
+pub(crate) const HISTORY: &str = "The history that the content credentials tell";
 
 /// Lines under one heading.
-pub(super) struct Group<'a> {
+pub(crate) struct Group<'a> {
     pub title: &'static str,
     pub points: Vec<Point<'a>>,
 }
 
 /// The verdict as a person would say it.
-pub(super) fn verdict(r: &Record) -> &'static str {
+pub(crate) fn verdict(r: &Record) -> &'static str {
     match r.verdict {
         Some(Verdict::Generated) => "Looks generated",
         Some(Verdict::Manipulated) => "Looks manipulated",
@@ -50,12 +50,12 @@ pub(super) fn verdict(r: &Record) -> &'static str {
 }
 
 /// Whether the record is of a video.
-pub(super) fn is_video(r: &Record) -> bool {
+pub(crate) fn is_video(r: &Record) -> bool {
     r.media.as_ref().is_some_and(|m| m.kind == MediaKind::Video)
 }
 
 /// What the verdict says, in one sentence.
-pub(super) fn lead(r: &Record) -> &'static str {
+pub(crate) fn lead(r: &Record) -> &'static str {
     if is_video(r) {
         return match r.verdict {
             Some(Verdict::Generated) => "The frames look like generated pictures.",
@@ -75,13 +75,13 @@ pub(super) fn lead(r: &Record) -> &'static str {
 }
 
 /// Why a file has no verdict.
-pub(super) fn error(r: &Record) -> Option<String> {
+pub(crate) fn error(r: &Record) -> Option<String> {
     let e = r.error.as_ref()?;
     Some(format!("Reason: {} ({}).", e.message, e.code.word()))
 }
 
 /// A probability in percent.
-pub(super) fn percent(p: f64) -> String {
+pub(crate) fn percent(p: f64) -> String {
     match 100.0 * p {
         p if p < 0.5 => "under 1%".into(),
         p if p > 99.5 => "over 99%".into(),
@@ -90,7 +90,7 @@ pub(super) fn percent(p: f64) -> String {
 }
 
 /// Sentences on the probability and on its range; none without a verdict.
-pub(super) fn probability(r: &Record) -> Vec<String> {
+pub(crate) fn probability(r: &Record) -> Vec<String> {
     if r.verdict.is_none() {
         return Vec::new();
     }
@@ -170,7 +170,7 @@ fn point(e: &Evidence) -> Point<'_> {
 }
 
 /// The evidence in groups; groups without a line are left out.
-pub(super) fn groups(r: &Record) -> Vec<Group<'_>> {
+pub(crate) fn groups(r: &Record) -> Vec<Group<'_>> {
     let of = |wanted: &dyn Fn(&Evidence) -> bool| -> Vec<Point<'_>> {
         r.evidence.iter().filter(|e| wanted(e)).map(point).collect()
     };
@@ -221,7 +221,7 @@ fn declarations<'a>(r: &Record, provenance: &Provenance) -> Vec<Point<'a>> {
 }
 
 /// The history that content credentials tell, one line a manifest, action or ingredient, each with its depth.
-pub(super) fn history(r: &Record) -> Vec<(usize, String)> {
+pub(crate) fn history(r: &Record) -> Vec<(usize, String)> {
     let mut out = Vec::new();
     let Some(c2pa) = r.metadata.as_ref().and_then(|m| m.c2pa.as_ref()) else {
         return out;
@@ -320,7 +320,7 @@ fn operating<'a>(o: &OperatingRecord) -> Point<'a> {
 }
 
 /// What the verdict does not mean.
-pub(super) fn limits(r: &Record) -> &'static [&'static str] {
+pub(crate) fn limits(r: &Record) -> &'static [&'static str] {
     match r.verdict {
         Some(Verdict::Generated | Verdict::Manipulated) => &[
             "It is no proof. Authentic pictures are accused too, those of professionals most often. Look for the \
