@@ -143,7 +143,7 @@ fn wait(
         }
         Ok(Loaded {
             scanner: builder.build().map_err(|e| e.to_string())?,
-            program: custody::program().map_err(|e| e.to_string())?,
+            program: custody::program().map_err(|e| e.message)?,
             detector,
             settings_detector: own,
         })

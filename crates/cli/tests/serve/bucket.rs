@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hyper::service::Service as _;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -113,7 +113,7 @@ async fn serve(listener: TcpListener, service: S3Service, mode: Arc<AtomicUsize>
             continue;
         };
         let (service, mode) = (service.clone(), Arc::clone(&mode));
-        let answer = hyper::service::service_fn(move |request: hyper::Request<_>| {
+        let answer = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let (service, mode) = (service.clone(), Arc::clone(&mode));
             async move {
                 let own = mode.load(Ordering::SeqCst);
@@ -121,10 +121,10 @@ async fn serve(listener: TcpListener, service: S3Service, mode: Arc<AtomicUsize>
                 let query = request.uri().query().unwrap_or_default();
                 if is(Mode::GoesAway) && query.contains("partNumber=2") {
                     mode.store(Mode::Away as usize, Ordering::SeqCst);
-                    return Err(std::io::Error::other("away").into());
+                    return Err(std::io::Error::other("away"));
                 }
                 if is(Mode::Away) {
-                    return Err(std::io::Error::other("away").into());
+                    return Err(std::io::Error::other("away"));
                 }
                 if is(Mode::NoBucket) {
                     return Ok(refusal(404, "NoSuchBucket"));
@@ -133,9 +133,8 @@ async fn serve(listener: TcpListener, service: S3Service, mode: Arc<AtomicUsize>
                 if is(Mode::ReadOnly) && !reads {
                     return Ok(refusal(403, "AccessDenied"));
                 }
-                let answer = service.call(request).await;
-                answer
-                    .map_err(|e| Box::<dyn std::error::Error + Send + Sync>::from(format!("{e:?}")))
+                let answer = service.call(request.map(s3s::Body::from)).await;
+                answer.map_err(|e| std::io::Error::other(format!("{e:?}")))
             }
         });
         tokio::spawn(async move {
