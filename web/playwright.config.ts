@@ -15,6 +15,7 @@ export default defineConfig({
         browserName: "chromium",
         viewport: { width: 1280, height: 900 },
         locale: "en-GB",
+        actionTimeout: 60_000,
         launchOptions: {
             executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
             // As root, which containers often are, the sandbox does not start.
