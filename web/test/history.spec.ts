@@ -85,5 +85,5 @@ test("a report without pictures gets them when they are wanted", async ({ page, 
     const job = answer.headers.get("Realscope-Job");
     await open(page, service, `#/job/${job}`);
     await page.getByRole("button", { name: "Draw them now" }).click();
-    await expect(page.locator("img.over")).toBeVisible({ timeout: 120_000 });
+    await expect(page.locator("img.over")).toBeVisible({ timeout: 240_000 });
 });

@@ -111,7 +111,7 @@ test("several files, dropped at once, are listed with their verdicts", async ({ 
     await page.dispatchEvent("body", "dragover", { dataTransfer: data });
     await expect(page.locator(".drop")).toHaveClass(/over/);
     await page.dispatchEvent("body", "drop", { dataTransfer: data });
-    await expect(page.locator("a.file")).toHaveCount(2, { timeout: 120_000 });
+    await expect(page.locator("a.file")).toHaveCount(2, { timeout: 240_000 });
     await expect(page.locator(".files .chip")).toHaveCount(2);
     await expect(page.getByText("2 of 2 done")).toBeVisible();
     await page.getByRole("link", { name: "Compare the first two" }).click();
@@ -126,7 +126,7 @@ test("a picture is pasted", async ({ page, service }) => {
         clipboardData.items.add(new File([bytes], "pasted.png", { type: "image/png" }));
         dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
     }, readFileSync(examples.declared).toString("base64"));
-    await expect(page.locator("h1")).toHaveText("pasted.png", { timeout: 120_000 });
+    await expect(page.locator("h1")).toHaveText("pasted.png", { timeout: 240_000 });
 });
 
 test("of a folder the pictures are taken", async ({ page, service }) => {
@@ -137,7 +137,7 @@ test("of a folder the pictures are taken", async ({ page, service }) => {
     await open(page, service);
     await page.locator("[data-input=folder]").setInputFiles(folder);
     await expect(page.getByText("1 file of the folder is neither a picture nor a video and was passed over.")).toBeVisible();
-    await expect(page.locator("a.file")).toHaveCount(2, { timeout: 120_000 });
+    await expect(page.locator("a.file")).toHaveCount(2, { timeout: 240_000 });
 });
 
 test("a report is read in every form", async ({ page, service }) => {
@@ -170,7 +170,7 @@ test("keys alone lead to a verdict", async ({ page, service }) => {
     await page.keyboard.press("Enter");
     await (await choosing).setFiles(examples.generated);
     // The report is announced, and its heading has the focus.
-    await expect(page.locator("h1")).toHaveText("generated.jpg", { timeout: 120_000 });
+    await expect(page.locator("h1")).toHaveText("generated.jpg", { timeout: 240_000 });
     await expect(page.locator("h1")).toBeFocused();
     await expect(page.locator("[role=status].hidden")).toContainText("generated.jpg: ");
     await page.keyboard.press("Tab");
@@ -188,7 +188,7 @@ test("without a script the form still gives a verdict", async ({ browser, servic
     await page.goto(service.url);
     await page.locator("input[type=file]").setInputFiles(examples.generated);
     await page.getByRole("button", { name: "Scan" }).click();
-    await expect(page.getByRole("heading", { name: "What this does not mean" })).toBeVisible({ timeout: 120_000 });
+    await expect(page.getByRole("heading", { name: "What this does not mean" })).toBeVisible({ timeout: 240_000 });
     await expect(page.locator("figure img").first()).toBeVisible();
     await context.close();
 });
