@@ -130,6 +130,12 @@ export async function scan(page: Page, service: Service, path: string): Promise<
     await expect(page.locator(".verdict")).toBeVisible({ timeout: 240_000 });
 }
 
+/** The report that is shown. */
+export async function reportOf(page: Page, service: Service): Promise<string> {
+    const job = page.url().split("/").at(-1) ?? "";
+    return (await service.json<{ report: string }>(`/v1/jobs/${job}`)).report;
+}
+
 const source = axe.source;
 
 /** The findings of axe that are serious or critical; there shall be none. */
