@@ -13,8 +13,8 @@ test("files that cannot be judged say why", async ({ page, service }) => {
         { name: "empty.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(0) },
     ]);
     const item = (name: string) => page.locator(".files li", { hasText: name });
-    await expect(item("notes.txt")).toContainText("The file is neither a picture nor a video.", { timeout: 120_000 });
-    await expect(item("corrupt.jpg")).toContainText("The file is damaged.", { timeout: 120_000 });
+    await expect(item("notes.txt")).toContainText("The file is neither a picture nor a video.", { timeout: 240_000 });
+    await expect(item("corrupt.jpg")).toContainText("The file is damaged.", { timeout: 240_000 });
     await expect(item("empty.jpg")).toContainText("The file is empty.");
     await expect(page.locator(".files .chip")).toHaveCount(0);
     await expect(item("notes.txt").getByRole("button", { name: "Try again with notes.txt" })).toBeVisible();
@@ -30,11 +30,11 @@ test("a truncated picture is scanned where that is wanted", async ({ page, servi
     const file = { name: "half.jpg", mimeType: "image/jpeg", buffer: half.subarray(0, Math.round(half.length * 0.7)) };
     await open(page, service);
     await page.locator("[data-input=files]").setInputFiles(file);
-    await expect(page.locator(".files li")).toContainText("The file is not whole.", { timeout: 120_000 });
+    await expect(page.locator(".files li")).toContainText("The file is not whole.", { timeout: 240_000 });
     await page.getByText("Options").click();
     await page.getByLabel("Scan what there is of a broken JPEG").check();
     await page.locator("[data-input=files]").setInputFiles(file);
-    await expect(page.locator(".verdict")).toBeVisible({ timeout: 120_000 });
+    await expect(page.locator(".verdict")).toBeVisible({ timeout: 240_000 });
 });
 
 test("a file that is too large is refused in words", async ({ page }) => {

@@ -1,5 +1,5 @@
 // Videos: progress, the curve, the scrubber, the player.
-import { expect, film, open, test } from "./service.ts";
+import { expect, film, open, reportOf, test } from "./service.ts";
 
 interface Record {
     duration_s: number;
@@ -14,8 +14,7 @@ test("a video is followed over its time", async ({ page, service }) => {
     await page.locator("[data-input=files]").setInputFiles(film());
     await expect(page.locator("progress")).toBeVisible();
     await expect(page.locator(".verdict")).toBeVisible({ timeout: 240_000 });
-    const { jobs } = await service.json<{ jobs: { report: string }[] }>("/v1/jobs?limit=1");
-    const record = await service.json<Record>(`/v1/reports/${jobs[0]!.report}`);
+    const record = await service.json<Record>(`/v1/reports/${await reportOf(page, service)}`);
     await expect(page.locator(".word")).toHaveAttribute("data-verdict", record.verdict);
     const scored = record.frames.filter((f) => f.probability !== null);
     expect(scored.length).toBeGreaterThan(5);

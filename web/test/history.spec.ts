@@ -8,7 +8,8 @@ test("scans are found again", async ({ page, service }) => {
     await expect(rows.first()).toBeVisible();
     expect(await rows.count()).toBeGreaterThanOrEqual(3);
     await page.getByLabel("Search").fill("webui");
-    await expect(page.locator("tbody th")).toHaveText(/^(webui\.png)+$/);
+    await expect(rows.filter({ hasNotText: "webui.png" })).toHaveCount(0);
+    await expect(rows.first()).toContainText("webui.png");
     await page.getByLabel("Search").fill("no such name");
     await expect(page.getByText("Nothing was found.")).toBeVisible();
     await page.getByRole("button", { name: "Clear the filters" }).click();
@@ -84,5 +85,5 @@ test("a report without pictures gets them when they are wanted", async ({ page, 
     const job = answer.headers.get("Realscope-Job");
     await open(page, service, `#/job/${job}`);
     await page.getByRole("button", { name: "Draw them now" }).click();
-    await expect(page.locator("img.over")).toBeVisible({ timeout: 120_000 });
+    await expect(page.locator("img.over")).toBeVisible({ timeout: 240_000 });
 });

@@ -18,7 +18,7 @@ test("a key is asked for, kept for this tab, and opens what it may", async ({ pa
 
         // Pictures cannot carry a key by themselves; they are there all the same.
         await page.locator("[data-input=files]").setInputFiles(examples.generated);
-        await expect(page.locator(".verdict")).toBeVisible({ timeout: 120_000 });
+        await expect(page.locator(".verdict")).toBeVisible({ timeout: 240_000 });
         const picture = page.locator(".sheet img").first();
         await expect.poll(() => picture.evaluate((i: HTMLImageElement) => i.naturalWidth)).toBeGreaterThan(0);
         const job = page.url();

@@ -33,11 +33,11 @@ async function everyView(page: Page, service: Service, look: () => Promise<void>
         { name: "generated.jpg", mimeType: "image/jpeg", buffer: readFileSync(examples.generated) },
         { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture ".repeat(40)) },
     ]);
-    await expect(page.getByText("2 of 2 done")).toBeVisible({ timeout: 120_000 });
+    await expect(page.getByText("2 of 2 done")).toBeVisible({ timeout: 240_000 });
     await look();
     await page.locator("a.file").first().click();
     await expect(page.locator(".sheet img.over")).toBeVisible();
-    for (const closed of await page.locator("details:not([open]) > summary").all()) await closed.click();
+    await page.locator("details").evaluateAll((all) => all.forEach((d) => d.setAttribute("open", "")));
     await look();
     await page.getByRole("link", { name: "Compare with another" }).click();
     await expect(page.locator("tbody tr").first()).toBeVisible();

@@ -38,7 +38,7 @@ export class Service {
         env.REALSCOPE_SERVE_DEADLINE = "600";
         for (const [name, value] of Object.entries(settings)) env[`REALSCOPE_SERVE_${name.toUpperCase()}`] = value;
         const secrets = keys.map((key) =>
-            execFileSync(program, ["serve", "keys", "add", ...key, ...data], { env, encoding: "utf8" }).trim(),
+            execFileSync(program, ["serve", "keys", "add", ...key, ...data], { env, encoding: "utf8", stdio: "pipe" }).trim(),
         );
         const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", ...data], { env, stdio: ["ignore", "pipe", "inherit"] });
         const line = await new Promise<string>((found, failed) => {
@@ -127,7 +127,13 @@ export async function open(page: Page, service: Service, hash = ""): Promise<voi
 export async function scan(page: Page, service: Service, path: string): Promise<void> {
     await open(page, service);
     await page.locator("[data-input=files]").setInputFiles(path);
-    await expect(page.locator(".verdict")).toBeVisible({ timeout: 120_000 });
+    await expect(page.locator(".verdict")).toBeVisible({ timeout: 240_000 });
+}
+
+/** The report that is shown. */
+export async function reportOf(page: Page, service: Service): Promise<string> {
+    const job = page.url().split("/").at(-1) ?? "";
+    return (await service.json<{ report: string }>(`/v1/jobs/${job}`)).report;
 }
 
 const source = axe.source;

@@ -23,6 +23,9 @@ const [chosen, messages] = pick(navigator.languages);
 /** The language of the page, as in `lang`. */
 export const language = chosen;
 
+/** Where the reader is, for dates and numbers: English has several ways. */
+const place = navigator.languages.find((tag) => tag.split("-")[0] === language) ?? language;
+
 const plurals = new Intl.PluralRules(language);
 
 /** A text with its values filled in. */
@@ -50,12 +53,12 @@ export function bytes(n: number): string {
         unit += 1;
     }
     const rounded = unit === 0 || value >= 100 ? Math.round(value) : Math.round(value * 10) / 10;
-    return t(units[unit] ?? "size.bytes", { n: rounded.toLocaleString(language) });
+    return t(units[unit] ?? "size.bytes", { n: rounded.toLocaleString(place) });
 }
 
 /** An instant as people of this place write it. */
 export function when(instant: string): string {
-    return new Date(instant).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+    return new Date(instant).toLocaleString(place, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** A position in a video, as in `film::clock` of the report. */

@@ -176,12 +176,7 @@ function Segments({ segments, onSeek }: { segments: readonly Segment[]; onSeek: 
                         {segments.map((s) => (
                             <tr key={s.start_s}>
                                 <td>
-                                    <button
-                                        type="button"
-                                        class="plain"
-                                        aria-label={t("film.segment.go", { time: clock(s.start_s) })}
-                                        onClick={() => onSeek(s.start_s)}
-                                    >
+                                    <button type="button" class="plain" onClick={() => onSeek(s.start_s)}>
                                         {clock(s.start_s)} – {clock(s.end_s)}
                                     </button>
                                 </td>

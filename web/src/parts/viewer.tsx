@@ -169,7 +169,11 @@ export function Viewer(props: {
                 role="group"
                 aria-label={props.label}
                 tabIndex={0}
-                style={{ aspectRatio: `${size.width} / ${size.height}` }}
+                style={{
+                    aspectRatio: `${size.width} / ${size.height}`,
+                    // Around a small picture there is no empty room.
+                    maxHeight: look.zoom === "fit" ? `min(68vh, 40rem, max(12rem, ${size.height}px))` : "",
+                }}
                 onScroll={scrolled}
                 onKeyDown={keyed}
                 onPointerDown={drag}

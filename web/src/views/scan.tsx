@@ -194,7 +194,7 @@ function Item({ upload }: { upload: Upload }) {
     if (job?.report) {
         return (
             <li>
-                <a class="file" href={link("job", job.id)} aria-label={t("scan.open", { name: file.name })}>
+                <a class="file" href={link("job", job.id)}>
                     <span class="name">{file.name}</span>
                     <Chip verdict={job.verdict} />
                     <span class="soft p">{job.probability === null ? "" : words.percent(job.probability)}</span>
