@@ -1,7 +1,7 @@
 //! A signed report through the library: what a signer cannot do with a key of its own.
 
 use realscope::Record;
-use realscope::custody::{Configuration, Opened, PrivateKey, Program, Report};
+use realscope::custody::{Configuration, Form, Opened, PrivateKey, Program, Report};
 use realscope::record::{ErrorCode, Tool};
 use realscope::scanner::Scanned;
 
@@ -22,6 +22,8 @@ fn report(name: &str) -> (PrivateKey, String) {
         allow_truncated: false,
         max_fpr: None,
         all_deliveries: false,
+        fetch_manifests: false,
+        part: None,
         trust_sha256: None,
     };
     let tool = Tool {
@@ -35,8 +37,8 @@ fn report(name: &str) -> (PrivateKey, String) {
     let record = Record::failed(&tool, name, None, ErrorCode::Corrupt, "broken & <odd>");
     let mut report = Report::new(program, configuration);
     report.add(&Scanned::of(record));
-    let html = report.sign(&key).expect("signed");
-    (key, html)
+    let html = report.sign(Form::Html, &key).expect("signed");
+    (key, String::from_utf8(html).expect("a page is text"))
 }
 
 #[test]
@@ -44,7 +46,7 @@ fn names_of_files_cannot_break_out_of_the_page() {
     let hostile = "</template><template id=\"realscope-extract\">{}</template>&amp;\u{202e}.jpg";
     let (key, html) = report(hostile);
     assert_eq!(html.matches("<template").count(), 2);
-    let opened = Opened::read(&html).expect("a report");
+    let opened = Opened::read(html.as_bytes()).expect("a report");
     assert_eq!(opened.extract().items[0].record.path, hostile);
     let checked = opened.check(Some(&key.public())).expect("no difference");
     assert!(checked.signer_named && checked.page_made_again);
@@ -59,8 +61,7 @@ fn each_byte_counts() {
     for at in (0..html.len()).step_by(7) {
         let mut bytes = html.clone().into_bytes();
         bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
-        let changed = String::from_utf8(bytes).expect("ASCII");
-        let difference = match Opened::read(&changed) {
+        let difference = match Opened::read(&bytes) {
             Ok(opened) => opened.check(Some(&public)).expect_err("a difference").what,
             Err(_) => "no report".into(),
         };
