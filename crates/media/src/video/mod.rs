@@ -2,13 +2,12 @@
 //!
 //! [`Video::open`] tells what a file is without decoding a picture; [`Video::read`] decodes what a [`Plan`] asks for
 //! and hands each frame over as soon as it is there, so that memory does not grow with the length. Decoders in the box
-//! go first: MP4 and MOV with H.264, AV1 or JPEG, AVI with JPEG, animated GIF, PNG and WebP. What they do not know is
+//! go first: MP4 and MOV with H.264 or JPEG, AVI with JPEG, animated GIF, PNG and WebP. What they do not know is
 //! decoded by the ffmpeg that the user has installed; [`Facts::decoder`] names the one that did.
 //!
 //! Open first: `mp4.rs` (a container), then `track.rs` (from samples to frames). `ffmpeg.rs` is the way out of the box.
 
 mod animation;
-mod av1;
 mod avi;
 mod error;
 mod facts;
