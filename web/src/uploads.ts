@@ -1,4 +1,4 @@
-// Files of this session on their way: sent a few at a time, then followed to their verdict.
+// Files on their way: sent a few at a time, then followed to their verdict.
 import { ask, authorization, key, offline, problemOf, Refused, reason, refused } from "./api.ts";
 import { follow } from "./jobs.ts";
 import { limits } from "./limits.ts";

@@ -34,7 +34,7 @@ export const en = {
     "scan.rate": "False alarms that “generated” may have",
     "scan.rate.usual": "As the detector is set",
     "scan.rate.percent": "At most {percent} of authentic pictures",
-    "scan.list": "Files of this session",
+    "scan.list": "Files on this page",
     "scan.clear": "Clear the list",
     "scan.passed.one": "{n} file of the folder is neither a picture nor a video and was passed over.",
     "scan.passed.other": "{n} files of the folder are neither pictures nor videos and were passed over.",
