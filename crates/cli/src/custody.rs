@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::Failure;
 use crate::args::{
-    EngineChoice, Profile, ReportArgs, ScanArgs, ScanFormat, TextFormat, VerifyReportArgs,
+    EngineChoice, How, Profile, ReportArgs, ScanArgs, ScanFormat, TextFormat, VerifyReportArgs,
 };
 use crate::config::{self, Settings};
 use crate::scan::{self, Job};
@@ -84,38 +84,13 @@ pub fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
         paths: args.paths.clone(),
         // Figures are drawn.
         format: ScanFormat::Html,
-        detector: args.detector.clone(),
-        profile: args.profile,
-        engine: args.engine,
+        how: args.how.clone(),
         jobs: Some(1),
-        deadline: args.deadline,
-        max_pixels: args.max_pixels,
-        max_bytes: args.max_bytes,
-        allow_truncated: args.allow_truncated,
-        trust: args.trust.clone(),
-        fetch_manifests: args.fetch_manifests,
-        max_fpr: args.max_fpr,
-        all_deliveries: args.all_deliveries,
         ..ScanArgs::default()
     };
     let mut job = Job::prepare(&scan, &settings)?;
-    let limits = job.scanner.limits();
-    let tool = job.scanner.tool();
-    let configuration = Configuration {
-        detector: args.detector.clone(),
-        settings_detector: settings.detector.clone(),
-        profile: tool.profile.clone(),
-        engine: tool.engine.clone(),
-        max_pixels: limits.max_pixels,
-        max_bytes: limits.max_bytes,
-        allow_truncated: false,
-        max_fpr: None,
-        all_deliveries: false,
-        fetch_manifests: false,
-        part: None,
-        trust_sha256: None,
-    }
-    .asked(&job.options);
+    let named = args.how.detector.as_deref();
+    let configuration = Configuration::of(&job.scanner, &job.options, named, &settings.detector);
     let mut report = Report::new(program()?, configuration);
     let (mut done, mut failed, mut skipped) = (0_usize, 0_usize, 0_usize);
     for input in std::mem::take(&mut job.inputs) {
@@ -254,23 +229,26 @@ fn again(
     let scan = ScanArgs {
         paths: vec![file.into()],
         format: ScanFormat::Html,
-        detector: asked.detector.clone(),
-        profile: Some(
-            Profile::from_str(&asked.profile, false)
-                .map_err(|_| unknown("profile", &asked.profile))?,
-        ),
-        engine: Some(
-            EngineChoice::from_str(&asked.engine, false)
-                .map_err(|_| unknown("engine", &asked.engine))?,
-        ),
+        how: How {
+            detector: asked.detector.clone(),
+            profile: Some(
+                Profile::from_str(&asked.profile, false)
+                    .map_err(|_| unknown("profile", &asked.profile))?,
+            ),
+            engine: Some(
+                EngineChoice::from_str(&asked.engine, false)
+                    .map_err(|_| unknown("engine", &asked.engine))?,
+            ),
+            deadline: None,
+            max_pixels: Some(asked.max_pixels),
+            max_bytes: Some(asked.max_bytes),
+            allow_truncated: asked.allow_truncated,
+            trust: args.trust.clone(),
+            fetch_manifests: args.fetch_manifests,
+            max_fpr: asked.max_fpr,
+            all_deliveries: asked.all_deliveries,
+        },
         jobs: Some(1),
-        max_pixels: Some(asked.max_pixels),
-        max_bytes: Some(asked.max_bytes),
-        allow_truncated: asked.allow_truncated,
-        trust: args.trust.clone(),
-        fetch_manifests: args.fetch_manifests,
-        max_fpr: asked.max_fpr,
-        all_deliveries: asked.all_deliveries,
         ..ScanArgs::default()
     };
     let mut job = Job::prepare(&scan, &settings)?;

@@ -21,7 +21,7 @@ fn done(out: &Output) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
-/// Four clips of four groups in two folds: test patterns are authentic, fractals generated.
+/// Four clips and four stills of four groups in two folds: test patterns are authentic, fractals generated.
 fn clips(folder: &Path) -> bool {
     let mut manifest = String::from("path\tlabel\tgroup\tfold\n");
     for (n, source) in [
@@ -44,7 +44,17 @@ fn clips(folder: &Path) -> bool {
             return false;
         }
         assert!(made.is_ok_and(|s| s.success()));
-        writeln!(manifest, "{name}\t{}\tg{n}\t{}", n % 2, n / 2).expect("a line");
+        let still = format!("{n}.png");
+        let made = Command::new("ffmpeg")
+            .args(["-v", "error", "-i"])
+            .arg(folder.join(&name))
+            .args(["-frames:v", "1"])
+            .arg(folder.join(&still))
+            .status();
+        assert!(made.is_ok_and(|s| s.success()));
+        for name in [name, still] {
+            writeln!(manifest, "{name}\t{}\tg{n}\t{}", n % 2, n / 2).expect("a line");
+        }
     }
     std::fs::write(folder.join("manifest.tsv"), manifest).expect("writes");
     true
@@ -65,13 +75,16 @@ fn a_head_for_videos_leaves_that_of_pictures_as_it_is() {
     let dir = data.path().display().to_string();
     let train = ["train", &recipe, "--data", &dir, "--id", "mine", "-o", &out];
     let said = String::from_utf8(realscope(home.path(), &train).stderr).expect("text");
-    assert!(said.contains("features of 4 of 4 clips"), "{said}");
+    assert!(said.contains("features of 8 of 8 clips"), "{said}");
     // What is there is not computed again.
     let again = String::from_utf8(realscope(home.path(), &train).stderr).expect("text");
     assert!(!again.contains("features of"), "{again}");
-    assert!(again.contains("ridge"), "{again}");
+    assert!(
+        again.contains("ridge") && again.contains("; pans over stills"),
+        "{again}"
+    );
     let scores = std::fs::read_to_string(at("out/validation.csv")).expect("reads");
-    assert_eq!(scores.lines().count(), 1 + 4 * 3);
+    assert_eq!(scores.lines().count(), 1 + 8 * 3);
 
     let (onnx, card) = (at("out/mine.onnx"), at("out/mine.toml"));
     let text = std::fs::read_to_string(&card).expect("reads");

@@ -63,7 +63,7 @@ pub struct Restored {
 }
 
 /// Restores the files of `lists` below `out` from the git clones below `clones`, at `OWNER/NAME` or `OWNER+NAME`, and
-/// writes `manifest.tsv` of what is there and `lost.tsv` of what is not. A file that is there already is kept when its
+/// writes `manifest.tsv` of what is there and `lost.tsv` of what is not. A file that several lists name is one. A file that is there already is kept when its
 /// content has the hash of the list.
 ///
 /// # Errors
@@ -76,8 +76,20 @@ pub fn restore(
 ) -> Result<Restored, RestoreError> {
     let mut header: Vec<String> = Vec::new();
     let mut repositories: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    let mut named: HashMap<String, String> = HashMap::new();
     for list in lists {
         for row in read(list, &mut header)? {
+            // Lists may share files.
+            match named.insert(row.path.clone(), row.sha1.clone()) {
+                Some(sha1) if sha1 == row.sha1 => continue,
+                Some(_) => {
+                    return Err(RestoreError::List {
+                        path: list.clone(),
+                        reason: format!("another file is listed at {}", row.path),
+                    });
+                }
+                None => {}
+            }
             repositories
                 .entry(row.repository.clone())
                 .or_default()
@@ -387,6 +399,16 @@ mod tests {
             std::fs::read(out.join("real/1.jpg")).expect("is there"),
             b"first"
         );
+        // A second list may name the same file, and no other one in its place.
+        let both = |row: String| {
+            let second = root.join("second.tsv");
+            std::fs::write(&second, format!("{head}{row}")).expect("writes");
+            let lists = [list.clone(), second];
+            restore(&lists, &root.join("clones"), &out, &mut |_| ())
+        };
+        assert_eq!(both(rows[0].clone()).expect("restores").there, 2);
+        let other = row("real/1.jpg", "real", "second", "b.jpg");
+        assert!(matches!(both(other), Err(RestoreError::List { .. })));
 
         for (from, to) in [
             ("real/1.jpg", "../1.jpg"),

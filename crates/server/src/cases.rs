@@ -97,22 +97,9 @@ pub(crate) fn of(
     options: &Options,
     scanned: &Scanned,
 ) -> Vec<Picture> {
-    let (limits, tool) = (loaded.scanner.limits(), loaded.scanner.tool());
-    let mut configuration = Configuration {
-        detector: loaded.detector.clone(),
-        settings_detector: loaded.settings_detector.clone(),
-        profile: tool.profile.clone(),
-        engine: tool.engine.clone(),
-        max_pixels: limits.max_pixels,
-        max_bytes: limits.max_bytes,
-        allow_truncated: false,
-        max_fpr: None,
-        all_deliveries: false,
-        fetch_manifests: false,
-        part: None,
-        trust_sha256: None,
-    }
-    .asked(options);
+    let named = loaded.detector.as_deref();
+    let own = &loaded.settings_detector;
+    let mut configuration = Configuration::of(&loaded.scanner, options, named, own);
     // Of a file with several pictures the service scans one.
     configuration.part.get_or_insert_default();
     let mut report = Report::new(loaded.program.clone(), configuration);

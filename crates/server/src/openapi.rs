@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::{Html, IntoResponse as _, Response};
+use realscope::report::escape;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
@@ -109,7 +110,6 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 fn operation_of(body: &mut String, path: &str, method: &str, operation: &Value) {
-    let escape = page::escape;
     let _ = write!(
         body,
         "<section>\n<h2><code>{} {}</code></h2>\n<p>{}</p>\n",

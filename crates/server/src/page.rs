@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse as _, Response};
+use realscope::report::escape;
 
 use crate::accept::{self, Form};
 use crate::app::Shared;
@@ -13,22 +14,6 @@ use crate::state::jobs::Job;
 /// Whether a client is a browser that shows pages.
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     accept::form(headers).is_ok_and(|f| f == Form::Html)
-}
-
-/// Text as it may stand in a page.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// What a page that runs the script may do, which is less than reports may: styles come from this service alone.

@@ -158,23 +158,9 @@ pub enum Command {
     DecodeWorker,
 }
 
-#[derive(clap::Args, Default)]
-pub struct ScanArgs {
-    /// Files, folders or glob patterns; `-` reads a list of paths from stdin.
-    #[arg(value_hint = clap::ValueHint::AnyPath)]
-    pub paths: Vec<OsString>,
-    /// Read one file's bytes from stdin.
-    #[arg(long, conflicts_with = "paths")]
-    pub stdin: bool,
-    /// Output format.
-    #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
-    pub format: ScanFormat,
-    /// Write heat maps as PNG files into this folder.
-    #[arg(long, value_name = "DIR")]
-    pub heatmap: Option<PathBuf>,
-    /// Exit with 1 when a file has this verdict, or declares generation.
-    #[arg(long, value_enum, value_delimiter = ',')]
-    pub fail_on: Vec<FailOn>,
+/// What bears on the result of a scan.
+#[derive(clap::Args, Clone, Default)]
+pub struct How {
     /// Detector.
     #[arg(long)]
     pub detector: Option<String>,
@@ -185,9 +171,6 @@ pub struct ScanArgs {
     /// Inference engine.
     #[arg(long, value_enum)]
     pub engine: Option<EngineChoice>,
-    /// Files scanned at once (default: the number of processors).
-    #[arg(long)]
-    pub jobs: Option<usize>,
     /// Longest time for one file, in seconds (default: 30 for a picture, 600 for a video).
     #[arg(long)]
     pub deadline: Option<f64>,
@@ -213,6 +196,30 @@ pub struct ScanArgs {
     /// Run all re-deliveries of every picture, also where none could change the verdict.
     #[arg(long)]
     pub all_deliveries: bool,
+}
+
+#[derive(clap::Args, Default)]
+pub struct ScanArgs {
+    /// Files, folders or glob patterns; `-` reads a list of paths from stdin.
+    #[arg(value_hint = clap::ValueHint::AnyPath)]
+    pub paths: Vec<OsString>,
+    /// Read one file's bytes from stdin.
+    #[arg(long, conflicts_with = "paths")]
+    pub stdin: bool,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
+    pub format: ScanFormat,
+    /// Write heat maps as PNG files into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub heatmap: Option<PathBuf>,
+    /// Exit with 1 when a file has this verdict, or declares generation.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    pub how: How,
+    /// Files scanned at once (default: the number of processors).
+    #[arg(long)]
+    pub jobs: Option<usize>,
     /// With `--format ndjson`: also write each frame of a video as soon as it is scored. Every line then has a `type`,
     /// `frame` or `record`, and a `record` closes each file.
     #[arg(long)]
@@ -236,39 +243,8 @@ pub struct ReportArgs {
     /// Private Ed25519 key, PKCS#8 in PEM.
     #[arg(long, value_name = "KEY")]
     pub sign: PathBuf,
-    /// Detector.
-    #[arg(long)]
-    pub detector: Option<String>,
-    /// Profile, as of `scan`.
-    #[arg(long, value_enum)]
-    pub profile: Option<Profile>,
-    /// Inference engine.
-    #[arg(long, value_enum)]
-    pub engine: Option<EngineChoice>,
-    /// Longest time for one file, in seconds.
-    #[arg(long)]
-    pub deadline: Option<f64>,
-    /// Largest picture in pixels.
-    #[arg(long)]
-    pub max_pixels: Option<u64>,
-    /// Largest file in bytes.
-    #[arg(long)]
-    pub max_bytes: Option<u64>,
-    /// Scan what there is of a truncated JPEG, and say so.
-    #[arg(long)]
-    pub allow_truncated: bool,
-    /// List of authorities whose signatures on content credentials are trusted, in PEM; may be given several times.
-    #[arg(long, value_name = "FILE")]
-    pub trust: Vec<PathBuf>,
-    /// Fetch content credentials that a picture keeps at an address, as of `scan` (a program with `--features fetch`).
-    #[arg(long)]
-    pub fetch_manifests: bool,
-    /// False-positive rate that the verdict may have, such as 0.01.
-    #[arg(long)]
-    pub max_fpr: Option<f64>,
-    /// Run all re-deliveries of every picture, also where none could change the verdict.
-    #[arg(long)]
-    pub all_deliveries: bool,
+    #[command(flatten)]
+    pub how: How,
     /// No summary on stderr.
     #[arg(short, long)]
     pub quiet: bool,

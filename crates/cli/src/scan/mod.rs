@@ -108,7 +108,7 @@ impl Job {
     /// What the arguments ask for, with everything loaded.
     pub fn prepare(args: &ScanArgs, settings: &Settings) -> Result<Self, Failure> {
         let options = options(args, settings)?;
-        let limit = args.max_bytes.unwrap_or(Limits::default().max_bytes);
+        let limit = args.how.max_bytes.unwrap_or(Limits::default().max_bytes);
         let mut inputs = inputs::collect(&args.paths, args.stdin, limit)?;
         if inputs.is_empty() {
             return Err(Failure::new(
@@ -116,16 +116,16 @@ impl Job {
                 "no input: name a file, a folder or a pattern",
             ));
         }
-        let profile = args.profile.unwrap_or(settings.profile);
+        let profile = args.how.profile.unwrap_or(settings.profile);
         let choice = Choice {
-            kind: engine_kind(args.engine.unwrap_or(settings.engine))?,
+            kind: engine_kind(args.how.engine.unwrap_or(settings.engine))?,
             // One picture is not worth the memory: of its views, one to four, four gain a tenth and one loses as much. A
             // map has up to eight more.
             prepack: inputs.len() > 1 || options.draw,
         };
         let limits = Limits {
-            max_bytes: args.max_bytes.unwrap_or(settings.max_bytes),
-            max_pixels: args.max_pixels.unwrap_or(settings.max_pixels),
+            max_bytes: args.how.max_bytes.unwrap_or(settings.max_bytes),
+            max_pixels: args.how.max_pixels.unwrap_or(settings.max_pixels),
             ..Limits::default()
         };
         let jobs = match args.jobs.unwrap_or(settings.jobs) {
@@ -144,7 +144,7 @@ impl Job {
                     *ahead.lock().unwrap_or_else(PoisonError::into_inner) = opened;
                 });
             }
-            let named = args.detector.as_deref();
+            let named = args.how.detector.as_deref();
             detectors(&models, named, profile, &settings.detector, choice)
         });
         let (detector, beside) = loaded.map_err(|e| model_failure(&e))?;
@@ -214,7 +214,7 @@ pub fn build_failure(e: &BuildError) -> Failure {
 
 fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
     let time = |set: f64| {
-        let seconds = args.deadline.unwrap_or(set);
+        let seconds = args.how.deadline.unwrap_or(set);
         if seconds.is_finite() && seconds > 0.0 {
             return Ok(Duration::from_secs_f64(seconds.min(86_400.0)));
         }
@@ -224,7 +224,7 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
     if args.live && args.format != ScanFormat::Ndjson {
         return Err(Failure::new(2, "--live: takes --format ndjson"));
     }
-    if let Some(fpr) = args.max_fpr
+    if let Some(fpr) = args.how.max_fpr
         && !(fpr > 0.0 && fpr < 1.0)
     {
         return Err(Failure::new(
@@ -233,16 +233,16 @@ fn options(args: &ScanArgs, settings: &Settings) -> Result<Options, Failure> {
         ));
     }
     Ok(Options {
-        allow_truncated: args.allow_truncated,
-        trust: trust(&args.trust, settings)?.map(Arc::new),
-        max_fpr: args.max_fpr,
-        deliveries: if args.all_deliveries {
+        allow_truncated: args.how.allow_truncated,
+        trust: trust(&args.how.trust, settings)?.map(Arc::new),
+        max_fpr: args.how.max_fpr,
+        deliveries: if args.how.all_deliveries {
             Deliveries::All
         } else {
             Deliveries::AsNeeded
         },
         draw: args.heatmap.is_some() || args.format == ScanFormat::Html,
-        fetch: fetching(args.fetch_manifests)?,
+        fetch: fetching(args.how.fetch_manifests)?,
         live: args.live.then(|| Live::new(print::frame)),
         deadline: time(settings.deadline)?,
         video_deadline: time(settings.video_deadline)?,

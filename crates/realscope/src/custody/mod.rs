@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use crate::record::Record;
 use crate::report::{self, Figure};
-use crate::scanner::{Deliveries, Options, Scanned};
+use crate::scanner::{Deliveries, Options, Scanned, Scanner};
 
 pub use check::{Checked, Difference, Opened, first_difference};
 pub use form::Form;
@@ -127,16 +127,29 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Takes from a request what bears on its result.
+    /// That of a scanner and a request. `detector` is the one that was asked for, `settings_detector` that of the settings.
     #[must_use]
-    pub fn asked(mut self, options: &Options) -> Self {
-        self.allow_truncated = options.allow_truncated;
-        self.max_fpr = options.max_fpr;
-        self.all_deliveries = options.deliveries == Deliveries::All;
-        self.fetch_manifests = options.fetch.is_some();
-        self.part.clone_from(&options.part);
-        self.trust_sha256 = options.trust.as_deref().map(trust_sha256);
-        self
+    pub fn of(
+        scanner: &Scanner,
+        options: &Options,
+        detector: Option<&str>,
+        settings_detector: &str,
+    ) -> Self {
+        let (limits, tool) = (scanner.limits(), scanner.tool());
+        Self {
+            detector: detector.map(str::to_owned),
+            settings_detector: settings_detector.into(),
+            profile: tool.profile.clone(),
+            engine: tool.engine.clone(),
+            max_pixels: limits.max_pixels,
+            max_bytes: limits.max_bytes,
+            allow_truncated: options.allow_truncated,
+            max_fpr: options.max_fpr,
+            all_deliveries: options.deliveries == Deliveries::All,
+            fetch_manifests: options.fetch.is_some(),
+            part: options.part.clone(),
+            trust_sha256: options.trust.as_deref().map(trust_sha256),
+        }
     }
 }
 

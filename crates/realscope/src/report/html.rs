@@ -20,7 +20,9 @@ const EDGE: u32 = 480;
 /// Side of the spectrum in pixels.
 const SPECTRUM: u32 = 256;
 
-pub(crate) fn escape(text: &str) -> String {
+/// Text as it may stand in a page: what is not shown becomes U+FFFD.
+#[must_use]
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -10,8 +10,8 @@ mod text;
 pub(crate) mod words;
 
 pub use csv::{CSV_COLUMNS, csv_row};
-pub(crate) use html::{FIGURE, escape};
-pub use html::{Figure, figures, html_drawn, html_film, html_head, html_record, html_tail};
+pub(crate) use html::FIGURE;
+pub use html::{Figure, escape, figures, html_drawn, html_film, html_head, html_record, html_tail};
 #[cfg(feature = "pdf")]
 pub(crate) use html::{RESTS, facts};
 pub use text::text;

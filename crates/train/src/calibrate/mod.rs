@@ -16,6 +16,7 @@ use realscope_metric::{auc, nested};
 use self::points::{kinds, operating_points};
 pub use self::scored::Scored;
 use self::scored::balance;
+pub(crate) use self::scored::write;
 use self::thresholds::{accusing_threshold, decision, doubt_threshold};
 use crate::tier::TIERS;
 
@@ -65,12 +66,13 @@ impl Bars {
 /// Fits the calibration of pictures.
 #[must_use]
 pub fn fit(scored: &[Scored]) -> Calibration {
-    fit_to(scored, Bars::PICTURES)
+    fit_to(scored, &[], Bars::PICTURES)
 }
 
-/// Fits a calibration whose accusations keep to `bars`.
+/// Fits a calibration whose accusations keep to `bars`, also of the authentic items of `beside`, of which nothing else
+/// is fitted.
 #[must_use]
-pub fn fit_to(scored: &[Scored], bars: Bars) -> Calibration {
+pub fn fit_to(scored: &[Scored], beside: &[Scored], bars: Bars) -> Calibration {
     let Line { scale, offset } = platt(scored);
     let mut calibration = Calibration {
         id: String::new(),
@@ -125,7 +127,7 @@ pub fn fit_to(scored: &[Scored], bars: Bars) -> Calibration {
     }
     calibration.decision_threshold = decision(&calibration.tiers);
     if calibration.matched_auc_low > MATCHED_BAR
-        && let Some((threshold, recall)) = accusing_threshold(scored, &probability, bars)
+        && let Some((threshold, recall)) = accusing_threshold(scored, beside, &probability, bars)
         && recall >= RECALL_BAR
     {
         calibration.generated_threshold = Some(threshold.max(calibration.decision_threshold));

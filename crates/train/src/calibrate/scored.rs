@@ -1,9 +1,12 @@
 //! Scores of held-out pictures, which calibration is fitted on.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use realscope_data::manifest::Item;
 use realscope_detectors::Tier;
+
+use crate::error::{TrainError, io_error};
 
 /// One validation picture in one tier.
 #[derive(Clone, Debug)]
@@ -35,4 +38,32 @@ pub(super) fn balance(scored: &[&Scored]) -> Vec<f64> {
             1.0 / (classes[usize::from(s.item.label)] * size)
         })
         .collect()
+}
+
+/// Writes held-out scores to `validation.csv` of a folder, as `eval metrics` reads them; `arm` names how a picture was
+/// delivered.
+pub(crate) fn write(
+    out: &Path,
+    scored: &[Scored],
+    arm: &dyn Fn(&Scored) -> String,
+) -> Result<(), TrainError> {
+    let path = out.join("validation.csv");
+    let fault = |e: csv::Error| TrainError::Recipe(format!("{}: {e}", path.display()));
+    let mut writer = csv::Writer::from_path(&path).map_err(fault)?;
+    writer
+        .write_record(["path", "label", "group", "match_set", "arm", "score"])
+        .map_err(fault)?;
+    for s in scored {
+        writer
+            .write_record([
+                &s.item.path,
+                &s.item.label.to_string(),
+                &s.item.group,
+                &s.item.match_set,
+                &arm(s),
+                &(1.0 / (1.0 + (-s.logit).exp())).to_string(),
+            ])
+            .map_err(fault)?;
+    }
+    writer.flush().map_err(io_error(&path))
 }

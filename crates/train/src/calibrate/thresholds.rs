@@ -68,13 +68,14 @@ pub(super) const RESAMPLES: u64 = 400;
 /// authentic picture be accused again and again.
 pub(super) fn accusing_threshold(
     scored: &[Scored],
+    beside: &[Scored],
     probability: &dyn Fn(&Scored) -> f32,
     bars: Bars,
 ) -> Option<(f64, f64)> {
     let mut groups: BTreeMap<&str, Vec<f32>> = BTreeMap::new();
     let mut positives = Vec::new();
     let mut kinds: BTreeMap<&str, (BTreeSet<&str>, Vec<f32>)> = BTreeMap::new();
-    for s in scored {
+    for s in scored.iter().chain(beside) {
         // What looks painted or drawn is accused at no threshold.
         let p = if s.artwork { 0.0 } else { probability(s) };
         if s.item.label == 0 {

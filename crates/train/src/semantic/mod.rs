@@ -38,7 +38,7 @@ use self::features::all_features;
 use self::head::{fit, folds};
 use self::held_out::OutOfFold;
 pub use self::recipe::{ArtworkRecipe, SemanticRecipe};
-use self::report::write_scores;
+use self::report::arm_name;
 use crate::adapter::Adapter;
 use crate::calibrate;
 use crate::error::{TrainError, io_error};
@@ -144,7 +144,7 @@ pub fn train(
         networks,
         ..
     } = held;
-    write_scores(out, &scored)?;
+    calibrate::write(out, &scored, &|s| arm_name(s.tier, s.stored))?;
     let every: Vec<usize> = (0..items.len()).collect();
     let head = match adapter {
         Some(adapter) => adapter.head,

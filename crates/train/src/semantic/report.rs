@@ -1,7 +1,6 @@
 //! What training tells of held-out scores, and the file of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use realscope_data::manifest::Item;
 use realscope_data::split::ClipFrame;
@@ -13,11 +12,10 @@ use super::features::Cache;
 use super::head::logit;
 use super::recipe::SemanticRecipe;
 use crate::calibrate::Scored;
-use crate::error::{TrainError, io_error};
 use crate::tier::{self, TIERS};
 
 /// Name of what is scored, in logs and files: the arm, and whether it was of the stored file.
-fn arm_name(tier: Tier, stored: bool) -> String {
+pub(super) fn arm_name(tier: Tier, stored: bool) -> String {
     let arm = tier::arm(tier).name();
     if stored { format!("stored {arm}") } else { arm }
 }
@@ -116,27 +114,4 @@ pub(super) fn drawn_summary(
          clean authentic pictures",
         auc::of_labels(&rows).unwrap_or(f64::NAN)
     )
-}
-
-/// Held-out scores as `eval metrics` reads them.
-pub(super) fn write_scores(out: &Path, scored: &[Scored]) -> Result<(), TrainError> {
-    let path = out.join("validation.csv");
-    let fault = |e: csv::Error| TrainError::Recipe(format!("{}: {e}", path.display()));
-    let mut writer = csv::Writer::from_path(&path).map_err(fault)?;
-    writer
-        .write_record(["path", "label", "group", "match_set", "arm", "score"])
-        .map_err(fault)?;
-    for s in scored {
-        writer
-            .write_record([
-                &s.item.path,
-                &s.item.label.to_string(),
-                &s.item.group,
-                &s.item.match_set,
-                &arm_name(s.tier, s.stored),
-                &(1.0 / (1.0 + (-s.logit).exp())).to_string(),
-            ])
-            .map_err(fault)?;
-    }
-    writer.flush().map_err(io_error(&path))
 }

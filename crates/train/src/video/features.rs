@@ -1,4 +1,5 @@
-//! Features of the frames of clips, as made and encoded again, kept in a store ([`crate::store`]).
+//! Features of the frames of clips, as made and encoded again, kept in a store ([`crate::store`]). A still is the clip
+//! of a slow pan over it.
 
 use std::path::Path;
 
@@ -6,15 +7,17 @@ use half::f16;
 use rayon::prelude::*;
 use realscope_data::clip;
 use realscope_data::manifest::{Item, Manifest};
-use realscope_data::split;
+use realscope_data::split::{self, Framing};
 use realscope_detectors::card::Input;
 use realscope_detectors::network::{normalise, sha256};
 use realscope_detectors::prepare;
 use realscope_engine::{self as engine, Engine, EngineKind, Threads, packed};
 use realscope_media::video::{Decoders, Plan, Video, VideoLimits};
 
+use super::encode;
 use super::recipe::VideoRecipe;
 use crate::error::{TrainError, io_error, picture_error};
+use crate::picture;
 use crate::semantic::encoder::first;
 use crate::semantic::head::folds;
 use crate::store::{self, Key, Store};
@@ -22,6 +25,34 @@ use crate::tier::TIERS;
 
 /// Clips whose features are computed between two writes.
 const BLOCK: usize = 4;
+
+/// Kind of content of an authentic clip that is a pan over a still.
+const STILL: &str = "still";
+
+/// Whether an item is a still.
+pub(super) fn is_still(item: &Item) -> bool {
+    Framing::Whole.fits(&item.path)
+}
+
+/// Clips and stills of a manifest, by path.
+fn items(recipe: &VideoRecipe, manifest: &Manifest) -> Vec<Item> {
+    let of_label = |all: Vec<Item>, label: u8| all.into_iter().filter(move |i| i.label == label);
+    let mut items = Vec::new();
+    for label in [0, 1] {
+        let most = recipe.per_group[usize::from(label)];
+        items.extend(of_label(split::clips(manifest, most), label));
+        if let Some(most) = recipe.stills {
+            let stills = split::training(manifest, Framing::Whole);
+            let stills = split::capped(stills, most[usize::from(label)]);
+            items.extend(of_label(stills, label).map(|i| Item {
+                content: STILL.into(),
+                ..i
+            }));
+        }
+    }
+    items.sort_by(|a, b| a.path.cmp(&b.path));
+    items
+}
 
 /// Clips and the features of their frames, `[clip, tier, frame, width]`.
 pub(super) struct Clips {
@@ -42,13 +73,7 @@ impl Clips {
         log: &mut dyn FnMut(&str),
     ) -> Result<Self, TrainError> {
         let manifest = Manifest::read(&root.join(&recipe.manifest))?;
-        let capped = |label: u8| {
-            let mut clips = split::clips(&manifest, recipe.per_group[usize::from(label)]);
-            clips.retain(|i| i.label == label);
-            clips
-        };
-        let mut items = [0, 1].map(capped).concat();
-        items.sort_by(|a, b| a.path.cmp(&b.path));
+        let items = items(recipe, &manifest);
         let both = [0, 1].map(|label| items.iter().any(|i| i.label == label));
         if both != [true; 2] || folds(&items).len() < 2 {
             let n = items.len();
@@ -82,7 +107,7 @@ impl Clips {
         for (n, block) in missing.chunks(BLOCK).enumerate() {
             let views: Vec<Vec<Vec<f32>>> = block
                 .par_iter()
-                .map(|i| views(recipe, &root.join(&items[*i].path), input))
+                .map(|i| views(recipe, root, &items[*i], &keys[*i], input))
                 .collect::<Result<_, TrainError>>()?;
             // Each view alone, as a scan does: the scale of 8-bit activations is taken over a batch.
             let inputs: Vec<Vec<f32>> = views.into_iter().flatten().collect();
@@ -138,11 +163,24 @@ fn width(engine: &dyn Engine, input: &Input) -> Result<usize, TrainError> {
     Ok(first(engine, &grey, input.size, &Threads::all())?.len())
 }
 
-/// Normalised pixels of the frames of a clip in every tier.
-fn views(recipe: &VideoRecipe, clip: &Path, input: &Input) -> Result<Vec<Vec<f32>>, TrainError> {
+/// Normalised pixels of the frames of a clip, or of a pan over a still, in every tier.
+fn views(
+    recipe: &VideoRecipe,
+    root: &Path,
+    item: &Item,
+    key: &Key,
+    input: &Input,
+) -> Result<Vec<Vec<f32>>, TrainError> {
     let mut out = Vec::with_capacity(TIERS.len() * recipe.frames);
-    out.extend(frames(recipe, clip, input)?);
     let folder = tempfile::tempdir().map_err(io_error(&std::env::temp_dir()))?;
+    let mut clip = root.join(&item.path);
+    if is_still(item) {
+        let made = folder.path().join("pan.mp4");
+        encode::pan(&clip, &picture::open(&clip)?, key[0], &made)?;
+        clip = made;
+    }
+    let clip = &clip;
+    out.extend(frames(recipe, clip, input)?);
     for (encoding, name) in [(recipe.web, "web.mp4"), (recipe.hard, "hard.mp4")] {
         let encoded = folder.path().join(name);
         encoding.encode(clip, recipe.seconds, &encoded)?;

@@ -1,15 +1,13 @@
 //! The fit of a head for videos, and what it scores on clips that it never saw.
 
-use std::path::Path;
-
 use realscope_data::manifest::Item;
 use realscope_metric::logistic::{self, Convex, Linear, Samples};
 use realscope_metric::{auc, nested};
 
-use super::features::Clips;
+use super::features::{Clips, is_still};
 use super::recipe::VideoRecipe;
 use crate::calibrate::{Scored, platt};
-use crate::error::{TrainError, io_error};
+use crate::error::TrainError;
 pub(super) use crate::semantic::head::logit;
 use crate::semantic::head::{folds, weights};
 use crate::tier::TIERS;
@@ -21,6 +19,8 @@ pub(super) struct HeldOut {
     pub ridge: f64,
     /// Scores of every clip in every tier.
     pub scored: Vec<Scored>,
+    /// Scores of pans over stills in every tier.
+    pub stills: Vec<Scored>,
     /// What a unit of one frame's logit counts, in log-odds.
     pub frame_scale: f64,
 }
@@ -28,7 +28,8 @@ pub(super) struct HeldOut {
 /// The head fitted on the clips `used`.
 pub(super) fn fit(recipe: &VideoRecipe, clips: &Clips, used: &[usize], ridge: f64) -> Linear {
     let chosen: Vec<&Item> = used.iter().map(|i| &clips.items[*i]).collect();
-    let by_clip = weights(&chosen, recipe.group_power, &|_| false);
+    // Clips and stills of a class count alike.
+    let by_clip = weights(&chosen, recipe.group_power, &is_still);
     let mut rows = Vec::with_capacity(used.len() * TIERS.len() * clips.width);
     let (mut labels, mut weight) = (Vec::new(), Vec::new());
     for (i, w) in used.iter().zip(by_clip) {
@@ -51,14 +52,22 @@ pub(super) fn fit(recipe: &VideoRecipe, clips: &Clips, used: &[usize], ridge: f6
     logistic::fit(samples, &how)
 }
 
-/// Scores of every clip by heads that never saw its fold: of the clip, and of its frames.
+/// Scores by heads that never saw the fold of what they score.
+#[derive(Default)]
+struct OutOfFold {
+    clips: Vec<Scored>,
+    /// Frames of the clips.
+    frames: Vec<Scored>,
+    stills: Vec<Scored>,
+}
+
 fn out_of_fold(
     recipe: &VideoRecipe,
     clips: &Clips,
     flagged: &dyn Fn(usize, usize) -> bool,
     ridge: f64,
-) -> (Vec<Scored>, Vec<Scored>) {
-    let (mut of_clips, mut of_frames) = (Vec::new(), Vec::new());
+) -> OutOfFold {
+    let mut out = OutOfFold::default();
     for fold in folds(&clips.items) {
         let (held, used): (Vec<usize>, Vec<usize>) =
             (0..clips.items.len()).partition(|i| clips.items[*i].fold == fold);
@@ -81,12 +90,17 @@ fn out_of_fold(
                     logit,
                     artwork: flagged(i, t),
                 };
-                of_clips.push(scored(logits.iter().sum::<f64>() / logits.len() as f64));
-                of_frames.extend(logits.into_iter().map(scored));
+                let mean = scored(logits.iter().sum::<f64>() / logits.len() as f64);
+                if is_still(&clips.items[i]) {
+                    out.stills.push(mean);
+                } else {
+                    out.clips.push(mean);
+                    out.frames.extend(logits.into_iter().map(scored));
+                }
             }
         }
     }
-    (of_clips, of_frames)
+    out
 }
 
 /// AUC of a tier with its interval by group.
@@ -103,7 +117,7 @@ fn measured(scored: &[Scored], tier: usize) -> Option<(f64, String)> {
     Some((found, format!("{found:.3}{interval}")))
 }
 
-/// Scores by the penalty with the highest mean AUC over the tiers.
+/// Scores by the penalty with the highest mean AUC of clips over the tiers.
 pub(super) fn best(
     recipe: &VideoRecipe,
     clips: &Clips,
@@ -112,50 +126,31 @@ pub(super) fn best(
 ) -> Result<HeldOut, TrainError> {
     let mut best: Option<HeldOut> = None;
     for ridge in &recipe.ridges {
-        let (scored, frames) = out_of_fold(recipe, clips, flagged, *ridge);
-        let of: Vec<(f64, String)> = (0..TIERS.len())
-            .filter_map(|t| measured(&scored, t))
-            .collect();
-        let mean = of.iter().map(|a| a.0).sum::<f64>() / of.len().max(1) as f64;
-        let text: Vec<String> = of.into_iter().map(|a| a.1).collect();
+        let found = out_of_fold(recipe, clips, flagged, *ridge);
+        let tiers = |scored: &[Scored]| -> (f64, String) {
+            let of: Vec<(f64, String)> = (0..TIERS.len())
+                .filter_map(|t| measured(scored, t))
+                .collect();
+            let mean = of.iter().map(|a| a.0).sum::<f64>() / of.len().max(1) as f64;
+            let text: Vec<String> = of.into_iter().map(|a| a.1).collect();
+            (mean, text.join(", "))
+        };
+        let (mean, mut text) = tiers(&found.clips);
+        if !found.stills.is_empty() {
+            text += &format!("; pans over stills {}", tiers(&found.stills).1);
+        }
         log(&format!(
-            "ridge {ridge}, held-out folds, AUC as made, web, hard: {}",
-            text.join(", ")
+            "ridge {ridge}, held-out folds, AUC as made, web, hard: {text}"
         ));
         if best.as_ref().is_none_or(|b| mean > b.mean) {
             best = Some(HeldOut {
                 mean,
                 ridge: *ridge,
-                scored,
-                frame_scale: platt(&frames).scale,
+                frame_scale: platt(&found.frames).scale,
+                scored: found.clips,
+                stills: found.stills,
             });
         }
     }
     best.ok_or_else(|| TrainError::Recipe("`ridges` is empty".into()))
-}
-
-/// Held-out scores as `eval metrics` reads them.
-pub(super) fn write(out: &Path, scored: &[Scored]) -> Result<(), TrainError> {
-    let path = out.join("validation.csv");
-    let fault = |e: csv::Error| TrainError::Recipe(format!("{}: {e}", path.display()));
-    let mut writer = csv::Writer::from_path(&path).map_err(fault)?;
-    writer
-        .write_record(["path", "label", "group", "match_set", "arm", "score"])
-        .map_err(fault)?;
-    for s in scored {
-        let arm = TIERS.iter().position(|t| *t == s.tier);
-        let arm = ["made", "web", "hard"][arm.unwrap_or(0)];
-        let score = 1.0 / (1.0 + (-s.logit).exp());
-        writer
-            .write_record([
-                &s.item.path,
-                &s.item.label.to_string(),
-                &s.item.group,
-                "",
-                arm,
-                &score.to_string(),
-            ])
-            .map_err(fault)?;
-    }
-    writer.flush().map_err(io_error(&path))
 }

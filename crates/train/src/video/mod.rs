@@ -2,8 +2,9 @@
 //!
 //! It reads what the detector's own head reads of a frame, and is fitted on the mean over the frames of a clip: a linear
 //! head's logit of the mean is the mean of its logits, which is what a scan takes. Each clip is fitted and scored as it
-//! was made and after two encodings, the same for both classes. Ridge and calibration come from held-out folds of
-//! whole sources; the head that ships is fitted on all of them.
+//! was made and after two encodings, the same for both classes. Stills take part as slow pans over them: a video may
+//! show nothing else. Ridge and calibration come from held-out folds of whole sources; the head that ships is fitted
+//! on all of them.
 
 mod encode;
 mod features;
@@ -20,10 +21,11 @@ use realscope_metric::logistic::Linear;
 
 use self::features::Clips;
 pub use self::recipe::VideoRecipe;
-use crate::calibrate::{self, Bars};
+use crate::calibrate::{self, Bars, Scored};
 use crate::error::{TrainError, io_error};
+use crate::tier::TIERS;
 
-/// Of the authentic clips, and of every kind of them, at most 2% may be accused. Groups are too few and too small for a
+/// Of the authentic clips, of every kind of them and of the pans, at most 2% may be accused. Groups are too few and too small for a
 /// bound on the interval.
 const BARS: Bars = Bars {
     false_positives: 0.02,
@@ -98,7 +100,11 @@ pub fn train(
         })
     };
     let held_out = fit::best(recipe, &clips, &flagged, log)?;
-    fit::write(out, &held_out.scored)?;
+    let all_scored = [held_out.scored.as_slice(), &held_out.stills].concat();
+    calibrate::write(out, &all_scored, &|s| {
+        let arm = TIERS.iter().position(|t| *t == s.tier);
+        ["made", "web", "hard"][arm.unwrap_or(0)].into()
+    })?;
     let every: Vec<usize> = (0..clips.items.len()).collect();
     all.push(fit::fit(recipe, &clips, &every, held_out.ridge));
 
@@ -115,7 +121,12 @@ pub fn train(
         polarity: Polarity::Generated,
         medium: Medium::Video,
     });
-    card.video = Some(calibrate::fit_to(&held_out.scored, BARS));
+    let authentic: Vec<Scored> = held_out
+        .stills
+        .into_iter()
+        .filter(|s| s.item.label == 0)
+        .collect();
+    card.video = Some(calibrate::fit_to(&held_out.scored, &authentic, BARS));
     card.video_frame_scale = Some(held_out.frame_scale);
     let text = toml::to_string(&card).map_err(|e| TrainError::Recipe(e.to_string()))?;
     for (name, bytes) in [

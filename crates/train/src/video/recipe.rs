@@ -19,6 +19,9 @@ pub struct VideoRecipe {
     pub manifest: String,
     /// Most authentic and most generated clips of a group, 0 for all.
     pub per_group: [usize; 2],
+    /// Most authentic and most generated stills of a group that are made clips by a slow pan; none where it is left out.
+    #[serde(default)]
+    pub stills: Option<[usize; 2]>,
     /// Frames of a clip, evenly spread.
     pub frames: usize,
     /// Seconds at the beginning of a clip that are used.
@@ -47,13 +50,14 @@ impl VideoRecipe {
         if !(1..=64).contains(&recipe.frames)
             || !(0.1..=600.0).contains(&recipe.seconds)
             || !(0.0..=1.0).contains(&recipe.group_power)
+            || recipe.stills.is_some_and(|most| most.contains(&0))
             || recipe.ridges.is_empty()
             || !recipe.ridges.iter().all(penalty)
             || recipe.iterations == 0
         {
             return Err(TrainError::Recipe(
-                "`frames` must be 1 to 64, `seconds` 0.1 to 600, `group_power` 0 to 1, `ridges` not empty nor negative, \
-                 `iterations` not 0"
+                "`stills` and `iterations` must not be 0, `frames` 1 to 64, `seconds` 0.1 to 600, `group_power` 0 to 1, \
+                 `ridges` not empty nor negative"
                     .into(),
             ));
         }
@@ -89,6 +93,7 @@ mod tests {
         assert_eq!(read(shipped).expect("reads").detector, "clip-blocks");
         for (from, to) in [
             ("frames = 4", "frames = 0"),
+            ("stills = [1, 1]", "stills = [0, 1]"),
             ("crf = 28", "crf = 52"),
             ("iterations = ", "iterations = 0 #"),
             ("per_group", "per_croup"),
