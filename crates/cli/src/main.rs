@@ -64,7 +64,8 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Man { command } => man(&command),
-        Command::DecodeWorker => realscope::worker::serve(realscope_media::decode)
+        Command::DecodeWorker { confined: true } => models::confined(),
+        Command::DecodeWorker { .. } => realscope::worker::serve(realscope_media::decode)
             .map(|()| ExitCode::SUCCESS)
             .map_err(|e| Failure::new(2, e.to_string())),
     };

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use realscope::confine::{Confined, confine};
 use realscope_detectors::catalog::{self, Availability, Listed};
 #[cfg(feature = "lab")]
 use realscope_detectors::models::ImportError;
@@ -270,6 +271,24 @@ fn installed(card: &Card, format: TextFormat) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Gives up what a decoding worker gives up, and prints what that is.
+pub fn confined() -> Result<ExitCode, Failure> {
+    let found = serde_json::to_value(confine()).map_err(|e| Failure::new(2, e.to_string()))?;
+    print_json(&found)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a decoding worker gives up here, tried by a process.
+fn of_worker() -> Confined {
+    let tried = std::env::current_exe().and_then(|program| {
+        std::process::Command::new(program)
+            .args(["decode-worker", "--confined"])
+            .output()
+    });
+    let told = tried.ok().map(|out| serde_json::from_slice(&out.stdout));
+    told.and_then(Result::ok).unwrap_or_default()
+}
+
 /// `realscope doctor`.
 pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
     let settings = config::load()?;
@@ -277,6 +296,7 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
     let ort = ort::library(&search());
     let in_use = engine_kind(settings.engine)?;
     let default = home.get("default", in_use);
+    let confined = of_worker();
     let report = json!({
         "schema_version": 1,
         "version": env!("CARGO_PKG_VERSION"),
@@ -289,6 +309,7 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
             },
         },
         "ffmpeg": video::available(),
+        "decoding": confined,
         "default_detector": match &default { Ok(_) => "ok".to_owned(), Err(e) => e.to_string() },
         "home": settings.home,
         "installed": home.installed(),
@@ -311,6 +332,17 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
                 "found"
             } else {
                 "not found (videos other than H.264, Motion JPEG and animations need it)"
+            }
+        );
+        outln!(
+            "decoding          {}",
+            match (confined.read_only, confined.no_sockets) {
+                (true, true) => "confined: no files written, no sockets",
+                (true, false) =>
+                    "confined in part: no files written, but sockets (no seccomp here)",
+                (false, true) =>
+                    "confined in part: no sockets, but files written (no Landlock here)",
+                (false, false) => "not confined: this system has neither Landlock nor seccomp",
             }
         );
         outln!(

@@ -312,7 +312,9 @@ fn doctor() {
     let lines = text.lines().map(|line| {
         let name = line.split("  ").next().unwrap_or_default();
         match name {
-            "ONNX Runtime" | "ffmpeg" | "models" => format!("{name} [of this machine]"),
+            "ONNX Runtime" | "ffmpeg" | "decoding" | "models" => {
+                format!("{name} [of this machine]")
+            }
             _ if line.starts_with("realscope ") => "realscope [version]".into(),
             _ => line.to_owned(),
         }

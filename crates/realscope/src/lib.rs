@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod cameras;
 pub mod cancel;
+pub mod confine;
 pub mod contradictions;
 pub mod custody;
 pub mod fetch;

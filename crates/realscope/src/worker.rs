@@ -1,7 +1,8 @@
 //! The side of decoding that serves: a process of its own.
 //!
 //! Catching panics stops neither a decoder that loops nor an allocation that aborts, so untrusted
-//! bytes are decoded in a worker process under memory limits. A worker serves many files; it is killed at a file's
+//! bytes are decoded in a worker process under memory limits, which gives up its rights to write files and to open
+//! sockets ([`crate::confine`]). A worker serves many files; it is killed at a file's
 //! deadline and replaced ([`crate::lane`]).
 //!
 //! Frames on the worker's stdin and stdout: length of a JSON header (u32, little endian), the
@@ -15,6 +16,7 @@ use realscope_media::video::{self, Decoders, Event, Plan, Sketch, Video, VideoEr
 use realscope_media::{Decoded, Facts, Limits, MediaError, Options as DecodeOptions};
 use serde::{Deserialize, Serialize};
 
+use crate::confine::confine;
 use crate::timeline;
 
 /// Memory that a worker needs beside what decoding may claim: the program itself and its stacks.
@@ -104,6 +106,8 @@ pub type Handler = fn(&[u8], &Limits, &DecodeOptions) -> Result<Decoded, MediaEr
 /// # Errors
 /// When the pipe breaks.
 pub fn serve(handler: Handler) -> io::Result<()> {
+    // What the system does not offer cannot be had; `doctor` says so.
+    let _ = confine();
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     let mut limited = false;
     loop {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use realscope::confine::{Confined, confine};
 use realscope::lane::{DecodeError, Lane, Launch};
 use realscope::{Cancel, worker};
 use realscope_media::{Decoded, Limits, MediaError, Options, decode};
@@ -23,6 +24,17 @@ fn faulty(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decoded, M
         b"who" => Err(MediaError::Unsupported {
             format: std::process::id().to_string(),
         }),
+        b"reach" => {
+            let file = std::fs::write(std::env::temp_dir().join("realscope-reach"), "x");
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0");
+            let found = Confined {
+                read_only: file.is_err(),
+                no_sockets: socket.is_err(),
+            };
+            Err(MediaError::Unsupported {
+                format: format!("{found:?}"),
+            })
+        }
         _ => decode(bytes, limits, options),
     }
 }
@@ -87,6 +99,25 @@ fn after_its_files_a_worker_is_replaced() -> Result<(), Failed> {
     Ok(())
 }
 
+fn a_worker_neither_writes_nor_connects() -> Result<(), Failed> {
+    // What this kernel offers, tried by a thread of its own.
+    let offered = std::thread::spawn(confine);
+    let offered = offered.join().map_err(|_| "the thread panicked")?;
+    if offered == Confined::default() {
+        eprintln!("skipped: this system confines nothing");
+        return Ok(());
+    }
+    let found = run(&mut lane(), b"reach", 30.0).expect_err("no picture");
+    assert!(
+        found.to_string().contains(&format!("{offered:?}")),
+        "{found}"
+    );
+    // The thread is confined, the others are not.
+    let path = std::env::temp_dir().join(format!("realscope-free-{}", std::process::id()));
+    std::fs::write(&path, "x")?;
+    Ok(std::fs::remove_file(&path)?)
+}
+
 fn main() {
     if std::env::args().nth(1).as_deref() == Some("serve-as-worker") {
         worker::serve(faulty).expect("pipe");
@@ -105,6 +136,10 @@ fn main() {
         Trial::test(
             "after_its_files_a_worker_is_replaced",
             after_its_files_a_worker_is_replaced,
+        ),
+        Trial::test(
+            "a_worker_neither_writes_nor_connects",
+            a_worker_neither_writes_nor_connects,
         ),
         Trial::test("text_is_a_typed_error", || {
             check(b"plain text", 30.0, "not_a_picture")

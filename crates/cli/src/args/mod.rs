@@ -155,7 +155,11 @@ pub enum Command {
     },
     /// Decode pictures for a scan (internal).
     #[command(hide = true)]
-    DecodeWorker,
+    DecodeWorker {
+        /// Print what such a process gives up, and end.
+        #[arg(long)]
+        confined: bool,
+    },
 }
 
 /// What bears on the result of a scan.
