@@ -331,7 +331,7 @@ pub fn doctor(format: TextFormat) -> Result<ExitCode, Failure> {
             if video::available() {
                 "found"
             } else {
-                "not found (videos other than H.264, Motion JPEG and animations need it)"
+                "not found (videos other than H.264, AV1, Motion JPEG and animations need it)"
             }
         );
         outln!(

@@ -208,6 +208,38 @@ const H264: [(&str, &[&str]); 9] = [
     ("turned", &[]),
 ];
 
+/// What AV1 encoders make: one that holds frames back and shows them later, and one without.
+const AV1: [(&str, &[&str]); 2] = [
+    (
+        "av1-aom",
+        &[
+            "-c:v",
+            "libaom-av1",
+            "-cpu-used",
+            "8",
+            "-crf",
+            "40",
+            "-g",
+            "20",
+            "-lag-in-frames",
+            "19",
+        ],
+    ),
+    (
+        "av1-svt",
+        &[
+            "-c:v",
+            "libsvtav1",
+            "-preset",
+            "12",
+            "-crf",
+            "45",
+            "-g",
+            "20",
+        ],
+    ),
+];
+
 /// The same video with a matrix that turns it by a quarter, clockwise.
 fn turned(path: &Path) -> PathBuf {
     let out = path.with_file_name("quarter.mp4");
@@ -235,8 +267,11 @@ fn frames_of_the_box_are_those_of_ffmpeg_to_the_bit() {
     let folder = tempfile::tempdir().expect("temporary folder");
     // Movement, hard edges and a cut, in a size that is no multiple of a block.
     let source = "testsrc2=s=178x106:r=25:d=3";
-    for (name, own) in H264 {
-        let mut options = vec!["-c:v", "libx264", "-pix_fmt", "yuv420p"];
+    let x264 = ["-c:v", "libx264"].as_slice();
+    let coded = H264.map(|(name, own)| (name, [x264, own].concat()));
+    let coded = coded.into_iter();
+    for (name, own) in coded.chain(AV1.map(|(name, own)| (name, own.to_vec()))) {
+        let mut options = vec!["-pix_fmt", "yuv420p"];
         options.extend(own);
         let mut path = make(folder.path(), &format!("{name}.mp4"), source, &options);
         if name == "turned" {

@@ -1,4 +1,4 @@
-//! AV1 pictures through `rav1d`.
+//! AV1 pictures and videos through `rav1d`.
 //!
 //! The only `unsafe` of the project: `rav1d` offers dav1d's C interface. Every pointer handed over
 //! outlives the call, every object received is released by its guard, and planes are read only
@@ -22,7 +22,7 @@ use crate::limits::Limits;
 
 fn corrupt(reason: impl Into<String>) -> MediaError {
     MediaError::Corrupt {
-        format: "AVIF".into(),
+        format: "AV1".into(),
         reason: reason.into(),
     }
 }
@@ -54,63 +54,87 @@ impl Drop for Data {
     }
 }
 
+/// A decoder of one AV1 stream.
+pub(crate) struct Stream {
+    decoder: Decoder,
+    limits: Limits,
+}
+
+impl Stream {
+    /// A decoder that holds no frame yet.
+    pub(crate) fn new(limits: &Limits) -> Result<Self, MediaError> {
+        let mut settings = std::mem::MaybeUninit::<Dav1dSettings>::uninit();
+        // SAFETY: the pointer is valid for writing; the call fills every field.
+        let mut settings = unsafe {
+            dav1d::dav1d_default_settings(NonNull::new_unchecked(settings.as_mut_ptr()));
+            settings.assume_init()
+        };
+        settings.n_threads = 1;
+        settings.max_frame_delay = 1;
+        settings.frame_size_limit = u32::try_from(limits.max_pixels).unwrap_or(u32::MAX);
+        let mut decoder = Decoder(None);
+        // SAFETY: both pointers are valid for the call.
+        let result = unsafe {
+            dav1d::dav1d_open(
+                Some(NonNull::from(&mut decoder.0)),
+                Some(NonNull::from(&mut settings)),
+            )
+        };
+        if result.0 != 0 {
+            return Err(corrupt(format!("the decoder cannot start ({})", result.0)));
+        }
+        Ok(Self {
+            decoder,
+            limits: limits.clone(),
+        })
+    }
+
+    /// The frame that a temporal unit shows; `None` where it shows none.
+    pub(crate) fn decode(&mut self, unit: &[u8]) -> Result<Option<Planes>, MediaError> {
+        let mut data = Data(Dav1dData::default());
+        // SAFETY: the decoder allocates `unit.len()` bytes and returns their start or null.
+        unsafe {
+            let buffer = dav1d::dav1d_data_create(Some(NonNull::from(&mut data.0)), unit.len());
+            if buffer.is_null() {
+                return Err(corrupt("the decoder cannot take the data"));
+            }
+            std::ptr::copy_nonoverlapping(unit.as_ptr(), buffer, unit.len());
+        }
+        // A unit needs one or two rounds; the bound keeps hostile data from looping.
+        for _ in 0..64 {
+            if data.0.sz > 0 {
+                // SAFETY: the context is open, the data belong to this function.
+                let sent = unsafe {
+                    dav1d::dav1d_send_data(self.decoder.0, Some(NonNull::from(&mut data.0)))
+                };
+                if sent.0 != 0 && sent.0 != -libc_eagain() {
+                    return Err(corrupt(format!("AV1 data refused ({})", sent.0)));
+                }
+            }
+            let mut frame = Picture(Dav1dPicture::default());
+            // SAFETY: the context is open and the picture empty.
+            let got = unsafe {
+                dav1d::dav1d_get_picture(self.decoder.0, Some(NonNull::from(&mut frame.0)))
+            };
+            match got.0 {
+                0 => return copy_planes(&frame.0, &self.limits).map(Some),
+                e if e == -libc_eagain() && data.0.sz > 0 => {}
+                e if e == -libc_eagain() => return Ok(None),
+                e => return Err(corrupt(format!("AV1 frame refused ({e})"))),
+            }
+        }
+        Err(corrupt("the AV1 decoder makes no progress"))
+    }
+}
+
 /// Decodes the first frame of an AV1 still.
 pub(crate) fn picture(obu: &[u8], limits: &Limits) -> Result<Planes, MediaError> {
-    let mut settings = std::mem::MaybeUninit::<Dav1dSettings>::uninit();
-    // SAFETY: the pointer is valid for writing; the call fills every field.
-    let mut settings = unsafe {
-        dav1d::dav1d_default_settings(NonNull::new_unchecked(settings.as_mut_ptr()));
-        settings.assume_init()
-    };
-    settings.n_threads = 1;
-    settings.max_frame_delay = 1;
-    settings.frame_size_limit = u32::try_from(limits.max_pixels).unwrap_or(u32::MAX);
-    let mut decoder = Decoder(None);
-    // SAFETY: both pointers are valid for the call.
-    let result = unsafe {
-        dav1d::dav1d_open(
-            Some(NonNull::from(&mut decoder.0)),
-            Some(NonNull::from(&mut settings)),
-        )
-    };
-    if result.0 != 0 {
-        return Err(corrupt(format!("the decoder cannot start ({})", result.0)));
-    }
-    let mut data = Data(Dav1dData::default());
-    // SAFETY: the decoder allocates `obu.len()` bytes and returns their start or null.
-    unsafe {
-        let buffer = dav1d::dav1d_data_create(Some(NonNull::from(&mut data.0)), obu.len());
-        if buffer.is_null() {
-            return Err(corrupt("the decoder cannot take the data"));
-        }
-        std::ptr::copy_nonoverlapping(obu.as_ptr(), buffer, obu.len());
-    }
-    let mut frame = Picture(Dav1dPicture::default());
-    // A still needs one or two rounds; the bound keeps hostile data from looping.
-    for _ in 0..64 {
-        if data.0.sz > 0 {
-            // SAFETY: the context is open, the data belong to this function.
-            let sent =
-                unsafe { dav1d::dav1d_send_data(decoder.0, Some(NonNull::from(&mut data.0))) };
-            if sent.0 != 0 && sent.0 != -libc_eagain() {
-                return Err(corrupt(format!("AV1 data refused ({})", sent.0)));
-            }
-        }
-        // SAFETY: the context is open and the picture empty.
-        let got = unsafe { dav1d::dav1d_get_picture(decoder.0, Some(NonNull::from(&mut frame.0))) };
-        match got.0 {
-            0 => return copy_planes(&frame.0, limits),
-            e if e == -libc_eagain() && data.0.sz > 0 => {}
-            e if e == -libc_eagain() => {
-                return Err(MediaError::Truncated {
-                    format: "AVIF".into(),
-                    reason: "the AV1 data hold no whole frame".into(),
-                });
-            }
-            e => return Err(corrupt(format!("AV1 frame refused ({e})"))),
-        }
-    }
-    Err(corrupt("the AV1 decoder makes no progress"))
+    Stream::new(limits)?
+        .decode(obu)?
+        .ok_or_else(|| MediaError::Truncated {
+            format: "AVIF".into(),
+            reason: "the AV1 data hold no whole frame".into(),
+        })
 }
 
 /// `EAGAIN`, which the decoder returns negated when it needs more data.

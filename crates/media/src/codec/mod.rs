@@ -1,6 +1,6 @@
 //! One decoder for each format, from bytes to [`raw::Raw`] samples within limits.
 
-mod av1;
+pub(crate) mod av1;
 mod canvas;
 pub(crate) mod heif;
 #[cfg(feature = "heic")]

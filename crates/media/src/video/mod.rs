@@ -2,12 +2,13 @@
 //!
 //! [`Video::open`] tells what a file is without decoding a picture; [`Video::read`] decodes what a [`Plan`] asks for
 //! and hands each frame over as soon as it is there, so that memory does not grow with the length. Decoders in the box
-//! go first: MP4 and MOV with H.264 or JPEG, AVI with JPEG, animated GIF, PNG and WebP. What they do not know is
-//! decoded by the ffmpeg that the user has installed; [`Facts::decoder`] names the one that did.
+//! go first: MP4 and MOV with H.264, AV1 or JPEG, AVI with JPEG, animated GIF, PNG and WebP. What they do not know, and
+//! AV1 where there is one, is decoded by the ffmpeg that the user has installed; [`Facts::decoder`] names the one that did.
 //!
 //! Open first: `mp4.rs` (a container), then `track.rs` (from samples to frames). `ffmpeg.rs` is the way out of the box.
 
 mod animation;
+mod av1;
 mod avi;
 mod error;
 mod facts;
@@ -175,6 +176,13 @@ impl Video {
             (Box::new(outside("ffmpeg was asked for")?), false)
         } else {
             match inside(Box::new(file), length, &head, format, limits) {
+                // Without machine code of its own `rav1d` is many times slower than an ffmpeg, which shows the same frames.
+                Ok(reader) if decoders == Decoders::Any && reader.facts().decoder == "rav1d" => {
+                    match outside("AV1 is faster there") {
+                        Ok(faster) => (Box::new(faster), false),
+                        Err(_) => (reader, true),
+                    }
+                }
                 Ok(reader) => (reader, true),
                 Err(e) if decoders == Decoders::Box || !e.is_unsupported() => return Err(e),
                 Err(e) => (Box::new(outside(&e.to_string())?), false),

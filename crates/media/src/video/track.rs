@@ -1,10 +1,11 @@
-//! A track of coded pictures whose samples are known: H.264 or JPEG in an MP4, JPEG in an AVI.
+//! A track of coded pictures whose samples are known: H.264, AV1 or JPEG in an MP4, JPEG in an AVI.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
 use image::RgbImage;
 
+use super::av1::Av1;
 use super::error::{VideoError, corrupt, limit, truncated, unsupported};
 use super::facts::Facts;
 use super::h264::{H264, Kind};
@@ -21,6 +22,7 @@ const MAX_WAITING: usize = 32;
 
 enum Coder {
     H264(Box<H264>),
+    Av1(Box<Av1>),
     Jpeg,
 }
 
@@ -52,21 +54,28 @@ impl Film {
         let movie = mp4::read(&mut file, length, limits)?;
         let track = movie.video;
         let part = |kind: &[u8; 4]| mp4::boxes(&track.config).find(|(k, _)| k == kind);
+        let told = track.colour.map(|(matrix, full_range)| Colour {
+            matrix: Some(matrix).filter(|m| *m != 2),
+            full_range,
+        });
         let (coder, codec) = match &track.codec {
             b"avc1" | b"avc3" => {
                 let (_, config) =
                     part(b"avcC").ok_or_else(|| corrupt("H.264 without its description"))?;
                 let mut h264 = H264::new(config)?;
                 if h264.colour.is_none() {
-                    h264.colour = track.colour.map(|(matrix, full_range)| Colour {
-                        matrix: Some(matrix).filter(|m| *m != 2),
-                        full_range,
-                    });
+                    h264.colour = told;
                 }
                 if !h264.colour.unwrap_or_default().is_known() {
                     return Err(unsupported("H.264 whose planes are not luma and chroma"));
                 }
                 (Coder::H264(Box::new(h264)), "H.264")
+            }
+            b"av01" => {
+                let (_, config) =
+                    part(b"av1C").ok_or_else(|| corrupt("AV1 without its description"))?;
+                let av1 = Av1::new(config, told, &limits.picture)?;
+                (Coder::Av1(Box::new(av1)), "AV1")
             }
             b"jpeg" | b"mjpa" | b"mjpb" => (Coder::Jpeg, "Motion JPEG"),
             other => return Err(unsupported(named(other))),
@@ -122,6 +131,7 @@ impl Film {
         };
         facts.decoder = match coder {
             Coder::H264(_) => "rusty_h264".into(),
+            Coder::Av1(_) => "rav1d".into(),
             Coder::Jpeg => "zune-jpeg".into(),
         };
         facts.timed(&times, end, &keys);
@@ -171,6 +181,11 @@ impl Film {
         let bytes = self.sample(number)?;
         Ok(match &self.coder {
             Coder::H264(h264) => h264.kind(&bytes),
+            // The index knows at which samples of AV1 decoding can begin.
+            Coder::Av1(_) => Kind {
+                idr: true,
+                reference: true,
+            },
             Coder::Jpeg => Kind {
                 idr: true,
                 reference: false,
@@ -195,7 +210,6 @@ fn named(codec: &[u8; 4]) -> String {
         b"hvc1" | b"hev1" | b"dvh1" | b"dvhe" => "HEVC video".into(),
         b"vp08" => "VP8 video".into(),
         b"vp09" => "VP9 video".into(),
-        b"av01" => "AV1 video".into(),
         b"mp4v" => "MPEG-4 Visual or another video of its family".into(),
         b"apcn" | b"apch" | b"apcs" | b"apco" | b"ap4h" | b"ap4x" => "ProRes video".into(),
         other => format!("video coded as `{}`", other.escape_ascii()),
@@ -260,8 +274,10 @@ impl Reader for Film {
         debug_assert!(cut.is_some() || runs.last().is_none_or(|r| r.1 >= last));
         let mut queue = Queue::default();
         for (start, end) in runs {
-            if let Coder::H264(h264) = &mut self.coder {
-                h264.restart();
+            match &mut self.coder {
+                Coder::H264(h264) => h264.restart(),
+                Coder::Av1(av1) => av1.restart()?,
+                Coder::Jpeg => {}
             }
             for (number, frame) in rank.iter().copied().enumerate().take(end + 1).skip(start) {
                 wanted.go_on()?;
@@ -277,13 +293,13 @@ impl Reader for Film {
                         let coded = h264.decode(&bytes, number == start)?;
                         let (w, h) = (coded.width, coded.height);
                         limits.picture.check(w as u64, h as u64, 6)?;
-                        let planes = Planes::of(w, h, &coded.planes)
-                            .ok_or_else(|| corrupt("the planes of a frame do not fit its size"))?;
                         let colour = h264.colour.unwrap_or_default();
-                        Output {
-                            sketch: wanted.sketches().then(|| planes.sketch()),
-                            pixels: keep.then(|| planes.to_rgb(colour)),
-                        }
+                        output(w, h, &coded.planes, colour, wanted.sketches(), keep)?
+                    }
+                    Coder::Av1(av1) => {
+                        let coded = av1.decode(&bytes, number == start)?;
+                        let (w, h) = (coded.width, coded.height);
+                        output(w, h, &coded.planes, coded.colour, wanted.sketches(), keep)?
                     }
                     Coder::Jpeg if !keep && !wanted.sketches() => continue,
                     Coder::Jpeg => {
@@ -334,6 +350,23 @@ impl Film {
 struct Output {
     sketch: Option<Sketch>,
     pixels: Option<RgbImage>,
+}
+
+/// What is kept of a frame of planes.
+fn output(
+    width: usize,
+    height: usize,
+    planes: &[u8],
+    colour: Colour,
+    sketch: bool,
+    pixels: bool,
+) -> Result<Output, MediaError> {
+    let planes = Planes::of(width, height, planes)
+        .ok_or_else(|| corrupt("the planes of a frame do not fit its size"))?;
+    Ok(Output {
+        sketch: sketch.then(|| planes.sketch()),
+        pixels: pixels.then(|| planes.to_rgb(colour)),
+    })
 }
 
 /// Frames that wait for those shown before them.
