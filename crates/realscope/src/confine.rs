@@ -35,8 +35,8 @@ pub fn confine() -> Confined {
 #[cfg(target_os = "linux")]
 mod linux {
     use landlock::{
-        ABI, Access as _, AccessFs, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-        RulesetError, RulesetStatus, path_beneath_rules,
+        ABI, AccessFs, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+        RulesetStatus, path_beneath_rules,
     };
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
