@@ -5,6 +5,7 @@ import { limits } from "./limits.ts";
 import { bytes, t } from "./messages/index.ts";
 import type { Frame, Job, Problem } from "./record.ts";
 import { isFinal } from "./record.ts";
+import { go, route } from "./route.ts";
 import { say } from "./say.ts";
 import { Store } from "./store.ts";
 import * as words from "./words.ts";
@@ -71,6 +72,17 @@ export function add(files: readonly File[], options: Options): Upload[] {
     uploads.set([...uploads.value, ...added]);
     work();
     return added;
+}
+
+/** Opens the report of a file that came alone, once it is there and the list of files is still shown. */
+export function openWhenDone(added: readonly Upload[]): void {
+    const [only] = added;
+    if (added.length !== 1 || !only) return;
+    const stop = uploads.listen(() => {
+        if (only.state === "waiting" || only.state === "sending" || only.state === "sent") return;
+        stop();
+        if (only.job?.report && route.value.view === "") go("job", only.job.id);
+    });
 }
 
 export function again(upload: Upload, options: Options = upload.options): void {

@@ -71,6 +71,7 @@ test("a scan is forgotten once that was confirmed", async ({ page, service }) =>
     await page.getByRole("button", { name: "Cancel" }).click();
     expect((await fetch(`${service.url}/v1/jobs/${id}`)).status).toBe(200);
     await forget.click();
+    await expect(page.getByRole("dialog")).toBeVisible();
     await page.keyboard.press("Escape");
     await expect(page.getByRole("dialog")).toHaveCount(0);
     await forget.click();

@@ -129,7 +129,8 @@ export function Sign({ verdict }: { verdict: Verdict | null }) {
 export function Confirm(props: { title: string; about: string; yes: string; done: () => void; close: () => void }) {
     const dialog = useRef<HTMLDialogElement>(null);
     const name = useId();
-    useEffect(() => dialog.current?.showModal(), []);
+    // Ahead of the next key, which may be Escape.
+    useLayoutEffect(() => dialog.current?.showModal(), []);
     return (
         <dialog ref={dialog} aria-labelledby={name} onClose={props.close}>
             <h2 id={name}>{props.title}</h2>

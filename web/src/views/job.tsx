@@ -100,8 +100,8 @@ function Report({ job, report }: { job: Job; report: string }) {
     const draw = async () => {
         try {
             const file = await load(`/v1/reports/${report}/media`);
-            const [upload] = uploads.add([new File([file], job.name)], { maxFpr: "", truncated: false });
-            if (upload) go("");
+            uploads.openWhenDone(uploads.add([new File([file], job.name)], { maxFpr: "", truncated: false }));
+            go("");
         } catch {
             setFailed(new Error(t("viewer.draw.gone")));
         }

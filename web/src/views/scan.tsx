@@ -6,24 +6,13 @@ import type { Gathered } from "../files.ts";
 import { limits } from "../limits.ts";
 import { bytes, count, t } from "../messages/index.ts";
 import { Chevron, Chip, Title } from "../parts/basics.tsx";
-import { go, link, route } from "../route.ts";
+import { link } from "../route.ts";
 import { useStore } from "../store.ts";
 import * as uploads from "../uploads.ts";
 import type { Upload } from "../uploads.ts";
 import * as words from "../words.ts";
 
 const RATES = ["0.01", "0.001"];
-
-/** Opens the report of a file that came alone, once it is there and the reader is still here. */
-function openWhenDone(added: readonly Upload[]): void {
-    const [only] = added;
-    if (added.length !== 1 || !only) return;
-    const stop = uploads.uploads.listen(() => {
-        if (only.state === "waiting" || only.state === "sending" || only.state === "sent") return;
-        stop();
-        if (only.job?.report && route.value.view === "") go("job", only.job.id);
-    });
-}
 
 export function ScanView() {
     const list = useStore(uploads.uploads);
@@ -38,7 +27,7 @@ export function ScanView() {
     const take = (gathered: Gathered) => {
         setPassed(gathered.passed);
         setNothing(gathered.files.length === 0);
-        openWhenDone(uploads.add(gathered.files, { maxFpr: rate, truncated }));
+        uploads.openWhenDone(uploads.add(gathered.files, { maxFpr: rate, truncated }));
     };
     useEffect(() => {
         const paste = (e: ClipboardEvent) => {
