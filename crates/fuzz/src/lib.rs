@@ -49,6 +49,11 @@ pub const TARGETS: &[Target] = &[
         ..target("avif", Format::Avif)
     },
     film("mp4", Format::Video),
+    Target {
+        may_abort: true,
+        cases: 1000,
+        ..film("av1-film", Format::Video)
+    },
     film("avi", Format::Video),
     film("gif-film", Format::Gif),
     film("png-film", Format::Png),
