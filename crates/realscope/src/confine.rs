@@ -16,7 +16,7 @@ pub struct Confined {
 }
 
 /// Confines the calling thread and those that it starts from now on. There is no way back.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[must_use]
 pub fn confine() -> Confined {
     Confined {
@@ -26,13 +26,13 @@ pub fn confine() -> Confined {
 }
 
 /// Confines nothing on this system.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 #[must_use]
 pub fn confine() -> Confined {
     Confined::default()
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod linux {
     use landlock::{
         ABI, AccessFs, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
