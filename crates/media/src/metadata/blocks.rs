@@ -8,8 +8,8 @@ use crate::note::Note;
 /// Blocks of metadata as a container carries them.
 #[derive(Default)]
 pub(super) struct Blocks {
-    /// EXIF without any prefix.
-    pub exif: Option<Vec<u8>>,
+    /// EXIF without any prefix, in order; the first one counts most.
+    pub exif: Vec<Vec<u8>>,
     /// XMP packets, the first one counts most.
     pub xmp: Vec<Vec<u8>>,
     /// Photoshop's image resources, or bare IPTC datasets.
@@ -48,8 +48,14 @@ impl Blocks {
     }
 
     fn exif(&mut self, block: &[u8]) {
-        if self.exif.is_none() && self.fits("An EXIF block", block.len()) {
-            self.exif = Some(block.strip_prefix(EXIF).unwrap_or(block).to_vec());
+        let block = block.strip_prefix(EXIF).unwrap_or(block);
+        if self.exif.iter().any(|known| known == block) {
+            return;
+        }
+        if self.exif.len() == MAX_EXIF {
+            self.left_out("EXIF blocks", MAX_EXIF);
+        } else if self.fits("An EXIF block", block.len()) {
+            self.exif.push(block.to_vec());
         }
     }
 
@@ -68,13 +74,35 @@ impl Blocks {
     }
 
     fn text(&mut self, place: &'static str, key: String, value: String) {
-        if self.text.len() < 256 {
+        if self.text.len() < MAX_TEXTS {
             self.text.push(Text { place, key, value });
+        } else {
+            self.left_out("texts", MAX_TEXTS);
+        }
+    }
+
+    /// Says that there are more than are read.
+    fn left_out(&mut self, what: &str, most: usize) {
+        let sentence = format!("The file has more than {most} {what}; the others were not read.");
+        if self.notes.iter().all(|n| n.sentence != sentence) {
+            self.note("metadata_too_many", sentence);
+        }
+    }
+
+    fn comment(&mut self, comment: &[u8]) {
+        if self.comments.len() < MAX_COMMENTS {
+            self.comments.push(decoded(comment));
+        } else {
+            self.left_out("comments", MAX_COMMENTS);
         }
     }
 }
 
 const EXIF: &[u8] = b"Exif\0\0";
+/// Most blocks of EXIF, comments and texts of a file that are read.
+const MAX_EXIF: usize = 4;
+const MAX_COMMENTS: usize = 64;
+const MAX_TEXTS: usize = 1024;
 
 /// The blocks of a file in `format`.
 pub(super) fn find(bytes: &[u8], format: Format) -> Blocks {
@@ -146,7 +174,7 @@ fn jpeg_blocks(bytes: &[u8], blocks: &mut Blocks) {
                     resources.extend_from_slice(rest);
                 }
             }
-            0xfe if blocks.comments.len() < 64 => blocks.comments.push(decoded(segment.data)),
+            0xfe => blocks.comment(segment.data),
             _ => {}
         }
     }
@@ -435,7 +463,7 @@ fn tiff_blocks(bytes: &[u8], blocks: &mut Blocks) {
     const IPTC: u16 = 33723;
     const PHOTOSHOP: u16 = 34377;
     // The whole file is the block: its directories may stand anywhere.
-    blocks.exif = Some(bytes.to_vec());
+    blocks.exif.push(bytes.to_vec());
     let Some(tags) = ifd::first(bytes) else {
         return;
     };
@@ -525,7 +553,7 @@ mod tests {
         ]
         .concat();
         let found = find(&png, Format::Png);
-        assert_eq!(found.exif.as_deref(), Some(&b"II*\0"[..]));
+        assert_eq!(found.exif, [b"II*\0"]);
         assert_eq!(found.xmp, [&b"<x/>"[..], b"<y/>"]);
         assert_eq!(found.iptc.as_deref(), Some(&b"8BIM\x04\x04"[..]));
         assert_eq!((found.text[0].key.as_str(), found.text.len()), ("AIGC", 1));
@@ -546,7 +574,7 @@ mod tests {
         file.extend(made(b"brob", b"xml nonsense"));
         let found = find(&file, Format::Jxl);
         assert_eq!(found.xmp, [&b"<x/>"[..]]);
-        assert_eq!(found.exif.as_deref(), Some(&b"MM\0*"[..]));
+        assert_eq!(found.exif, [b"MM\0*"]);
         assert_eq!(found.notes[0].code, "metadata_damaged");
     }
 
@@ -555,7 +583,7 @@ mod tests {
         use crate::container::bmff::tests::with_item;
         let file = with_item(b"Exif", "", b"\0\0\0\x06Exif\0\0II*\0", true);
         let found = find(&file, Format::Avif);
-        assert_eq!(found.exif.as_deref(), Some(&b"II*\0"[..]));
+        assert_eq!(found.exif, [b"II*\0"]);
         let gif = [
             &b"GIF89a\x01\0\x01\0\0\0\0\x21\xfe\x03abc\0\x21\xff\x0bXMP DataXMP<x/>\x01"[..],
             &(0..=255_u8).rev().collect::<Vec<_>>(),

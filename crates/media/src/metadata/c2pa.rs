@@ -553,7 +553,37 @@ fn texts(value: &Value) -> Vec<String> {
 /// Last part of a digital source type's URI.
 pub(super) fn term(uri: &str) -> String {
     let uri = uri.trim().trim_end_matches('/');
-    cut(uri.rsplit(['/', ':', '#']).next().unwrap_or(uri))
+    let last = uri.rsplit(['/', ':', '#']).next().unwrap_or(uri);
+    let known = SOURCE_TYPES.iter().find(|t| t.eq_ignore_ascii_case(last));
+    cut(known.unwrap_or(&last))
+}
+
+/// Source types of generation, the strongest first (IPTC NewsCodes, digital source type), and of captures. Writers err in
+/// their letters' case.
+const SOURCE_TYPES: [&str; 9] = [
+    "trainedAlgorithmicMedia",
+    "trainedAlgorithmicData",
+    "algorithmicMedia",
+    "compositeWithTrainedAlgorithmicMedia",
+    "compositeSynthetic",
+    "algorithmicallyEnhanced",
+    "digitalCapture",
+    "computationalCapture",
+    "digitalArt",
+];
+
+/// The one of two source types that says more of generation; the first of equals.
+pub(super) fn stronger(first: String, second: String) -> String {
+    // The last three say nothing of it.
+    let rank = |term: &String| {
+        let at = SOURCE_TYPES.iter().position(|t| t == term);
+        at.unwrap_or(SOURCE_TYPES.len()).min(6)
+    };
+    if rank(&second) < rank(&first) {
+        second
+    } else {
+        first
+    }
 }
 
 fn action(json: &Value, data: &Value, label: &str) -> Action {

@@ -135,6 +135,9 @@ pub(crate) fn parse(block: Vec<u8>) -> Parsed {
     }
 }
 
+/// Where the program stands that wrote a file.
+pub(crate) const SOFTWARE: &str = "EXIF Software";
+
 /// Texts of a block in which generators keep their parameters, whole: place and text.
 pub(crate) fn texts(block: Vec<u8>) -> Vec<(&'static str, String)> {
     let Ok((exif, _)) = open(block) else {
@@ -150,7 +153,11 @@ pub(crate) fn texts(block: Vec<u8>) -> Vec<(&'static str, String)> {
         ("EXIF XPComment", windows(&exif)),
         ("EXIF Make", get(Tag::Make)),
         ("EXIF Model", get(Tag::Model)),
-        ("EXIF MakerNote", get(Tag::MakerNote)),
+        (
+            "EXIF MakerNote",
+            misplaced(&exif, Tag::MakerNote).and_then(|f| plain(&f.value)),
+        ),
+        (SOFTWARE, get(Tag::Software)),
     ]
     .into_iter()
     .filter_map(|(place, text)| Some((place, text.filter(|t| t.len() <= MAX_COMMENT)?)))
@@ -180,9 +187,15 @@ fn rationals(value: &Value) -> Vec<f64> {
     }
 }
 
+/// A field of the EXIF directory, or where a writer put it into the first one.
+fn misplaced(exif: &Exif, tag: Tag) -> Option<&exif::Field> {
+    let first = Tag(Context::Tiff, tag.number());
+    exif.get_field(tag, In::PRIMARY)
+        .or_else(|| exif.get_field(first, In::PRIMARY))
+}
+
 fn comment(exif: &Exif) -> Option<String> {
-    let field = exif.get_field(Tag::UserComment, In::PRIMARY)?;
-    match &field.value {
+    match &misplaced(exif, Tag::UserComment)?.value {
         Value::Undefined(bytes, _) | Value::Byte(bytes) => {
             user_comment(bytes, exif.little_endian())
         }

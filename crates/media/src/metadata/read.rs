@@ -33,15 +33,24 @@ pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Meta
     let mut notes = Vec::new();
     let mut blocks = part("The container", &mut notes, || blocks::find(bytes, format));
     notes.append(&mut blocks.notes);
-    if blocks.exif.is_none() {
-        blocks.exif = sources.exif.map(<[u8]>::to_vec);
+    if blocks.exif.is_empty() {
+        blocks.exif.extend(sources.exif.map(<[u8]>::to_vec));
     }
-    let exif_block = blocks.exif.take();
+    let exif_blocks = std::mem::take(&mut blocks.exif);
+    if exif_blocks.len() > 1 {
+        notes.push(Note::new(
+            "exif_repeated",
+            "There is more than one EXIF block; all were read, and what the first one says is shown.",
+        ));
+    }
     let mut metadata = Metadata::default();
     let mut exif_texts = Vec::new();
-    if let Some(block) = &exif_block {
+    for (number, block) in exif_blocks.iter().enumerate() {
         let parsed = part("EXIF", &mut notes, || exif::parse(block.clone()));
-        exif_texts = part("EXIF", &mut notes, || exif::texts(block.clone()));
+        let mut texts = part("EXIF", &mut notes, || exif::texts(block.clone()));
+        // The program of the first block is among the facts.
+        texts.retain(|(place, _)| number > 0 || *place != exif::SOFTWARE);
+        exif_texts.append(&mut texts);
         // A TIFF without a single field of EXIF is no damaged one.
         if let Some(reason) = parsed.damage
             && (format != Format::Tiff || parsed.facts.is_some())
@@ -54,7 +63,13 @@ pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Meta
                 ),
             ));
         }
-        metadata.exif = parsed.facts;
+        match (&mut metadata.exif, parsed.facts) {
+            (Some(first), Some(other)) if first.make.is_none() && first.model.is_none() => {
+                (first.make, first.model) = (other.make, other.model);
+            }
+            (Some(_), _) => {}
+            (empty, found) => *empty = found,
+        }
     }
     let xmp = part("XMP", &mut notes, || all_xmp(&blocks));
     if xmp.1 {
@@ -78,7 +93,7 @@ pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Meta
         c2pa::read(bytes, format, sources.anchors, sources.manifest)
     });
     credentials_elsewhere(&mut metadata, &mut notes);
-    let traces = traces(&blocks, &exif_texts, metadata.xmp.as_ref(), sources);
+    let traces = traces(&blocks, &exif_texts, &metadata, sources);
     let found = part("Generators' parameters", &mut notes, || {
         generators::find(&traces, &metadata)
     });
@@ -144,8 +159,8 @@ fn credentials_elsewhere(metadata: &mut Metadata, notes: &mut Vec<Note>) {
 /// All texts in which a generator may have left its parameters.
 fn traces<'a>(
     blocks: &'a Blocks,
-    exif: &'a [(&'static str, String)],
-    xmp: Option<&'a XmpFacts>,
+    exif_texts: &'a [(&'static str, String)],
+    metadata: &'a Metadata,
     sources: &'a Sources<'_>,
 ) -> Vec<Trace<'a>> {
     let mut out = Vec::new();
@@ -168,10 +183,15 @@ fn traces<'a>(
     for comment in &blocks.comments {
         bare("comment", "", comment);
     }
-    for (place, text) in exif {
-        bare(place, "", text);
+    for (place, text) in exif_texts {
+        let program = *place == exif::SOFTWARE;
+        bare(place, if program { "Software" } else { "" }, text);
     }
-    if let Some(xmp) = xmp {
+    let caption = metadata.iptc.as_ref().and_then(|i| i.caption.as_deref());
+    if let Some(caption) = caption {
+        bare("IPTC caption", "", caption);
+    }
+    if let Some(xmp) = &metadata.xmp {
         for (place, key, value) in [
             ("XMP UserComment", "", &xmp.user_comment),
             ("XMP description", "", &xmp.description),
@@ -190,4 +210,83 @@ fn traces<'a>(
         bare("data behind the picture", name, text);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::exif::tests::block;
+    use super::*;
+
+    const MAKE: u16 = 0x010f;
+    const MODEL: u16 = 0x0110;
+    const SOFTWARE: u16 = 0x0131;
+    const USER_COMMENT: u16 = 0x9286;
+
+    /// A JPEG of these segments alone.
+    fn jpeg(segments: &[(u8, Vec<u8>)]) -> Vec<u8> {
+        let mut out = vec![0xff, 0xd8];
+        for (marker, data) in segments {
+            out.extend([0xff, *marker]);
+            out.extend((data.len() as u16 + 2).to_be_bytes());
+            out.extend(data);
+        }
+        out.extend([0xff, 0xd9]);
+        out
+    }
+
+    fn exif(entries: &[(u16, u16, &[u8])]) -> (u8, Vec<u8>) {
+        (0xe1, [b"Exif\0\0", &block(entries)[..]].concat())
+    }
+
+    fn of(segments: &[(u8, Vec<u8>)]) -> (Metadata, Vec<Note>) {
+        read(&jpeg(segments), Format::Jpeg, &Sources::default())
+    }
+
+    #[test]
+    fn a_second_block_of_exif_is_read_whatever_the_order() {
+        let camera = exif(&[(MAKE, 2, b"Canon\0"), (MODEL, 2, b"EOS R5\0")]);
+        let program = exif(&[(SOFTWARE, 2, b"Midjourney\0")]);
+        for segments in [[camera.clone(), program.clone()], [program, camera]] {
+            let (found, notes) = of(&segments);
+            let tools: Vec<&str> = found.generators.iter().map(|g| g.tool.as_str()).collect();
+            assert_eq!(tools, ["Midjourney"]);
+            let facts = found.exif.expect("facts");
+            assert_eq!(facts.make.as_deref(), Some("Canon"));
+            assert!(notes.iter().any(|n| n.code == "exif_repeated"), "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_count_in_the_first_directory_and_in_a_caption() {
+        let text = b"a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x512";
+        let comment = [b"ASCII\0\0\0", &text[..]].concat();
+        let misplaced = exif(&[(MAKE, 2, b"Canon\0"), (USER_COMMENT, 7, &comment)]);
+        let caption = [&[0x1c, 2, 120, 0, text.len() as u8][..], &text[..]].concat();
+        let resource = [
+            &b"Photoshop 3.0\08BIM\x04\x04\0\0\0\0\0"[..],
+            &[caption.len() as u8],
+            &caption,
+        ]
+        .concat();
+        for segment in [misplaced, (0xed, resource)] {
+            let (found, _) = of(&[segment]);
+            assert_eq!(found.generators.len(), 1, "{found:?}");
+            assert_eq!(found.generators[0].seed, Some(5));
+        }
+    }
+
+    #[test]
+    fn what_is_too_many_is_said() {
+        let comments = |n: usize| -> Vec<(u8, Vec<u8>)> {
+            (0..n).map(|i| (0xfe, i.to_string().into_bytes())).collect()
+        };
+        let told = |n| {
+            let (_, notes) = of(&comments(n));
+            notes
+                .iter()
+                .filter(|n| n.code == "metadata_too_many")
+                .count()
+        };
+        assert_eq!((told(64), told(66)), (0, 1));
+    }
 }

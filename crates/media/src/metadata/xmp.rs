@@ -8,7 +8,7 @@ use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::reader::NsReader;
 use serde::{Deserialize, Serialize};
 
-use super::c2pa::term;
+use super::c2pa::{stronger, term};
 use super::text::{cut, utf16};
 
 /// Longest text of a property, in bytes.
@@ -126,7 +126,12 @@ impl XmpFacts {
                     value[..floor(value, MAX_PROPERTY)].to_owned()
                 }
             };
-            slot.get_or_insert_with(keep);
+            *slot = Some(match slot.take() {
+                // Of several source types the strongest counts, whatever their order.
+                Some(first) if uri => stronger(first, keep()),
+                Some(first) => first,
+                None => keep(),
+            });
         }
     }
 
@@ -155,8 +160,11 @@ impl XmpFacts {
             software_agents,
             parameters,
         } = other;
+        self.digital_source_type = match (self.digital_source_type.take(), digital_source_type) {
+            (Some(first), Some(second)) => Some(stronger(first, second)),
+            (first, second) => first.or(second),
+        };
         for (slot, value) in [
-            (&mut self.digital_source_type, digital_source_type),
             (&mut self.ai_system_used, ai_system_used),
             (&mut self.ai_system_version_used, ai_system_version_used),
             (&mut self.ai_prompt_information, ai_prompt_information),
@@ -494,6 +502,42 @@ mod tests {
             parsed.facts.unwrap().ai_system_used.as_deref(),
             Some("Painter 3")
         );
+    }
+
+    #[test]
+    fn of_several_source_types_the_strongest_counts() {
+        let packet = |types: &[&str]| {
+            let all: String = types
+                .iter()
+                .map(|t| {
+                    format!("<e:DigitalSourceType>http://cv.iptc.org/x/{t}</e:DigitalSourceType>")
+                })
+                .collect();
+            format!("<a xmlns:e='http://iptc.org/std/Iptc4xmpExt/2008-02-29/'>{all}</a>")
+        };
+        let (camera, model) = ("digitalCapture", "trainedAlgorithmicMedia");
+        for types in [
+            [camera, model],
+            [model, camera],
+            [camera, "TRAINEDALGORITHMICMEDIA"],
+        ] {
+            let mut found = facts(packet(&types).as_bytes());
+            assert_eq!(
+                found.digital_source_type.as_deref(),
+                Some(model),
+                "{types:?}"
+            );
+            // The same in two packets.
+            found = facts(packet(&types[..1]).as_bytes());
+            found.fill(facts(packet(&types[1..]).as_bytes()));
+            assert_eq!(
+                found.digital_source_type.as_deref(),
+                Some(model),
+                "{types:?}"
+            );
+        }
+        let found = facts(packet(&[camera, "humanEdits"]).as_bytes());
+        assert_eq!(found.digital_source_type.as_deref(), Some(camera));
     }
 
     #[test]
