@@ -221,3 +221,19 @@ fn faults_have_exit_codes() {
     );
     assert_eq!(run(&["audit"]), Some(2));
 }
+
+#[test]
+fn what_a_broken_picture_declares_is_told_with_its_error() {
+    let dir = tempfile::tempdir().expect("folder");
+    let whole = with_xmp(AI);
+    std::fs::write(dir.path().join("cut.jpg"), &whole[..whole.len() / 2]).expect("written");
+    let output = realscope(dir.path(), &["scan", "--format", "ndjson", "cut.jpg"]);
+    assert_eq!(output.status.code(), Some(3));
+    let record: Value = serde_json::from_slice(&output.stdout).expect("a record");
+    assert_eq!(record["verdict"], Value::Null);
+    assert_eq!(record["error"]["code"], "truncated");
+    assert_eq!(record["provenance"]["declared"], "generated");
+    let output = realscope(dir.path(), &["scan", "cut.jpg"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("declared: generated"), "{text}");
+}

@@ -303,3 +303,54 @@ fn what_stands_behind_a_picture_is_told() {
     let facts = read("two", &png).facts;
     assert_eq!(facts.behind[0].kind, "picture");
 }
+
+#[test]
+fn documents_and_drawings_declare_without_pixels() {
+    let declared = |bytes: &[u8]| {
+        let options = Options {
+            metadata_only: true,
+            ..Options::default()
+        };
+        let facts = decode(bytes, &Limits::default(), &options)
+            .expect("declarations")
+            .facts;
+        assert!(facts.notes.iter().any(|n| n.code == "parts_not_read"));
+        facts.metadata.xmp.and_then(|x| x.digital_source_type)
+    };
+    let drawing = |inner: &str| {
+        format!(
+            r#"<svg xmlns="http://www.w3.org/2000/svg"><metadata>{inner}</metadata><path d="M0 0"/></svg>"#
+        )
+    };
+    let document =
+        |inner: &str| format!("%PDF-1.7\n1 0 obj\nstream\n{inner}\nendstream\nendobj\n%%EOF\n");
+    let generated = Some("trainedAlgorithmicMedia".to_owned());
+    assert_eq!(declared(drawing(XMP).as_bytes()), generated);
+    assert_eq!(declared(document(XMP).as_bytes()), generated);
+    assert_eq!(declared(drawing("").as_bytes()), None);
+    assert_eq!(declared(document("").as_bytes()), None);
+}
+
+#[test]
+fn exif_is_read_however_its_segment_is_headed() {
+    for head in [&b"EXIF\0\0"[..], b"Exif\0\0\0\0", b"Exif\0"] {
+        let file = jpeg(&[segment(0xe1, &[head, &exif(&[])].concat())]);
+        let found = read("a segment", &file).facts.metadata;
+        assert_eq!(found.generators.len(), 1, "{head:?}");
+    }
+}
+
+#[test]
+fn comments_of_a_codestream_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let jp2 = std::fs::read(folder.join("tests/made/base.jp2")).expect("picture");
+    let code = jp2.windows(4).position(|w| w == b"jp2c").expect("a box") + 4;
+    // The comment stands behind the size segment, which follows the start.
+    let size = usize::from(u16::from_be_bytes([jp2[code + 4], jp2[code + 5]]));
+    let at = code + 4 + size;
+    let comment = segment(0x64, &[b"\0\x01", PARAMETERS.as_bytes()].concat());
+    let stream = [&jp2[code..at], &comment, &jp2[at..]].concat();
+    let found = read("a codestream", &stream).facts.metadata;
+    assert_eq!(found.generators.len(), 1);
+    assert_eq!(found.generators[0].seed, Some(7));
+}

@@ -81,8 +81,19 @@ fn a_huge_header_costs_nothing() {
         0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30, 8, 2, 0, 0, 0, 0, 0, 0, 0,
     ]);
     bomb.extend([0; 32]);
-    let error = decode(&bomb, &Limits::default(), &Options::default()).expect_err("refused");
-    assert!(matches!(error, MediaError::Limit { .. }), "{error}");
+    let side = i32::MAX.to_le_bytes();
+    let bitmap = [
+        &b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"[..],
+        &side,
+        &side,
+        b"\x01\0\x18\0",
+        &[0; 40],
+    ]
+    .concat();
+    for bomb in [bomb, bitmap] {
+        let error = decode(&bomb, &Limits::default(), &Options::default()).expect_err("refused");
+        assert!(matches!(error, MediaError::Limit { .. }), "{error}");
+    }
 }
 
 #[test]

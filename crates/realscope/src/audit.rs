@@ -26,9 +26,9 @@ pub enum Mark {
     Aigc,
     /// A vendor's credit, such as "Made with Google AI".
     Credit,
-    /// A generator's own parameters or name in texts of the container, in XMP or in pixels.
+    /// A generator's own parameters in EXIF, or its parameters or name in texts of the container, in XMP or in pixels.
     Generator,
-    /// A camera or a generator in EXIF.
+    /// The name of a camera or of a generator in EXIF.
     Exif,
 }
 
@@ -41,6 +41,15 @@ pub const MARKS: [Mark; 7] = [
     Mark::Credit,
     Mark::Generator,
     Mark::Exif,
+];
+
+/// Fields of EXIF that name a camera or a program; parameters in other fields are a generator's own mark.
+const EXIF_NAMES: [&str; 5] = [
+    "EXIF Make and Model",
+    "EXIF Make",
+    "EXIF Model",
+    "EXIF Software",
+    "EXIF signature",
 ];
 
 impl Mark {
@@ -82,7 +91,7 @@ impl Mark {
             Self::AiFields
         } else if place.ends_with(" Credit") || place.ends_with(" Source") {
             Self::Credit
-        } else if place.starts_with("EXIF") {
+        } else if EXIF_NAMES.contains(&place) {
             Self::Exif
         } else {
             Self::Generator

@@ -325,7 +325,8 @@ fn open(input: &Input, mut lane: Lane, limits: &Limits, options: &Options) -> Op
     // Pictures within the file, and those behind its picture, are read one by one, each from its bytes.
     let further = match &decoded {
         Ok(decoded) => decoded.facts.behind.iter().any(|p| p.item.is_some()),
-        Err(e) => matches!(e, DecodeError::Media(MediaError::Parts { .. })),
+        // Of a picture that does not decode the declarations are read.
+        Err(e) => matches!(e, DecodeError::Media(_)),
     };
     if again && further {
         return None;

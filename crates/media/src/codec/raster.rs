@@ -99,6 +99,15 @@ fn one(bytes: &[u8], format: Format, limits: &Limits) -> Result<Raw, MediaError>
         };
         limits.check(word(0), word(4), 3)?;
     }
+    // The decoder calls a size that it does not like a fault of the file. Heights below zero count from the top.
+    if format == Format::Bmp
+        && let Some([w0, w1, w2, w3, h0, h1, h2, h3]) = bytes.get(18..26)
+        && bytes.get(14..18).is_some_and(|len| len != [12, 0, 0, 0])
+    {
+        let width = i32::from_le_bytes([*w0, *w1, *w2, *w3]).unsigned_abs();
+        let height = i32::from_le_bytes([*h0, *h1, *h2, *h3]).unsigned_abs();
+        limits.check(width.into(), height.into(), 3)?;
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     let mut bounds = image::Limits::no_limits();
     bounds.max_alloc = Some(limits.max_alloc);

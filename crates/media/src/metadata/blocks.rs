@@ -60,7 +60,9 @@ impl Blocks {
     }
 
     fn xmp(&mut self, packet: &[u8]) {
-        if self.xmp.len() < 8 && self.fits("An XMP packet", packet.len()) {
+        if self.xmp.len() == MAX_XMP {
+            self.left_out("XMP packets", MAX_XMP);
+        } else if self.fits("An XMP packet", packet.len()) {
             self.xmp.push(packet.to_vec());
         }
     }
@@ -99,8 +101,9 @@ impl Blocks {
 }
 
 const EXIF: &[u8] = b"Exif\0\0";
-/// Most blocks of EXIF, comments and texts of a file that are read.
+/// Most blocks of EXIF and XMP, comments and texts of a file that are read.
 const MAX_EXIF: usize = 4;
+const MAX_XMP: usize = 8;
 const MAX_COMMENTS: usize = 64;
 const MAX_TEXTS: usize = 1024;
 
@@ -137,6 +140,9 @@ pub(super) fn find(bytes: &[u8], format: Format) -> Blocks {
                 png_blocks(picture, &mut blocks);
             }
         }
+        // What stands in its `metadata` is a packet.
+        Format::Svg => blocks.xmp(bytes),
+        Format::Pdf => pdf_packets(bytes, &mut blocks),
         Format::Video => {
             for (key, value) in bmff::texts(bytes) {
                 blocks.text("video metadata", key, value);
@@ -161,8 +167,8 @@ fn jpeg_blocks(bytes: &[u8], blocks: &mut Blocks) {
     for segment in jpeg::structure(bytes).segments {
         match segment.marker {
             0xe1 => {
-                if let Some(rest) = segment.data.strip_prefix(EXIF) {
-                    blocks.exif(rest);
+                if let Some(block) = exif_segment(segment.data) {
+                    blocks.exif(block);
                 } else if let Some(rest) = segment.data.strip_prefix(XMP) {
                     blocks.xmp(rest);
                 } else if let Some(rest) = segment.data.strip_prefix(EXTENDED) {
@@ -182,6 +188,16 @@ fn jpeg_blocks(bytes: &[u8], blocks: &mut Blocks) {
         blocks.iptc(&resources);
     }
     extended(&parts, blocks);
+}
+
+/// The TIFF block of an EXIF segment. Writers spell its name in capitals, and put more or fewer zeros behind it.
+fn exif_segment(data: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = data.split_first_chunk::<4>()?;
+    if !name.eq_ignore_ascii_case(b"exif") {
+        return None;
+    }
+    let zeros = rest.iter().take(4).take_while(|b| **b == 0).count();
+    Some(&rest[zeros..])
 }
 
 /// A part of an extended XMP packet (XMP specification, part 3, section 1.1.3.1).
@@ -409,6 +425,22 @@ fn item_blocks(bytes: &[u8], blocks: &mut Blocks) {
     }
 }
 
+/// XMP packets of a PDF, which writers leave uncompressed so that they can be found.
+fn pdf_packets(bytes: &[u8], blocks: &mut Blocks) {
+    const OPEN: &[u8] = b"<x:xmpmeta";
+    const CLOSE: &[u8] = b"</x:xmpmeta>";
+    let find = |from: usize, what: &[u8]| {
+        let at = bytes[from..].windows(what.len()).position(|w| w == what)?;
+        Some(from + at)
+    };
+    let mut from = 0;
+    while let Some(start) = find(from, OPEN) {
+        let end = find(start, CLOSE).map_or(bytes.len(), |at| at + CLOSE.len());
+        blocks.xmp(&bytes[start..end]);
+        from = end;
+    }
+}
+
 /// Boxes of a JPEG 2000 file whose `uuid` says what they hold, and those with XML.
 fn jp2_blocks(bytes: &[u8], blocks: &mut Blocks) {
     const JP2_EXIF: &[u8] = b"JpgTiffExif->JP2";
@@ -420,8 +452,33 @@ fn jp2_blocks(bytes: &[u8], blocks: &mut Blocks) {
             (b"uuid", Some((JP2_XMP, packet))) => blocks.xmp(packet),
             (b"uuid", Some((JP2_IPTC, block))) => blocks.iptc(block),
             (b"xml ", _) => blocks.xmp(b.data),
+            (b"jp2c", _) => codestream_comments(b.data, blocks),
             _ => {}
         }
+    }
+    codestream_comments(bytes, blocks);
+}
+
+/// Comments in the main header of a JPEG 2000 codestream (ISO/IEC 15444-1, annex A).
+fn codestream_comments(stream: &[u8], blocks: &mut Blocks) {
+    const START: &[u8] = &[0xff, 0x4f];
+    const FIRST_TILE: u8 = 0x90;
+    const COMMENT: u8 = 0x64;
+    let mut rest = stream.strip_prefix(START).unwrap_or_default();
+    while let [0xff, marker, high, low, ..] = rest
+        && *marker != FIRST_TILE
+    {
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let Some(segment) = rest.get(4..2 + len) else {
+            return;
+        };
+        // Behind the length stands what kind of comment it is.
+        if *marker == COMMENT
+            && let Some(text) = segment.get(2..)
+        {
+            blocks.comment(text);
+        }
+        rest = &rest[2 + len..];
     }
 }
 

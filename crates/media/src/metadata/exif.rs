@@ -126,7 +126,7 @@ pub(crate) fn parse(block: Vec<u8>) -> Parsed {
         copyright: text(Tag::Copyright),
         image_description: text(Tag::ImageDescription),
         user_comment: comment(&exif).map(|t| cut(&t)),
-        xp_comment: windows(&exif).map(|t| cut(&t)),
+        xp_comment: windows(&exif, XP_COMMENT).map(|t| cut(&t)),
         orientation: uint(Tag::Orientation).and_then(|v| u8::try_from(v).ok()),
     };
     Parsed {
@@ -150,9 +150,16 @@ pub(crate) fn texts(block: Vec<u8>) -> Vec<(&'static str, String)> {
     [
         ("EXIF UserComment", comment(&exif)),
         ("EXIF ImageDescription", get(Tag::ImageDescription)),
-        ("EXIF XPComment", windows(&exif)),
+        ("EXIF XPComment", windows(&exif, XP_COMMENT)),
         ("EXIF Make", get(Tag::Make)),
         ("EXIF Model", get(Tag::Model)),
+        ("EXIF Artist", get(Tag::Artist)),
+        ("EXIF Copyright", get(Tag::Copyright)),
+        ("EXIF DocumentName", get(Tag(Context::Tiff, 0x010d))),
+        ("EXIF XPTitle", windows(&exif, 0x9c9b)),
+        ("EXIF XPAuthor", windows(&exif, 0x9c9d)),
+        ("EXIF XPKeywords", windows(&exif, 0x9c9e)),
+        ("EXIF XPSubject", windows(&exif, 0x9c9f)),
         (
             "EXIF MakerNote",
             misplaced(&exif, Tag::MakerNote).and_then(|f| plain(&f.value)),
@@ -204,9 +211,13 @@ fn comment(exif: &Exif) -> Option<String> {
     }
 }
 
-fn windows(exif: &Exif) -> Option<String> {
-    const XP_COMMENT: Tag = Tag(Context::Tiff, 0x9c9c);
-    match &exif.get_field(XP_COMMENT, In::PRIMARY)?.value {
+/// Comment in UTF-16, as Windows keeps it.
+const XP_COMMENT: u16 = 0x9c9c;
+
+/// A field that Windows keeps in UTF-16.
+fn windows(exif: &Exif, tag: u16) -> Option<String> {
+    let tag = Tag(Context::Tiff, tag);
+    match &exif.get_field(tag, In::PRIMARY)?.value {
         Value::Byte(bytes) | Value::Undefined(bytes, _) => {
             let text = utf16(bytes, true).trim_matches(['\0', ' ']).to_owned();
             (!text.is_empty()).then_some(text)
@@ -333,6 +344,9 @@ pub(crate) mod tests {
                 "{\"prompt\": \"a fox\"}",
             ),
             (b"JIS\0\0\0\0\0fox".to_vec(), "fox"),
+            // A code that does not fit the text.
+            (b"ASCII\0\0\0a\0 \0f\0o\0x\0".to_vec(), "a fox"),
+            (b"ASCII\0\0\0\0a\0 \0f\0o\0x".to_vec(), "a fox"),
         ] {
             for kind in [1, 2, 7] {
                 // The tag belongs to the EXIF directory; some writers put it into the first one.

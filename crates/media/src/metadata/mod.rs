@@ -19,7 +19,7 @@ pub(crate) mod stealth;
 mod text;
 mod trust;
 
-pub(crate) use read::{Sources, read};
+pub(crate) use read::{Sources, orientation, read};
 
 pub use c2pa::C2pa;
 pub use declared::Metadata;

@@ -113,6 +113,18 @@ pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Meta
     (metadata, notes)
 }
 
+/// The orientation that EXIF declares, 1 to 8; 1 where it declares none.
+pub(crate) fn orientation(bytes: &[u8], format: Format) -> u8 {
+    let mut notes = Vec::new();
+    let blocks = part("The container", &mut notes, || blocks::find(bytes, format));
+    let mut parsed = blocks
+        .exif
+        .into_iter()
+        .map(|block| part("EXIF", &mut notes, || exif::parse(block)));
+    let declared = parsed.find_map(|p| p.facts.and_then(|f| f.orientation));
+    declared.filter(|o| (1..=8).contains(o)).unwrap_or(1)
+}
+
 /// What `read` gives; a parser that gives up on a broken assumption gives nothing, and it is said.
 fn part<T: Default>(what: &str, notes: &mut Vec<Note>, read: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {

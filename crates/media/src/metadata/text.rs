@@ -13,12 +13,29 @@ pub(crate) fn cut(text: &str) -> String {
     }
 }
 
-/// UTF-8, or Latin-1 where the bytes are no UTF-8.
+/// UTF-8, or UTF-16 where every other byte is zero, or Latin-1 where the bytes are neither.
 pub(super) fn decoded(bytes: &[u8]) -> String {
+    if wide(bytes) {
+        return utf16(bytes, true);
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|c| char::from(*c)).collect(),
     }
+}
+
+/// Whether bytes are Latin letters in UTF-16, whatever their name: most pairs have their zero on the same side.
+fn wide(bytes: &[u8]) -> bool {
+    let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+    let pairs = bytes[..end].chunks_exact(2);
+    let all = pairs.len();
+    let (even, odd) = pairs.fold((0, 0), |(even, odd), pair| match pair {
+        [0, 0] => (even, odd),
+        [0, _] => (even + 1, odd),
+        [_, 0] => (even, odd + 1),
+        _ => (even, odd),
+    });
+    all >= 2 && 4 * usize::max(even, odd) >= 3 * all
 }
 
 /// Text in UTF-16 of the byte order that its marks or its zero bytes tell; `little` where they tell nothing.

@@ -61,14 +61,20 @@ pub struct XmpFacts {
     pub software_agents: Vec<String>,
     /// Parameters of a generator under a name of its own, such as `sd:parameters`.
     pub parameters: Option<String>,
+    /// Short texts of all other properties, in which a credit may stand; no part of a record.
+    #[serde(skip)]
+    pub(crate) others: Vec<String>,
 }
 
 impl XmpFacts {
     fn slot(&mut self, namespace: &[u8], name: &[u8]) -> Option<&mut Option<String>> {
+        // The name is the standard's alone; writers file it under several namespaces.
+        if matches!(name, b"DigitalSourceType" | b"DigitalSourcefileType") {
+            return Some(&mut self.digital_source_type);
+        }
         // IPTC's namespace is written with two dates.
         if namespace.starts_with(b"http://iptc.org/std/Iptc4xmpExt/") {
             return Some(match name {
-                b"DigitalSourceType" | b"DigitalSourcefileType" => &mut self.digital_source_type,
                 b"AISystemUsed" => &mut self.ai_system_used,
                 b"AISystemVersionUsed" => &mut self.ai_system_version_used,
                 b"AIPromptInformation" => &mut self.ai_prompt_information,
@@ -79,7 +85,8 @@ impl XmpFacts {
         Some(match (namespace, name) {
             (b"http://ns.adobe.com/photoshop/1.0/", b"Credit") => &mut self.credit,
             (b"http://ns.adobe.com/photoshop/1.0/", b"Instructions") => &mut self.instructions,
-            (b"http://ns.adobe.com/xap/1.0/", b"CreatorTool") => &mut self.creator_tool,
+            (b"http://ns.adobe.com/xap/1.0/", b"CreatorTool")
+            | (b"http://ns.adobe.com/tiff/1.0/", b"Software") => &mut self.creator_tool,
             (b"http://ns.adobe.com/xap/1.0/", b"CreateDate") => &mut self.create_date,
             (b"http://ns.adobe.com/xap/1.0/", b"ModifyDate") => &mut self.modify_date,
             (b"http://purl.org/dc/elements/1.1/", b"description") => &mut self.description,
@@ -92,9 +99,7 @@ impl XmpFacts {
                 &mut self.motion_photo
             }
             (b"http://ns.adobe.com/hdr-gain-map/1.0/", b"Version") => &mut self.gain_map,
-            (ns, b"AIGC") if ns.windows(5).any(|w| w.eq_ignore_ascii_case(b"tc260")) => {
-                &mut self.aigc
-            }
+            (ns, b"AIGC") if is_aigc(ns) => &mut self.aigc,
             (_, b"parameters") => &mut self.parameters,
             _ => return None,
         })
@@ -117,6 +122,12 @@ impl XmpFacts {
             }
             return;
         }
+        // China's label as properties instead of one text in JSON.
+        if is_aigc(namespace) && name.eq_ignore_ascii_case(b"label") {
+            self.aigc
+                .get_or_insert_with(|| serde_json::json!({ "Label": value }).to_string());
+            return;
+        }
         let uri = name.starts_with(b"DigitalSource");
         if let Some(slot) = self.slot(namespace, name) {
             let keep = || {
@@ -132,6 +143,19 @@ impl XmpFacts {
                 Some(first) => first,
                 None => keep(),
             });
+        } else {
+            self.other(value);
+        }
+    }
+
+    /// Keeps a text in which a credit may stand.
+    fn other(&mut self, value: &str) {
+        const LONGEST: usize = 100;
+        const MOST: usize = 64;
+        let value = value.trim();
+        let fits = !value.is_empty() && value.len() <= LONGEST && self.others.len() < MOST;
+        if fits && value.contains(' ') {
+            self.others.push(value.to_owned());
         }
     }
 
@@ -159,6 +183,7 @@ impl XmpFacts {
             gain_map,
             software_agents,
             parameters,
+            others,
         } = other;
         self.digital_source_type = match (self.digital_source_type.take(), digital_source_type) {
             (Some(first), Some(second)) => Some(stronger(first, second)),
@@ -194,6 +219,9 @@ impl XmpFacts {
                 self.software_agents.push(agent);
             }
         }
+        for text in &others {
+            self.other(text);
+        }
     }
 
     /// The same with texts as long as a record keeps them.
@@ -225,6 +253,12 @@ impl XmpFacts {
         }
         self
     }
+}
+
+fn is_aigc(namespace: &[u8]) -> bool {
+    namespace
+        .windows(5)
+        .any(|w| w.eq_ignore_ascii_case(b"tc260"))
 }
 
 fn is_agent(namespace: &[u8], name: &[u8]) -> bool {
@@ -304,24 +338,96 @@ fn closed(packet: &[u8]) -> Option<Vec<u8>> {
     Some([&packet[..end?], b"/>"].concat())
 }
 
+/// Most faults behind which a packet is read on.
+const MAX_FAULTS: usize = 32;
+
 fn parse_utf8(packet: &[u8]) -> Parsed {
     // Writers pad packets with spaces and zeros.
     let end = packet.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
-    let mut reader = NsReader::from_reader(&packet[..end]);
+    let packet = &packet[..end];
+    let mut facts = XmpFacts::default();
+    let mut fault = read(packet, &mut facts);
+    let damaged = fault.is_some();
+    // A fault costs the property in which it stands: the rest is read with the packet's own names for namespaces.
+    let mut rest = packet;
+    let names = if fault.flatten().is_some() {
+        declared(packet)
+    } else {
+        Vec::new()
+    };
+    for _ in 0..MAX_FAULTS {
+        let Some(Some(at)) = fault else { break };
+        let behind = rest.get(at.max(1)..).unwrap_or_default();
+        let Some(next) = behind.iter().position(|b| *b == b'<') else {
+            break;
+        };
+        rest = &behind[next..];
+        let head = names.len();
+        fault = read(&[&names, rest].concat(), &mut facts)
+            .map(|at| at.map(|at| at.saturating_sub(head)));
+    }
+    Parsed {
+        facts: (facts != XmpFacts::default()).then_some(facts),
+        damaged,
+    }
+}
+
+/// An opening tag that binds the prefixes which a packet binds anywhere.
+fn declared(packet: &[u8]) -> Vec<u8> {
+    const XMLNS: &[u8] = b"xmlns:";
+    const MOST: usize = 64;
+    let mut out = b"<packet".to_vec();
+    let mut seen: Vec<&[u8]> = Vec::new();
+    let starts = packet.windows(XMLNS.len()).enumerate();
+    for (at, _) in starts.filter(|(_, w)| *w == XMLNS) {
+        let rest = &packet[at + XMLNS.len()..];
+        let name = rest
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+            .count();
+        let (name, rest) = rest.split_at(name);
+        let rest = rest
+            .trim_ascii_start()
+            .strip_prefix(b"=")
+            .unwrap_or_default()
+            .trim_ascii_start();
+        let Some((quote @ (b'"' | b'\''), rest)) = rest.split_first() else {
+            continue;
+        };
+        let Some(len) = rest
+            .iter()
+            .position(|b| b == quote || matches!(b, b'<' | b'&'))
+        else {
+            continue;
+        };
+        if rest[len] == *quote && !name.is_empty() && !seen.contains(&name) && seen.len() < MOST {
+            seen.push(name);
+            out.extend([b" xmlns:", name, b"=\"", &rest[..len], b"\""].concat());
+        }
+    }
+    out.push(b'>');
+    out
+}
+
+/// Reads up to the end or the first fault into `facts`: `None` for a whole packet, else where the reader stopped, if more
+/// may follow there.
+fn read(packet: &[u8], facts: &mut XmpFacts) -> Option<Option<usize>> {
+    let mut reader = NsReader::from_reader(packet);
     let config = reader.config_mut();
     config.check_end_names = false;
     config.allow_unmatched_ends = true;
-    let mut facts = XmpFacts::default();
     // Open properties, outermost first, each with its text; text belongs to the nearest one that is kept.
     let mut open: Vec<(Option<Name>, String)> = Vec::new();
+    let mut fault = None;
     let mut damaged = false;
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
+        let before = reader.buffer_position() as usize;
         let event = match reader.read_event_into(&mut buffer) {
             Ok(event) => event.into_owned(),
             Err(_) => {
-                damaged = true;
+                fault = Some(before.max(reader.error_position() as usize));
                 break;
             }
         };
@@ -334,20 +440,19 @@ fn parse_utf8(packet: &[u8]) -> Parsed {
         };
         match event {
             Event::Start(start) => {
-                attributes(&reader, &start, &mut facts);
+                damaged |= !attributes(&reader, &start, facts);
                 if open.len() >= MAX_DEPTH {
                     damaged = true;
                     break;
                 }
                 open.push((element(&reader, &start), String::new()));
             }
-            Event::Empty(start) => attributes(&reader, &start, &mut facts),
-            Event::End(_) => close(&mut open, &mut facts),
-            Event::Text(text) => {
-                if let Ok(text) = text.xml10_content() {
-                    add(&text);
-                }
-            }
+            Event::Empty(start) => damaged |= !attributes(&reader, &start, facts),
+            Event::End(_) => close(&mut open, facts),
+            Event::Text(text) => match text.xml10_content() {
+                Ok(text) => add(&text),
+                Err(_) => damaged = true,
+            },
             Event::CData(text) => add(&String::from_utf8_lossy(&text)),
             Event::GeneralRef(name) => {
                 let character = name.resolve_char_ref().ok().flatten();
@@ -363,11 +468,11 @@ fn parse_utf8(packet: &[u8]) -> Parsed {
     }
     damaged |= !open.is_empty();
     while !open.is_empty() {
-        close(&mut open, &mut facts);
+        close(&mut open, facts);
     }
-    Parsed {
-        facts: (facts != XmpFacts::default()).then_some(facts),
-        damaged,
+    match fault {
+        Some(at) => Some(Some(at)),
+        None => damaged.then_some(None),
     }
 }
 
@@ -376,9 +481,15 @@ type Name = (Vec<u8>, Vec<u8>);
 
 fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Option<Name> {
     let (namespace, local) = reader.resolver().resolve_element(start.name());
+    Some((bound(namespace)?, local.as_ref().to_vec()))
+}
+
+/// The namespace; of a prefix that is bound nowhere the prefix itself.
+fn bound(namespace: ResolveResult<'_>) -> Option<Vec<u8>> {
     match namespace {
-        ResolveResult::Bound(Namespace(ns)) => Some((ns.to_vec(), local.as_ref().to_vec())),
-        _ => None,
+        ResolveResult::Bound(Namespace(ns)) => Some(ns.to_vec()),
+        ResolveResult::Unknown(prefix) => Some(prefix),
+        ResolveResult::Unbound => None,
     }
 }
 
@@ -392,28 +503,39 @@ fn close(open: &mut Vec<(Option<Name>, String)>, facts: &mut XmpFacts) {
     }
     let outer = open.iter().rev().map(|(name, _)| name);
     let mut names = std::iter::once(&name).chain(outer).flatten();
-    if let Some((ns, local)) = names.find(|(ns, local)| facts.knows(ns, local)) {
-        facts.set(ns, local, &text);
+    match names.find(|(ns, local)| facts.knows(ns, local)) {
+        Some((ns, local)) => facts.set(ns, local, &text),
+        None => facts.other(&text),
     }
 }
 
-fn attributes(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, facts: &mut XmpFacts) {
+/// Reads the attributes of a tag; false where one is damaged.
+fn attributes(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, facts: &mut XmpFacts) -> bool {
     const RDF: &[u8] = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#";
     let own = element(reader, start);
-    for attribute in start.attributes().with_checks(false).flatten() {
+    let mut whole = true;
+    for attribute in start.attributes().with_checks(false) {
+        let Ok(attribute) = attribute else {
+            whole = false;
+            continue;
+        };
         let (namespace, local) = reader.resolver().resolve_attribute(attribute.key);
-        if let ResolveResult::Bound(Namespace(ns)) = namespace
-            && let Ok(value) = attribute.unescape_value()
-        {
-            match &own {
-                // A property whose value is an address.
-                Some((ns_own, name)) if ns == RDF && local.as_ref() == b"resource" => {
-                    facts.set(ns_own, name, &value);
-                }
-                _ => facts.set(ns, local.as_ref(), &value),
+        let Some(ns) = bound(namespace) else { continue };
+        let value = attribute.unescape_value().unwrap_or_else(|_| {
+            whole = false;
+            String::from_utf8_lossy(&attribute.value)
+                .into_owned()
+                .into()
+        });
+        match &own {
+            // A property whose value is an address.
+            Some((ns_own, name)) if ns == RDF && local.as_ref() == b"resource" => {
+                facts.set(ns_own, name, &value);
             }
+            _ => facts.set(&ns, local.as_ref(), &value),
         }
     }
+    whole
 }
 
 #[cfg(test)]
@@ -538,6 +660,70 @@ mod tests {
         }
         let found = facts(packet(&[camera, "humanEdits"]).as_bytes());
         assert_eq!(found.digital_source_type.as_deref(), Some(camera));
+    }
+
+    #[test]
+    fn a_fault_costs_its_property_alone() {
+        let packet = |fault: &str| {
+            format!(
+                "<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:e='http://iptc.org/std/Iptc4xmpExt/2008-02-29/' \
+                 xmlns:p='http://ns.adobe.com/photoshop/1.0/'><e:AISystemUsed>Painter 3</e:AISystemUsed>{fault}\
+                 <e:DigitalSourceType>http://cv.iptc.org/x/trainedAlgorithmicMedia</e:DigitalSourceType>\
+                 <p:Credit>A person</p:Credit></x:xmpmeta>"
+            )
+        };
+        for fault in [
+            "<p:a>&unclosed</p:a>",
+            "<p:b>1 < 2</p:b>",
+            "<!-- no end --",
+            "<p:c q:z=1 />",
+            "<p:d x='a & b'/>",
+            "<![CDATA[ never closed",
+            "<?target without end",
+            "</p:never:opened>",
+            "<q:unbound>x</q:unbound>",
+        ] {
+            let parsed = parse(packet(fault).as_bytes());
+            let found = parsed.facts.unwrap();
+            assert_eq!(
+                found.ai_system_used.as_deref(),
+                Some("Painter 3"),
+                "{fault}"
+            );
+            assert_eq!(
+                found.digital_source_type.as_deref(),
+                Some("trainedAlgorithmicMedia"),
+                "{fault}"
+            );
+            assert_eq!(found.credit.as_deref(), Some("A person"), "{fault}");
+        }
+        assert!(parse(packet("<!-- no end --").as_bytes()).damaged);
+        assert!(!parse(packet("").as_bytes()).damaged);
+    }
+
+    #[test]
+    fn a_source_type_counts_under_any_namespace() {
+        for packet in [
+            "<a xmlns:c='http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/' c:DigitalSourceType='x/trainedAlgorithmicMedia'/>",
+            "<a><unbound:DigitalSourceType>x/trainedAlgorithmicMedia</unbound:DigitalSourceType></a>",
+        ] {
+            let found = facts(packet.as_bytes()).digital_source_type;
+            assert_eq!(
+                found.as_deref(),
+                Some("trainedAlgorithmicMedia"),
+                "{packet}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_label_may_be_written_as_properties() {
+        let packet = "<a xmlns:t='http://www.tc260.org.cn/ns/AIGC/1.0/'><t:AIGC r:parseType='Resource'>\
+             <t:Label>1</t:Label><t:ContentProducer>x</t:ContentProducer></t:AIGC></a>";
+        assert_eq!(
+            facts(packet.as_bytes()).aigc.as_deref(),
+            Some(r#"{"Label":"1"}"#)
+        );
     }
 
     #[test]

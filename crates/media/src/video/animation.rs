@@ -15,6 +15,7 @@ use super::{Event, Frame, Plan, Reader, Wanted};
 use crate::container::png;
 use crate::error::MediaError;
 use crate::format::Format;
+use crate::{metadata, orientation};
 
 /// Time on the screen of a frame that asks for less than 20 ms, as browsers have it, in seconds.
 const SLOWEST_TICK: f64 = 0.1;
@@ -25,6 +26,8 @@ pub(super) struct Animation {
     format: Format,
     times: Vec<f64>,
     facts: Facts,
+    /// Orientation that EXIF declares, 1 to 8.
+    turned: u8,
 }
 
 fn refused(format: Format, e: &ImageError) -> MediaError {
@@ -71,7 +74,9 @@ impl Animation {
                 start
             })
             .collect();
-        let (width, height) = Self::size(&bytes, format, limits)?;
+        let size = Self::size(&bytes, format, limits)?;
+        let turned = metadata::orientation(&bytes, format);
+        let (width, height) = if turned >= 5 { (size.1, size.0) } else { size };
         let mut facts = Facts {
             container: format.name().into(),
             codec: format.name().into(),
@@ -90,6 +95,7 @@ impl Animation {
             format,
             times,
             facts,
+            turned,
         })
     }
 
@@ -167,7 +173,7 @@ impl Reader for Animation {
             if !keep && !wanted.sketches() {
                 continue;
             }
-            let pixels = on_white(frame.into_buffer());
+            let pixels = orientation::upright(on_white(frame.into_buffer()), self.turned);
             if wanted.sketches() {
                 let sketch = Sketch::of(&pixels);
                 wanted.take(Event::Sketch {
@@ -300,4 +306,37 @@ pub(super) fn moves(bytes: &[u8], format: Format) -> Result<bool, MediaError> {
         Format::Webp => webp_delays(bytes).len() > 1,
         _ => return Err(corrupt("no animation")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::exif::tests::block;
+
+    #[test]
+    fn frames_are_turned_as_stills_are() {
+        let folder =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/webp");
+        let animated = std::fs::read_dir(folder)
+            .expect("corpus")
+            .filter_map(|e| std::fs::read(e.ok()?.path()).ok())
+            .find(|bytes| webp_delays(bytes).len() > 1)
+            .expect("an animation");
+        let limits = VideoLimits::default();
+        let size = |bytes: Vec<u8>| {
+            let film = Animation::new(bytes, Format::Webp, &limits).expect("opens");
+            (film.facts.width, film.facts.height)
+        };
+        let (width, height) = size(animated.clone());
+        assert_ne!(width, height);
+        let orientation = block(&[(0x0112, 3, &[6, 0])]);
+        let mut turned = animated;
+        turned.extend(b"EXIF");
+        turned.extend((orientation.len() as u32).to_le_bytes());
+        turned.extend(&orientation);
+        turned.extend(vec![0; orientation.len() % 2]);
+        let len = (turned.len() as u32 - 8).to_le_bytes();
+        turned[4..8].copy_from_slice(&len);
+        assert_eq!(size(turned), (height, width));
+    }
 }

@@ -18,6 +18,15 @@ pub const CSV_COLUMNS: [&str; 12] = [
     "error",
 ];
 
+/// A text that spreadsheets take for no formula: what begins like one gets an apostrophe ahead.
+fn literal(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
 /// Cells of one CSV row. Range and stability are empty where no re-delivery was run.
 #[must_use]
 pub fn csv_row(r: &Record) -> [String; 12] {
@@ -25,7 +34,7 @@ pub fn csv_row(r: &Record) -> [String; 12] {
     let media = r.media.as_ref();
     let range = r.interval.as_ref().and_then(|i| i.range());
     [
-        r.path.clone(),
+        literal(&r.path),
         r.sha256.clone().unwrap_or_default(),
         media.map_or(String::new(), |m| m.format.clone()),
         media.map_or(String::new(), |m| m.width.to_string()),
@@ -41,4 +50,15 @@ pub fn csv_row(r: &Record) -> [String; 12] {
             .into(),
         r.error.as_ref().map_or("", |e| e.code.word()).into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_formula() {
+        assert_eq!(literal("=HYPERLINK(\"x\").jpg"), "'=HYPERLINK(\"x\").jpg");
+        assert_eq!(literal("a=b.jpg"), "a=b.jpg");
+    }
 }

@@ -41,12 +41,16 @@ fn line(r: &Record, colour: bool) -> String {
     let word = r.verdict.map_or("error", Verdict::word);
     let word = paint(colour, code(r.verdict), &format!("{word:<11}"));
     let path = visible(&r.path);
+    let declared = r.provenance.as_ref().map(|p| p.declared);
+    let declared = declared
+        .filter(|d| *d != Declared::None)
+        .map_or(String::new(), |d| format!("  declared: {}", d.word()));
     if r.verdict.is_none() {
         let message = r
             .error
             .as_ref()
             .map_or(String::new(), |e| visible(&e.message));
-        return format!("{word} {path}: {message}");
+        return format!("{word} {path}: {message}{declared}");
     }
     let range = r.interval.as_ref().and_then(|i| i.range());
     let p = match (r.probability, range) {
@@ -54,10 +58,6 @@ fn line(r: &Record, colour: bool) -> String {
         (Some(p), None) => format!("P={p:.2}"),
         (None, _) => "P=n/a".into(),
     };
-    let declared = r.provenance.as_ref().map(|p| p.declared);
-    let declared = declared
-        .filter(|d| *d != Declared::None)
-        .map_or(String::new(), |d| format!("  declared: {}", d.word()));
     let segments: Vec<String> = if r.verdict == Some(Verdict::Manipulated) {
         film::accused(r)
             .map(|[start, end]| format!("{}-{}", film::clock(start), film::clock(end)))

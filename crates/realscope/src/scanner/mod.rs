@@ -29,7 +29,8 @@ use crate::cancel::Cancel;
 use crate::fetch::{self, Fetch};
 use crate::lane::{DecodeError, Decoding, Lanes};
 use crate::map::HeatMap;
-use crate::record::{ErrorCode, Record, Tool};
+use crate::provenance;
+use crate::record::{ErrorCode, Provenance, Record, Tool};
 use queue::Queue;
 
 /// What is scanned.
@@ -532,7 +533,7 @@ impl Scanner {
         self.scan(Source::Bytes(&bytes), request.options)
     }
 
-    /// What a video declares of itself; `None` where that cannot be read.
+    /// What a file declares of itself, without its pixels; `None` where that cannot be read.
     fn declarations(&self, bytes: &[u8], options: &Options) -> Option<Facts> {
         let decode = DecodeOptions {
             metadata_only: true,
@@ -557,8 +558,31 @@ impl Scanner {
                 Source::Decoded(_, hash) => Some(hash.to_owned()),
                 Source::Frames(_) => None,
             };
-            Scanned::of(self.failed(&options.path, hash, e.code(), e.to_string()))
+            let mut record = self.failed(&options.path, hash, e.code(), e.to_string());
+            if matches!(
+                e,
+                ScanError::Decode(DecodeError::Media(_) | DecodeError::Crashed { .. })
+            ) {
+                record.provenance = self.declared(source, options);
+            }
+            Scanned::of(record)
         })
+    }
+
+    /// What a picture that does not decode declares; `None` where it declares nothing.
+    fn declared(&self, source: Source<'_>, options: &Options) -> Option<Provenance> {
+        let read;
+        let bytes = match source {
+            Source::Bytes(bytes) => bytes,
+            Source::File(path) => {
+                let small = std::fs::metadata(path).ok()?.len() <= self.0.limits.max_bytes;
+                read = small.then(|| std::fs::read(path).ok()).flatten()?;
+                &read
+            }
+            Source::Decoded(..) | Source::Frames(_) => return None,
+        };
+        let facts = self.declarations(bytes, options)?;
+        Some(provenance::of(&facts)).filter(|p| !p.found.is_empty())
     }
 
     /// A record that says only why there is no verdict.

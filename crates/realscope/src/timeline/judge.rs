@@ -209,11 +209,8 @@ fn unclear_frames(film: &Film<'_>, parts: &[Finding]) -> (&'static str, String) 
     if let Some((code, n)) = counts.into_iter().max_by_key(|(_, n)| *n)
         && 2 * n >= film.frames.len()
     {
-        let sentence = format!(
-            "{n} of {} frames are held back ({code}).",
-            film.frames.len()
-        );
-        return (code, sentence);
+        let why = in_frames(code);
+        return (code, format!("{n} of {} frames {why}.", film.frames.len()));
     }
     let why = parts.iter().find_map(|f| f.why.as_deref());
     match why {
@@ -223,6 +220,20 @@ fn unclear_frames(film: &Film<'_>, parts: &[Finding]) -> (&'static str, String) 
             "The score is on the generated side but below what keeps false accusations rare."
                 .into(),
         ),
+    }
+}
+
+/// What a reason says of frames.
+fn in_frames(code: &str) -> &'static str {
+    match code {
+        "below_operating_point" => {
+            "score on the generated side, but below what keeps false accusations rare"
+        }
+        "unstable" => "change their score when they are saved again",
+        "artwork" => "look painted or drawn, so they are not accused",
+        "too_small" => "are too small to judge",
+        "not_validated" => "are of a quality for which validation carries no verdict",
+        _ => "are of a kind that the detector was not trained on",
     }
 }
 

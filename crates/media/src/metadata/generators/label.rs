@@ -11,7 +11,8 @@ pub(super) fn read(key: &str, text: &str, place: &str) -> Option<AigcLabel> {
     if !key.eq_ignore_ascii_case("aigc") && !text.contains("AIGC") {
         return None;
     }
-    let outer = object(text)?;
+    // Some writers quote as Python does.
+    let outer = object(text).or_else(|| object(&text.replace('\'', "\"")))?;
     let inner = match outer.get("AIGC") {
         Some(Value::Object(inner)) => inner.clone(),
         // Some writers keep the label as a text in JSON.
@@ -20,9 +21,11 @@ pub(super) fn read(key: &str, text: &str, place: &str) -> Option<AigcLabel> {
         _ => return None,
     };
     let get = |name: &str| {
-        let found = inner.iter().find(|(k, _)| k.eq_ignore_ascii_case(name));
+        let found = inner
+            .iter()
+            .find(|(k, _)| k.trim().eq_ignore_ascii_case(name));
         match found?.1 {
-            Value::String(text) if !text.is_empty() => Some(cut(text)),
+            Value::String(text) if !text.trim().is_empty() => Some(cut(text.trim())),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         }
@@ -54,6 +57,13 @@ mod tests {
         assert_eq!(read("UserComment", &wrapped, "here"), Some(label.clone()));
         let quoted = serde_json::json!({ "AIGC": bare }).to_string();
         assert_eq!(read("comment", &quoted, "here"), Some(label));
+        for odd in [
+            "{'Label': '1', 'ContentProducer': '001'}",
+            r#"{"label ":" 1 "}"#,
+            r#"{"LABEL":1}"#,
+        ] {
+            assert_eq!(read("AIGC", odd, "here").unwrap().label, "1", "{odd}");
+        }
         for (key, text) in [
             ("AIGC", r#"{"Label":"7"}"#),
             ("AIGC", "AIGC"),

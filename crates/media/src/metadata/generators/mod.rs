@@ -97,7 +97,8 @@ pub(super) fn find(traces: &[Trace<'_>], metadata: &Metadata) -> Found {
     let fooocus = keyed("fooocus_scheme").is_some();
     for trace in traces {
         let (place, value) = (trace.place.as_str(), trace.value);
-        let key = trace.key.rsplit('.').next().unwrap_or(trace.key);
+        // `moov.udta.AIGC`, `TC260:AIGC`.
+        let key = trace.key.rsplit(['.', ':']).next().unwrap_or(trace.key);
         found.label(label::read(key, value, place));
         let own = match key {
             "parameters" if fooocus => json::fooocus(value, place)
@@ -125,6 +126,7 @@ pub(super) fn find(traces: &[Trace<'_>], metadata: &Metadata) -> Found {
         for (value, place) in [(&exif.software, "EXIF Software"), (&exif.make, "EXIF Make")] {
             found.add(value.as_deref().and_then(|v| names::program(v, place)));
         }
+        found.add(names::model(exif));
         found.add(names::flux(exif));
         found.add(names::grok(exif));
     }
@@ -144,6 +146,9 @@ pub(super) fn find(traces: &[Trace<'_>], metadata: &Metadata) -> Found {
         }
         if let Some(credit) = &xmp.credit {
             found.add(names::credit(credit, "XMP Credit"));
+        }
+        for text in &xmp.others {
+            found.add(names::credit(text, "XMP"));
         }
     }
     if let Some(iptc) = &metadata.iptc {
@@ -173,6 +178,7 @@ fn any(value: &str, place: &str) -> Option<GeneratorMark> {
     json::any(value, place)
         .or_else(|| parameters::read(value, place))
         .or_else(|| midjourney(value, place))
+        .or_else(|| names::credit(value, place))
 }
 
 fn renamed(mut m: GeneratorMark, tool: &str) -> GeneratorMark {
