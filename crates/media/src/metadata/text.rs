@@ -16,7 +16,9 @@ pub(crate) fn cut(text: &str) -> String {
 /// UTF-8, or UTF-16 where every other byte is zero, or Latin-1 where the bytes are neither.
 pub(super) fn decoded(bytes: &[u8]) -> String {
     if wide(bytes) {
-        return utf16(bytes, true);
+        // A text in ASCII may have lost its last zero, which is the upper half of a letter.
+        let odd = vec![0; bytes.len() % 2];
+        return utf16(&[bytes, &odd].concat(), true);
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),

@@ -6,11 +6,11 @@ use realscope_data::manifest::Item;
 use realscope_detectors::card::{FlagKind, FlagRates, Head};
 use realscope_detectors::catalog;
 use realscope_engine::heads;
-use realscope_metric::logistic::{self, Linear, Samples};
+use realscope_metric::logistic::{Linear, Samples};
 
 use super::features::{Cache, Features};
 use super::head::{folds, logit};
-use super::recipe::{ArtworkRecipe, SemanticRecipe};
+use super::recipe::{ArtworkRecipe, Fit, SemanticRecipe};
 use crate::error::TrainError;
 use crate::tier::TIERS;
 
@@ -28,7 +28,7 @@ pub(super) fn artwork(
     how: &ArtworkRecipe,
     features: &Features,
     items: &[Item],
-    rate: f64,
+    fit: &Fit,
 ) -> Result<(Linear, Head, Vec<Looks>), TrainError> {
     let drawn = features
         .drawn
@@ -92,7 +92,7 @@ pub(super) fn artwork(
             labels: &labels,
             weights: &weight,
         };
-        logistic::early(samples, &recipe.early(rate))
+        fit.run(samples)
     };
     let mut photographs = Vec::new();
     let mut logits = vec![[[f64::MIN; TIERS.len()]; 2]; items.len()];

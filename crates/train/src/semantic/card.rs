@@ -94,15 +94,17 @@ pub(super) fn of_shipped(
     card.weights_sha256 = sha256(packed);
     card.known_failures.clone_from(&recipe.known_failures);
     card.calibration = None;
-    // It was fitted on the logits of another head.
-    card.video = None;
-    card.video_frame_scale = None;
+    // A head for videos that has a column of its own stays, and what was measured of it.
+    let own = |h: &Head| h.judges(Medium::Video);
+    if !card.heads.iter().any(own) {
+        card.video = None;
+        card.video_frame_scale = None;
+    }
     // Measured through a scanner, once the head ships.
     card.map_false_alarm_rate = None;
     card.map_pixel_auc = None;
     // What a detector adds to its network when it is loaded is not in this file.
-    card.heads.retain(|h| {
-        !matches!(h, Head::Flag { .. }) && !h.judges(Medium::Video) && h.output().is_none()
-    });
+    card.heads
+        .retain(|h| !matches!(h, Head::Flag { .. }) && h.output().is_none());
     Ok(card)
 }

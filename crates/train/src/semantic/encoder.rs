@@ -171,16 +171,19 @@ pub(super) fn shipped(recipe: &SemanticRecipe) -> Result<Frozen, TrainError> {
     })
 }
 
-/// The network of the detector that a recipe names, with other heads.
+/// The network of the detector that a recipe names, with other heads in its first columns. Those behind them stay: they
+/// read the same features.
 pub(super) fn with_heads(
     recipe: &SemanticRecipe,
-    heads: &[&Linear],
+    first: &[&Linear],
 ) -> Result<Vec<u8>, TrainError> {
-    let heads: Vec<heads::Head<'_>> = heads
-        .iter()
-        .map(|h| (h.weight.as_slice(), h.bias))
-        .collect();
-    Ok(heads::with(of_shipped(recipe)?, &heads)?)
+    let network = of_shipped(recipe)?;
+    let before = heads::of(network)?;
+    let first = first.iter().map(|h| (h.weight.as_slice(), h.bias));
+    let stay = before.iter().skip(first.len());
+    let stay = stay.map(|(weight, bias)| (weight.as_slice(), *bias));
+    let all: Vec<heads::Head<'_>> = first.chain(stay).collect();
+    Ok(heads::with(network, &all)?)
 }
 
 fn of_shipped(recipe: &SemanticRecipe) -> Result<&'static [u8], TrainError> {

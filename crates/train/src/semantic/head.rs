@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use half::f16;
 use realscope_data::manifest::Item;
-use realscope_metric::logistic::{self, Linear, Samples};
+use realscope_metric::logistic::{Linear, Samples};
 
 use super::features::Features;
-use super::recipe::SemanticRecipe;
+use super::recipe::{Fit, SemanticRecipe};
 use crate::tier::TIERS;
 
 /// Classes count alike, and within a class those of its pictures for which `apart` holds and the others; within
@@ -34,13 +34,13 @@ pub(crate) fn weights(items: &[&Item], power: f64, apart: &dyn Fn(&Item) -> bool
         .collect()
 }
 
-/// The head fitted on the items `used` at a learning rate.
+/// The head fitted on the items `used`.
 pub(super) fn fit(
     recipe: &SemanticRecipe,
     features: &Features,
     items: &[Item],
     used: &[usize],
-    rate: f64,
+    how: &Fit,
 ) -> Linear {
     let cache = &features.plain;
     let chosen: Vec<&Item> = used.iter().map(|i| &items[*i]).collect();
@@ -81,7 +81,7 @@ pub(super) fn fit(
         labels: &labels,
         weights: &weight,
     };
-    logistic::early(samples, &recipe.early(rate))
+    how.run(samples)
 }
 
 /// Folds of a list, each once.

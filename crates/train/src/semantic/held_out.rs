@@ -13,7 +13,7 @@ use super::deliveries::{Delivery, OF_STORED};
 use super::encoder::deployed;
 use super::features::{Cache, Features, cache, siblings};
 use super::head::{fit, folds, logit};
-use super::recipe::SemanticRecipe;
+use super::recipe::{Fit, SemanticRecipe};
 use super::report::{drawn_summary, logged, of_pictures};
 use crate::adapter::Adapter;
 use crate::calibrate::Scored;
@@ -21,12 +21,11 @@ use crate::error::TrainError;
 use crate::tier::TIERS;
 
 /// What is known of pictures of folds that were not seen.
-#[derive(Default)]
 pub(super) struct OutOfFold {
     /// Mean AUC over the tiers, of whole pictures and of files at native resolution alike.
     mean: f64,
-    /// Learning rate that did best.
-    pub rate: f64,
+    /// The fit that did best.
+    pub fit: Fit,
     /// Scores of every item in every tier.
     pub scored: Vec<Scored>,
     /// By fold.
@@ -56,14 +55,14 @@ fn out_of_fold(
     recipe: &SemanticRecipe,
     features: &Features,
     items: &[Item],
-    rate: f64,
+    how: &Fit,
 ) -> (Vec<Scored>, BTreeMap<String, Linear>) {
     let (mut out, mut heads) = (Vec::new(), BTreeMap::new());
     for fold in folds(items) {
         let used: Vec<usize> = (0..items.len())
             .filter(|i| items[*i].fold != fold)
             .collect();
-        let head = fit(recipe, features, items, &used, rate);
+        let head = fit(recipe, features, items, &used, how);
         for (i, item) in items.iter().enumerate().filter(|(_, i)| i.fold == fold) {
             for (stored, cache, first) in features.scored() {
                 out.extend(scores(item, stored, &head, |t| cache.row(i, first + t)));
@@ -74,32 +73,37 @@ fn out_of_fold(
     (out, heads)
 }
 
-/// Heads of the learning rate that does best on held-out folds.
-pub(super) fn best_rate(
+/// Heads of the fit that does best on held-out folds.
+pub(super) fn best(
     recipe: &SemanticRecipe,
     features: &Features,
     items: &[Item],
     log: &mut dyn FnMut(&str),
-) -> OutOfFold {
+) -> Option<OutOfFold> {
     let mut best: Option<OutOfFold> = None;
-    for rate in &recipe.learning_rates {
-        let (scored, heads) = out_of_fold(recipe, features, items, *rate);
+    for how in recipe.fits() {
+        let (scored, heads) = out_of_fold(recipe, features, items, &how);
         let scored = of_pictures(scored, log);
-        let mean = logged(recipe, &scored, &format!("learning rate {rate}"), log);
+        let mean = logged(recipe, &scored, &how.to_string(), log);
         if let Some(drawn) = &features.drawn {
             log(&drawn_summary(items, drawn, &scored, &heads));
         }
         if best.as_ref().is_none_or(|b| mean > b.mean) {
             best = Some(OutOfFold {
                 mean,
-                rate: *rate,
+                fit: how,
                 scored,
                 heads,
                 networks: BTreeMap::new(),
             });
         }
     }
-    best.unwrap_or_default()
+    best
+}
+
+/// A recipe without a fit, which [`SemanticRecipe::read`] refuses.
+pub(super) fn no_fit() -> TrainError {
+    TrainError::Recipe("`fit` names no fit".into())
 }
 
 /// Scores of every item in every tier by a tower and a head that never saw its fold, with those heads and the networks
@@ -113,7 +117,14 @@ pub(super) fn adapted(
     out: &Path,
     log: &mut dyn FnMut(&str),
 ) -> Result<(OutOfFold, Features), TrainError> {
-    let mut held = OutOfFold::default();
+    let fit = recipe.fits().into_iter().next();
+    let mut held = OutOfFold {
+        mean: 0.0,
+        fit: fit.ok_or_else(no_fit)?,
+        scored: Vec::new(),
+        heads: BTreeMap::new(),
+        networks: BTreeMap::new(),
+    };
     let zeros = |deliveries| Cache::zeros(items.len(), deliveries, recipe.read_width());
     let mut features = Features {
         plain: zeros(TIERS.len()),
@@ -160,6 +171,5 @@ pub(super) fn adapted(
     }
     held.scored = of_pictures(std::mem::take(&mut held.scored), log);
     held.mean = logged(recipe, &held.scored, "adapted", log);
-    held.rate = recipe.learning_rates[0];
     Ok((held, features))
 }

@@ -131,14 +131,12 @@ pub fn train(
         }
         _ => {
             let features = all_features(recipe, root, &items, &deployed, out, log)?;
-            (
-                held_out::best_rate(recipe, &features, &items, log),
-                features,
-            )
+            let held = held_out::best(recipe, &features, &items, log);
+            (held.ok_or_else(held_out::no_fit)?, features)
         }
     };
     let OutOfFold {
-        rate,
+        fit: how,
         mut scored,
         heads: by_fold,
         networks,
@@ -148,10 +146,10 @@ pub fn train(
     let every: Vec<usize> = (0..items.len()).collect();
     let head = match adapter {
         Some(adapter) => adapter.head,
-        None => fit(recipe, &features, &items, &every, rate),
+        None => fit(recipe, &features, &items, &every, &how),
     };
     let second = match &recipe.artwork {
-        Some(how) => Some(artwork(recipe, how, &features, &items, rate)?),
+        Some(second) => Some(artwork(recipe, second, &features, &items, &how)?),
         None if brought.is_some() => None,
         // The flag of an encoder that ships stays as it is.
         None => artwork::of_shipped(recipe, &features, &items)?,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use realscope_detectors::catalog;
 use realscope_detectors::network::sha256;
-use realscope_metric::logistic::Early;
+use realscope_metric::logistic::{self, Convex, Early, Linear, Samples};
 use realscope_nn::vit::VitConfig;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,57 @@ pub struct ArtworkRecipe {
     pub photographic: Vec<String>,
     /// Share of authentic photographs of held-out folds that may count as painted or drawn.
     pub photographs: f64,
+}
+
+/// The fits of a head that are tried on held-out folds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fits {
+    /// A few epochs of gradient descent.
+    Early {
+        /// Learning rates.
+        learning_rates: Vec<f64>,
+        /// Passes over the pictures.
+        epochs: usize,
+        /// Decoupled weight decay.
+        weight_decay: f64,
+        /// Share of features left out of each row and step.
+        dropout: f64,
+        /// Targets are moved this far towards one half.
+        smoothing: f64,
+    },
+    /// The minimum.
+    Full {
+        /// L2 penalties on the weights of standardised features, relative to the mean loss.
+        ridges: Vec<f64>,
+        /// Iterations of gradient descent.
+        iterations: usize,
+    },
+}
+
+/// One fit of a head.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fit {
+    Early(Early),
+    Full(Convex),
+}
+
+impl Fit {
+    pub fn run(&self, samples: Samples<'_>) -> Linear {
+        match self {
+            Self::Early(how) => logistic::early(samples, how),
+            Self::Full(how) => logistic::fit(samples, how),
+        }
+    }
+}
+
+impl std::fmt::Display for Fit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Early(how) => write!(f, "learning rate {}", how.learning_rate),
+            Self::Full(how) => write!(f, "ridge {}", how.ridge),
+        }
+    }
 }
 
 /// Recipe of a linear head on the blocks of a frozen encoder.
@@ -64,23 +115,15 @@ pub struct SemanticRecipe {
     /// Second head: what looks painted or drawn.
     #[serde(default)]
     pub artwork: Option<ArtworkRecipe>,
-    /// Learning rates that are tried on held-out folds.
-    pub learning_rates: Vec<f64>,
-    /// Passes over the pictures of each fit.
-    pub epochs: usize,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Share of features left out of each row and step.
-    pub dropout: f64,
-    /// Targets are moved this far towards one half.
-    pub smoothing: f64,
+    /// Fits that are tried on held-out folds.
+    pub fit: Fits,
     /// Seed of random deliveries.
     pub seed: u64,
     /// Failures that the card states.
     #[serde(default)]
     pub known_failures: Vec<String>,
     /// Folder of low-rank updates of the encoder and the heads fitted with them ([`crate::adapter`]), relative to the
-    /// current folder. They take the place of heads that are fitted here; `learning_rates` then is of `artwork` alone.
+    /// current folder. They take the place of heads that are fitted here; `fit` then is of `artwork` alone.
     #[serde(default)]
     pub adapter: Option<PathBuf>,
     /// Round the encoder's matrices to multiples of quantisation steps; without it they have 4 bits a weight.
@@ -118,8 +161,8 @@ impl SemanticRecipe {
         let recipe: Self = toml::from_str(&text).map_err(|e| TrainError::Recipe(e.to_string()))?;
         if !(1..=12).contains(&recipe.blocks)
             || !(1..=recipe.blocks).contains(&recipe.read)
-            || recipe.learning_rates.is_empty()
-            || !(0.0..1.0).contains(&recipe.dropout)
+            || recipe.fits().is_empty()
+            || matches!(recipe.fit, Fits::Early { dropout, .. } if !(0.0..1.0).contains(&dropout))
             || recipe
                 .drawn
                 .iter()
@@ -128,7 +171,7 @@ impl SemanticRecipe {
                 .any(|w| !(0.0..=100.0).contains(w))
         {
             return Err(TrainError::Recipe(
-                "`blocks` must be 1 to 12, `read` at most that, `learning_rates` not empty, `dropout` below 1, weights of `drawn` and `windows` 0 to 100"
+                "`blocks` must be 1 to 12, `read` at most that, `learning_rates` or `ridges` not empty, `dropout` below 1, weights of `drawn` and `windows` 0 to 100"
                     .into(),
             ));
         }
@@ -156,15 +199,37 @@ impl SemanticRecipe {
         toml::from_str::<toml::Table>(text).is_ok_and(|t| t.contains_key("encoder"))
     }
 
-    /// How a head is fitted at a learning rate.
-    pub(super) fn early(&self, learning_rate: f64) -> Early {
-        Early {
-            epochs: self.epochs,
-            learning_rate,
-            weight_decay: self.weight_decay,
-            dropout: self.dropout,
-            smoothing: self.smoothing,
-            seed: self.seed,
+    /// The fits that are tried.
+    pub(super) fn fits(&self) -> Vec<Fit> {
+        match &self.fit {
+            Fits::Early {
+                learning_rates,
+                epochs,
+                weight_decay,
+                dropout,
+                smoothing,
+            } => learning_rates
+                .iter()
+                .map(|rate| {
+                    Fit::Early(Early {
+                        epochs: *epochs,
+                        learning_rate: *rate,
+                        weight_decay: *weight_decay,
+                        dropout: *dropout,
+                        smoothing: *smoothing,
+                        seed: self.seed,
+                    })
+                })
+                .collect(),
+            Fits::Full { ridges, iterations } => ridges
+                .iter()
+                .map(|ridge| {
+                    Fit::Full(Convex {
+                        ridge: *ridge,
+                        iterations: *iterations,
+                    })
+                })
+                .collect(),
         }
     }
 
