@@ -9,6 +9,7 @@ use quick_xml::reader::NsReader;
 use serde::{Deserialize, Serialize};
 
 use super::c2pa::{stronger, term};
+use super::generators::is_credit;
 use super::text::{cut, utf16};
 
 /// Longest text of a property, in bytes.
@@ -61,7 +62,7 @@ pub struct XmpFacts {
     pub software_agents: Vec<String>,
     /// Parameters of a generator under a name of its own, such as `sd:parameters`.
     pub parameters: Option<String>,
-    /// Short texts of all other properties, in which a credit may stand; no part of a record.
+    /// Credits in other properties; no part of a record.
     #[serde(skip)]
     pub(crate) others: Vec<String>,
 }
@@ -107,7 +108,7 @@ impl XmpFacts {
 
     /// Whether a property is kept.
     fn knows(&mut self, namespace: &[u8], name: &[u8]) -> bool {
-        is_agent(namespace, name) || self.slot(namespace, name).is_some()
+        is_agent(namespace, name) || is_aigc(namespace) || self.slot(namespace, name).is_some()
     }
 
     fn set(&mut self, namespace: &[u8], name: &[u8], value: &str) {
@@ -123,9 +124,11 @@ impl XmpFacts {
             return;
         }
         // China's label as properties instead of one text in JSON.
-        if is_aigc(namespace) && name.eq_ignore_ascii_case(b"label") {
-            self.aigc
-                .get_or_insert_with(|| serde_json::json!({ "Label": value }).to_string());
+        if is_aigc(namespace) && name != b"AIGC" {
+            if name.eq_ignore_ascii_case(b"label") {
+                let label = || serde_json::json!({ "Label": value }).to_string();
+                self.aigc.get_or_insert_with(label);
+            }
             return;
         }
         let uri = name.starts_with(b"DigitalSource");
@@ -148,13 +151,11 @@ impl XmpFacts {
         }
     }
 
-    /// Keeps a text in which a credit may stand.
+    /// Keeps a text of another property that is a credit.
     fn other(&mut self, value: &str) {
-        const LONGEST: usize = 100;
-        const MOST: usize = 64;
+        const MOST: usize = 8;
         let value = value.trim();
-        let fits = !value.is_empty() && value.len() <= LONGEST && self.others.len() < MOST;
-        if fits && value.contains(' ') {
+        if self.others.len() < MOST && is_credit(value) {
             self.others.push(value.to_owned());
         }
     }
@@ -345,16 +346,12 @@ fn parse_utf8(packet: &[u8]) -> Parsed {
     // Writers pad packets with spaces and zeros.
     let end = packet.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
     let packet = &packet[..end];
+    let bindings = bindings(packet);
     let mut facts = XmpFacts::default();
-    let mut fault = read(packet, &mut facts);
+    let mut fault = read(packet, &bindings, &mut facts);
     let damaged = fault.is_some();
-    // A fault costs the property in which it stands: the rest is read with the packet's own names for namespaces.
+    // A fault costs the property in which it stands.
     let mut rest = packet;
-    let names = if fault.flatten().is_some() {
-        declared(packet)
-    } else {
-        Vec::new()
-    };
     for _ in 0..MAX_FAULTS {
         let Some(Some(at)) = fault else { break };
         let behind = rest.get(at.max(1)..).unwrap_or_default();
@@ -362,9 +359,7 @@ fn parse_utf8(packet: &[u8]) -> Parsed {
             break;
         };
         rest = &behind[next..];
-        let head = names.len();
-        fault = read(&[&names, rest].concat(), &mut facts)
-            .map(|at| at.map(|at| at.saturating_sub(head)));
+        fault = read(rest, &bindings, &mut facts);
     }
     Parsed {
         facts: (facts != XmpFacts::default()).then_some(facts),
@@ -372,46 +367,33 @@ fn parse_utf8(packet: &[u8]) -> Parsed {
     }
 }
 
-/// An opening tag that binds the prefixes which a packet binds anywhere.
-fn declared(packet: &[u8]) -> Vec<u8> {
+/// Prefixes that a packet binds anywhere, with their namespaces.
+type Bindings<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+fn bindings(packet: &[u8]) -> Bindings<'_> {
     const XMLNS: &[u8] = b"xmlns:";
     const MOST: usize = 64;
-    let mut out = b"<packet".to_vec();
-    let mut seen: Vec<&[u8]> = Vec::new();
+    let mut out = Bindings::new();
     let starts = packet.windows(XMLNS.len()).enumerate();
     for (at, _) in starts.filter(|(_, w)| *w == XMLNS) {
         let rest = &packet[at + XMLNS.len()..];
-        let name = rest
-            .iter()
-            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-            .count();
-        let (name, rest) = rest.split_at(name);
-        let rest = rest
-            .trim_ascii_start()
-            .strip_prefix(b"=")
-            .unwrap_or_default()
-            .trim_ascii_start();
-        let Some((quote @ (b'"' | b'\''), rest)) = rest.split_first() else {
-            continue;
-        };
-        let Some(len) = rest
-            .iter()
-            .position(|b| b == quote || matches!(b, b'<' | b'&'))
-        else {
-            continue;
-        };
-        if rest[len] == *quote && !name.is_empty() && !seen.contains(&name) && seen.len() < MOST {
-            seen.push(name);
-            out.extend([b" xmlns:", name, b"=\"", &rest[..len], b"\""].concat());
+        let named = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        let (prefix, rest) = rest.split_at(rest.iter().take_while(named).count());
+        let value = rest.trim_ascii_start().strip_prefix(b"=");
+        let value = value.unwrap_or_default().trim_ascii_start();
+        if let Some((quote @ (b'"' | b'\''), value)) = value.split_first()
+            && let Some(len) = value.iter().position(|b| b == quote)
+            && out.len() < MOST
+        {
+            out.push((prefix, &value[..len]));
         }
     }
-    out.push(b'>');
     out
 }
 
 /// Reads up to the end or the first fault into `facts`: `None` for a whole packet, else where the reader stopped, if more
 /// may follow there.
-fn read(packet: &[u8], facts: &mut XmpFacts) -> Option<Option<usize>> {
+fn read(packet: &[u8], bindings: &Bindings<'_>, facts: &mut XmpFacts) -> Option<Option<usize>> {
     let mut reader = NsReader::from_reader(packet);
     let config = reader.config_mut();
     config.check_end_names = false;
@@ -440,14 +422,14 @@ fn read(packet: &[u8], facts: &mut XmpFacts) -> Option<Option<usize>> {
         };
         match event {
             Event::Start(start) => {
-                damaged |= !attributes(&reader, &start, facts);
+                damaged |= !attributes(&reader, &start, bindings, facts);
                 if open.len() >= MAX_DEPTH {
                     damaged = true;
                     break;
                 }
-                open.push((element(&reader, &start), String::new()));
+                open.push((element(&reader, &start, bindings), String::new()));
             }
-            Event::Empty(start) => damaged |= !attributes(&reader, &start, facts),
+            Event::Empty(start) => damaged |= !attributes(&reader, &start, bindings, facts),
             Event::End(_) => close(&mut open, facts),
             Event::Text(text) => match text.xml10_content() {
                 Ok(text) => add(&text),
@@ -479,16 +461,23 @@ fn read(packet: &[u8], facts: &mut XmpFacts) -> Option<Option<usize>> {
 /// Namespace and local name.
 type Name = (Vec<u8>, Vec<u8>);
 
-fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Option<Name> {
+fn element(
+    reader: &NsReader<&[u8]>,
+    start: &BytesStart<'_>,
+    bindings: &Bindings<'_>,
+) -> Option<Name> {
     let (namespace, local) = reader.resolver().resolve_element(start.name());
-    Some((bound(namespace)?, local.as_ref().to_vec()))
+    Some((bound(namespace, bindings)?, local.as_ref().to_vec()))
 }
 
-/// The namespace; of a prefix that is bound nowhere the prefix itself.
-fn bound(namespace: ResolveResult<'_>) -> Option<Vec<u8>> {
+/// The namespace. Of a prefix that is not bound here it is what the packet binds it to elsewhere, else the prefix itself.
+fn bound(namespace: ResolveResult<'_>, bindings: &Bindings<'_>) -> Option<Vec<u8>> {
     match namespace {
         ResolveResult::Bound(Namespace(ns)) => Some(ns.to_vec()),
-        ResolveResult::Unknown(prefix) => Some(prefix),
+        ResolveResult::Unknown(prefix) => {
+            let elsewhere = bindings.iter().find(|(p, _)| *p == prefix.as_slice());
+            Some(elsewhere.map_or(prefix, |(_, ns)| ns.to_vec()))
+        }
         ResolveResult::Unbound => None,
     }
 }
@@ -510,9 +499,14 @@ fn close(open: &mut Vec<(Option<Name>, String)>, facts: &mut XmpFacts) {
 }
 
 /// Reads the attributes of a tag; false where one is damaged.
-fn attributes(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, facts: &mut XmpFacts) -> bool {
+fn attributes(
+    reader: &NsReader<&[u8]>,
+    start: &BytesStart<'_>,
+    bindings: &Bindings<'_>,
+    facts: &mut XmpFacts,
+) -> bool {
     const RDF: &[u8] = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#";
-    let own = element(reader, start);
+    let own = element(reader, start, bindings);
     let mut whole = true;
     for attribute in start.attributes().with_checks(false) {
         let Ok(attribute) = attribute else {
@@ -520,7 +514,9 @@ fn attributes(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, facts: &mut XmpF
             continue;
         };
         let (namespace, local) = reader.resolver().resolve_attribute(attribute.key);
-        let Some(ns) = bound(namespace) else { continue };
+        let Some(ns) = bound(namespace, bindings) else {
+            continue;
+        };
         let value = attribute.unescape_value().unwrap_or_else(|_| {
             whole = false;
             String::from_utf8_lossy(&attribute.value)

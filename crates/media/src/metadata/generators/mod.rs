@@ -16,6 +16,11 @@ use super::text::cut;
 
 pub use names::names_generator;
 
+/// Whether a text is a vendor's credit, such as `Made with Google AI`.
+pub(super) fn is_credit(text: &str) -> bool {
+    names::credit(text, "").is_some()
+}
+
 /// A text of a file that may hold a generator's parameters, whole.
 pub(super) struct Trace<'a> {
     /// Where it stands, for people.
