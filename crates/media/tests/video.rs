@@ -361,6 +361,89 @@ fn times_are_exact_where_the_rate_varies_and_an_edit_list_cuts() {
 }
 
 #[test]
+fn fragments_are_read_like_an_index() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let whole = folder.path().join("whole.mp4");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-f", "lavfi", "-i"])
+        .args(["testsrc2=s=178x106:r=25:d=3", "-f", "lavfi", "-i"])
+        .args(["sine=d=3", "-g", "10", "-c:v", "libx264", "-pix_fmt"])
+        .args(["yuv420p", "-c:a", "aac"])
+        .arg(&whole)
+        .status();
+    assert!(made.expect("starts").success());
+    let expected = frames(&whole, &Plan::All, Decoders::Box).expect("reads");
+    for (name, flags) in [
+        // What browsers play, with the data's place counted from the fragment.
+        ("dash", "frag_keyframe+empty_moov+default_base_moof"),
+        // The first fragment lies in the index itself.
+        ("hybrid", "frag_keyframe"),
+        ("absolute", "frag_keyframe+empty_moov"),
+        ("implied", "frag_keyframe+empty_moov+omit_tfhd_offset"),
+        ("frames", "frag_every_frame+empty_moov+default_base_moof"),
+        ("cmaf", "cmaf+frag_keyframe+empty_moov"),
+        ("apart", "frag_keyframe+empty_moov+separate_moof"),
+        ("delayed", "frag_keyframe+delay_moov"),
+    ] {
+        let path = folder.path().join(format!("{name}.mp4"));
+        let made = Command::new("ffmpeg")
+            .args(["-v", "error", "-y", "-i"])
+            .arg(&whole)
+            .args(["-c", "copy", "-movflags", flags])
+            .arg(&path)
+            .status();
+        assert!(made.expect("starts").success(), "{name}");
+        let ours =
+            frames(&path, &Plan::All, Decoders::Box).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(ours.len(), 75, "{name}");
+        for (a, b) in ours.iter().zip(&expected) {
+            assert!(
+                (a.time - b.time).abs() < 2e-6,
+                "{name}: {} {}",
+                a.time,
+                b.time
+            );
+            assert!(a.pixels == b.pixels, "{name}: frame {}", a.index);
+        }
+        let facts = open(&path, Decoders::Box).expect(name).facts().clone();
+        assert_eq!((facts.frame_count, facts.key_frames), (75, 8), "{name}");
+        assert!(facts.audio, "{name}");
+        // Decoding begins at the key frame ahead.
+        for frame in frames(&path, &some(33, Some(66), 3), Decoders::Box).expect(name) {
+            assert!(frame == ours[frame.index as usize], "{name}");
+        }
+        // Cut in the middle, within an index or within data, it is what there is of it, and that is said.
+        let bytes = std::fs::read(&path).expect("reads");
+        for kind in [b"moof", b"mdat"] {
+            let all: Vec<usize> = (0..bytes.len() - 4)
+                .filter(|at| bytes[*at..].starts_with(kind))
+                .collect();
+            let cut = folder.path().join("cut.mp4");
+            std::fs::write(&cut, &bytes[..all[all.len() / 2] + 16]).expect("writes");
+            let mut seen = 0;
+            let outcome = open(&cut, Decoders::Box)
+                .expect(name)
+                .read(&Plan::All, false, true, &mut |event| {
+                    let Event::Frame(frame) = event else {
+                        return Ok(());
+                    };
+                    assert!(frame.pixels == expected[seen].pixels, "{name}: {seen}");
+                    seen += 1;
+                    Ok(())
+                })
+                .expect(name);
+            let said = outcome.cut.is_some_and(|e| e.code() == "truncated");
+            assert!(said && (10..75).contains(&seen), "{name}: {seen}");
+            let e = frames(&cut, &Plan::All, Decoders::Box).expect_err(name);
+            assert_eq!(e.code(), "truncated", "{name}");
+        }
+    }
+}
+
+#[test]
 fn frames_between_are_sketched() {
     if skipped() {
         return;

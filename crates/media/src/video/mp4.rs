@@ -10,6 +10,8 @@ use super::error::{corrupt, limit, truncated, unsupported};
 use super::limits::VideoLimits;
 use crate::error::MediaError;
 
+mod fragments;
+
 /// Largest index that is read into memory, in bytes.
 const MAX_INDEX: u64 = 64 << 20;
 /// Most boxes that are looked at beside each other.
@@ -27,6 +29,8 @@ pub(super) struct Movie {
     pub video: Track,
     pub audio: bool,
     pub tags: BTreeMap<String, String>,
+    /// Whether the index of a fragment ends early: the samples from there on are not known.
+    pub cut: bool,
 }
 
 /// The first track of pictures.
@@ -102,24 +106,43 @@ fn find<'a>(bytes: &'a [u8], path: &[&Kind]) -> Option<&'a [u8]> {
     })
 }
 
-/// The index of a file of `length` bytes.
-fn index(file: &mut (impl Read + Seek), length: u64) -> Result<Vec<u8>, MediaError> {
-    let io = |e: std::io::Error| truncated(format!("it cannot be read: {e}"));
-    let mut at = 0_u64;
-    for _ in 0..MAX_BOXES {
-        if at + 8 > length {
-            return Err(truncated("there is no index of its samples (`moov`)"));
+/// Boxes side by side in a file, of which only heads are read.
+struct Walk<'a, F> {
+    file: &'a mut F,
+    /// Length of the file.
+    length: u64,
+    /// Where the next box begins.
+    at: u64,
+}
+
+/// The head of a box in a file.
+struct Head {
+    kind: Kind,
+    /// Where the box begins, and where its content does.
+    start: u64,
+    content: u64,
+    /// Where it ends as its size says: it may be beyond the file.
+    end: u64,
+}
+
+impl<F: Read + Seek> Walk<'_, F> {
+    /// The next head; none at the end of the file.
+    fn next(&mut self) -> Result<Option<Head>, MediaError> {
+        let io = |e: std::io::Error| truncated(format!("it cannot be read: {e}"));
+        let start = self.at;
+        if start + 8 > self.length {
+            return Ok(None);
         }
-        file.seek(SeekFrom::Start(at)).map_err(io)?;
+        self.file.seek(SeekFrom::Start(start)).map_err(io)?;
         let mut head = [0; 16];
-        file.read_exact(&mut head[..8]).map_err(io)?;
+        self.file.read_exact(&mut head[..8]).map_err(io)?;
         let (header, size) = match word(&head, 0).unwrap_or(0) {
-            0 => (8, length - at),
+            0 => (8, self.length - start),
             1 => {
-                if at + 16 > length {
+                if start + 16 > self.length {
                     return Err(truncated("the last box ends early"));
                 }
-                file.read_exact(&mut head[8..]).map_err(io)?;
+                self.file.read_exact(&mut head[8..]).map_err(io)?;
                 (16, long(&head, 8).unwrap_or(0))
             }
             size => (8, u64::from(size)),
@@ -127,21 +150,44 @@ fn index(file: &mut (impl Read + Seek), length: u64) -> Result<Vec<u8>, MediaErr
         if size < header {
             return Err(corrupt("a box is shorter than its own header"));
         }
-        if head[4..8] == *b"moov" {
-            let content = size - header;
-            if content > MAX_INDEX {
-                return Err(limit("bytes of index", content, MAX_INDEX));
-            }
-            if at.checked_add(size).is_none_or(|end| end > length) {
-                return Err(truncated("the index of its samples ends early"));
-            }
-            let mut moov = vec![0; content as usize];
-            file.read_exact(&mut moov).map_err(io)?;
-            return Ok(moov);
-        }
-        at = at
+        self.at = start
             .checked_add(size)
             .ok_or_else(|| corrupt("a box is larger than any file"))?;
+        Ok(Some(Head {
+            kind: [head[4], head[5], head[6], head[7]],
+            start,
+            content: start + header,
+            end: self.at,
+        }))
+    }
+
+    /// The content of a box, of at most `most` bytes.
+    fn read(&mut self, head: &Head, most: u64) -> Result<Vec<u8>, MediaError> {
+        let content = head.end - head.content;
+        if content > most {
+            return Err(limit("bytes of index", content, most));
+        }
+        if head.end > self.length {
+            return Err(truncated("the index of its samples ends early"));
+        }
+        let mut bytes = vec![0; content as usize];
+        self.file
+            .seek(SeekFrom::Start(head.content))
+            .and_then(|_| self.file.read_exact(&mut bytes))
+            .map_err(|e| truncated(format!("it cannot be read: {e}")))?;
+        Ok(bytes)
+    }
+}
+
+/// The index of a file; `walk` then stands behind it.
+fn index(walk: &mut Walk<'_, impl Read + Seek>) -> Result<Vec<u8>, MediaError> {
+    for _ in 0..MAX_BOXES {
+        let head = walk
+            .next()?
+            .ok_or_else(|| truncated("there is no index of its samples (`moov`)"))?;
+        if head.kind == *b"moov" {
+            return walk.read(&head, MAX_INDEX);
+        }
     }
     Err(limit("boxes", MAX_BOXES as u64 + 1, MAX_BOXES as u64))
 }
@@ -149,14 +195,19 @@ fn index(file: &mut (impl Read + Seek), length: u64) -> Result<Vec<u8>, MediaErr
 /// Reads the index of an MP4.
 ///
 /// # Errors
-/// [`MediaError::Truncated`], [`MediaError::Corrupt`], [`MediaError::Limit`]; [`MediaError::Unsupported`] of fragments
-/// and of edit lists that cut pieces together.
+/// [`MediaError::Truncated`], [`MediaError::Corrupt`], [`MediaError::Limit`]; [`MediaError::Unsupported`] of edit lists
+/// that cut pieces together.
 pub(super) fn read(
     file: &mut (impl Read + Seek),
     length: u64,
     limits: &VideoLimits,
 ) -> Result<Movie, MediaError> {
-    let moov = index(file, length)?;
+    let mut walk = Walk {
+        file,
+        length,
+        at: 0,
+    };
+    let moov = index(&mut walk)?;
     let mut tracks = Vec::new();
     let mut count = 0_usize;
     for (kind, content) in boxes(&moov) {
@@ -184,23 +235,27 @@ pub(super) fn read(
         });
     };
     let movie_scale = find(&moov, &[b"mvhd"]).and_then(scale).unwrap_or(0);
-    let video = track(trak, movie_scale, limits)?;
+    let (mut video, clock) = track(trak, limits)?;
+    // The samples of fragments are listed beside their data.
+    let cut = match find(&moov, &[b"mvex"]) {
+        Some(mvex) => fragments::append(&mut video, clock, trak, mvex, &mut walk, limits)?,
+        None => false,
+    };
     if video.samples.is_empty() {
-        // The samples of fragments are listed beside the pictures' data.
-        return Err(if find(&moov, &[b"mvex"]).is_some() {
-            unsupported("MP4 in fragments")
-        } else {
-            truncated("the index lists no samples")
-        });
+        return Err(truncated("the index lists no samples"));
+    }
+    if let Some(elst) = find(trak, &[b"edts", b"elst"]) {
+        edit(&mut video, elst, clock.scale, movie_scale)?;
     }
     Ok(Movie {
         video,
         audio,
         tags: tags(&moov),
+        cut,
     })
 }
 
-/// Units a second of a movie's or a track's header.
+/// The number behind the two dates of a header: units a second of a movie or a track, the identity of a track.
 fn scale(header: &[u8]) -> Option<u32> {
     match header.first()? {
         1 => word(header, 20),
@@ -208,7 +263,17 @@ fn scale(header: &[u8]) -> Option<u32> {
     }
 }
 
-fn track(trak: &[u8], movie_scale: u32, limits: &VideoLimits) -> Result<Track, MediaError> {
+/// The time of a track.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// Units a second.
+    scale: u32,
+    /// When the samples of the index end, in units.
+    end: u64,
+}
+
+/// The first track of pictures with the samples of the index, before its edit list.
+fn track(trak: &[u8], limits: &VideoLimits) -> Result<(Track, Clock), MediaError> {
     let missing = |what: &str| corrupt(format!("the track of pictures has no {what}"));
     let time_scale = find(trak, &[b"mdia", b"mdhd"])
         .and_then(scale)
@@ -224,8 +289,8 @@ fn track(trak: &[u8], movie_scale: u32, limits: &VideoLimits) -> Result<Track, M
     limits
         .picture
         .check(u64::from(width), u64::from(height), 6)?;
-    let samples = samples(stbl, time_scale, limits)?;
-    let mut track = Track {
+    let (samples, end) = samples(stbl, time_scale, limits)?;
+    let track = Track {
         codec,
         config: config.to_vec(),
         width: width.into(),
@@ -241,10 +306,11 @@ fn track(trak: &[u8], movie_scale: u32, limits: &VideoLimits) -> Result<Track, M
             ))
         }),
     };
-    if let Some(elst) = find(trak, &[b"edts", b"elst"]) {
-        edit(&mut track, elst, time_scale, movie_scale)?;
-    }
-    Ok(track)
+    let clock = Clock {
+        scale: time_scale,
+        end,
+    };
+    Ok((track, clock))
 }
 
 /// Quarter turns of a track's matrix; any other transformation is left out.
@@ -268,8 +334,12 @@ fn table(content: &[u8], skip: usize, width: usize) -> Result<&[u8], MediaError>
     bytes.ok_or_else(|| truncated("a table is longer than the box that holds it"))
 }
 
-/// The samples of a table, with times in units of the track turned into seconds.
-fn samples(stbl: &[u8], scale: u32, limits: &VideoLimits) -> Result<Vec<Sample>, MediaError> {
+/// The samples of a table, with times in units of the track turned into seconds, and the unit at which they end.
+fn samples(
+    stbl: &[u8],
+    scale: u32,
+    limits: &VideoLimits,
+) -> Result<(Vec<Sample>, u64), MediaError> {
     let part = |kind: &Kind| find(stbl, &[kind]);
     let need = |kind: &Kind| {
         let name = String::from_utf8_lossy(kind).into_owned();
@@ -281,6 +351,9 @@ fn samples(stbl: &[u8], scale: u32, limits: &VideoLimits) -> Result<Vec<Sample>,
         .ok_or_else(|| truncated("the table of sizes ends early"))?;
     if u64::from(count) > limits.max_frames {
         return Err(limit("frames", count.into(), limits.max_frames));
+    }
+    if count == 0 {
+        return Ok((Vec::new(), 0));
     }
     let sizes: Vec<u32> = if same == 0 {
         let entries = table(stsz, 12, 4)?;
@@ -333,7 +406,7 @@ fn samples(stbl: &[u8], scale: u32, limits: &VideoLimits) -> Result<Vec<Sample>,
         let most = limits.max_seconds as u64;
         return Err(limit("seconds of video", seconds as u64, most));
     }
-    Ok(samples)
+    Ok((samples, decode_time))
 }
 
 /// Where each sample lies: chunks of samples, and where each chunk begins.
@@ -344,8 +417,6 @@ fn offsets(stbl: &[u8], sizes: &[u32]) -> Result<Vec<u64>, MediaError> {
     } else if let Some(co64) = find(stbl, &[b"co64"]) {
         let entries = table(co64, 8, 8)?.chunks_exact(8);
         entries.filter_map(|e| long(e, 0)).collect()
-    } else if sizes.is_empty() {
-        return Ok(Vec::new());
     } else {
         return Err(corrupt("the sample table has no chunks"));
     };

@@ -37,6 +37,8 @@ pub(super) struct Film {
     times: Vec<f64>,
     /// Frames that the index calls key frames.
     keys: Vec<u64>,
+    /// Whether samples follow that no index tells.
+    cut: bool,
     pub facts: Facts,
 }
 
@@ -90,7 +92,9 @@ impl Film {
             rotation: track.rotation,
             ..Facts::default()
         };
-        Self::new(file, length, track, coder, facts, limits)
+        let mut film = Self::new(file, length, track, coder, facts, limits)?;
+        film.cut = movie.cut;
+        Ok(film)
     }
 
     /// Of JPEG pictures whose places another container gave.
@@ -148,6 +152,7 @@ impl Film {
             order,
             times,
             keys,
+            cut: false,
             facts,
         };
         if film.track.samples.is_empty() {
@@ -242,7 +247,9 @@ impl Reader for Film {
             .unwrap_or(0);
         let mut runs: Vec<(usize, usize)> = Vec::new();
         // The file may end within what is wanted; what lies before is decoded first.
-        let mut cut = None;
+        let mut cut = self
+            .cut
+            .then(|| truncated("the index of its last fragment ends early"));
         if wanted.sketches() {
             runs.push((self.entry(0)?, self.track.samples.len() - 1));
         } else {
