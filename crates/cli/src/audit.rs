@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use realscope::audit::Audit;
 use realscope::fetch::{self, Fetch};
-use realscope::lane::Lane;
+use realscope::lane::{DecodeError, Lane};
+use realscope::record::ErrorCode;
 use realscope::{Cancel, ScanError};
 use realscope_detectors::network::sha256;
-use realscope_media::{DecodeOptions, Format, Limits};
+use realscope_media::{DecodeOptions, Format, Limits, MediaError};
 
 use crate::Failure;
 use crate::args::{AuditArgs, AuditFormat, Required};
@@ -40,7 +41,7 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     let mut lane = Lane::new(launch()?);
     let (mut done, mut failed, mut lacking, mut skipped) = (0_usize, 0_usize, 0_usize, 0_usize);
     for input in inputs {
-        let Some(audit) = one(
+        let Some(audits) = one(
             &input,
             &mut lane,
             &limits,
@@ -51,28 +52,36 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
             skipped += 1;
             continue;
         };
-        if audit.error.is_some() {
-            failed += 1;
-        } else {
-            done += 1;
-        }
-        let lacks: Vec<Required> = args
-            .require
-            .iter()
-            .copied()
-            .filter(|r| audit.error.is_none() && !audit.carries(r.mark()))
-            .collect();
-        lacking += usize::from(!lacks.is_empty());
-        match args.format {
-            AuditFormat::Text => {
-                out!("{}", audit.text());
-                for required in lacks {
-                    outln!("  required and not there: {}", required.name());
-                }
+        let within = audits.len() > 1;
+        let lacks = |audit: &Audit| -> Vec<Required> {
+            let all = args.require.iter().copied();
+            all.filter(|r| audit.error.is_none() && !audit.carries(r.mark()))
+                .collect()
+        };
+        // A mark of a document holds for the pictures within it; without one, each of them needs its own.
+        let of_file = lacks(&audits[0]);
+        for (i, audit) in audits.iter().enumerate() {
+            if audit.error.is_some() {
+                failed += 1;
+            } else {
+                done += 1;
             }
-            AuditFormat::Ndjson => {
-                let line = serde_json::to_string(&audit);
-                outln!("{}", line.map_err(|e| Failure::new(2, e.to_string()))?);
+            let mut lacks = lacks(audit);
+            if within {
+                lacks.retain(|r| i > 0 && of_file.contains(r));
+            }
+            lacking += usize::from(!lacks.is_empty());
+            match args.format {
+                AuditFormat::Text => {
+                    out!("{}", audit.text());
+                    for required in lacks {
+                        outln!("  required and not there: {}", required.name());
+                    }
+                }
+                AuditFormat::Ndjson => {
+                    let line = serde_json::to_string(&audit);
+                    outln!("{}", line.map_err(|e| Failure::new(2, e.to_string()))?);
+                }
             }
         }
     }
@@ -101,7 +110,7 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     }))
 }
 
-/// The audit of one input; `None` for what is passed over.
+/// The audit of one input and of the pictures within it, if it is a document; `None` for what is passed over.
 fn one(
     input: &Input,
     lane: &mut Lane,
@@ -109,7 +118,7 @@ fn one(
     options: &DecodeOptions,
     fetch: Option<&Fetch>,
     deadline: Duration,
-) -> Option<Audit> {
+) -> Option<Vec<Audit>> {
     let name = input.name();
     let read;
     let bytes = match input {
@@ -120,11 +129,11 @@ fn one(
                 &read
             }
             Ok(None) => return None,
-            Err((code, message)) => return Some(Audit::failed(&name, None, code, message)),
+            Err((code, message)) => return Some(vec![Audit::failed(&name, None, code, message)]),
         },
         Input::Failed { fault, .. } => {
             let (code, message) = fault.clone();
-            return Some(Audit::failed(&name, None, code, message));
+            return Some(vec![Audit::failed(&name, None, code, message)]);
         }
         Input::Skipped => return None,
     };
@@ -136,14 +145,42 @@ fn one(
         return None;
     }
     let hash = sha256(bytes);
-    let decoded = fetch::decode(options, fetch, |options| {
-        lane.decode(bytes, limits, options, deadline, &Cancel::default())
-    });
-    Some(match decoded {
-        Ok(decoded) => Audit::of(&name, hash, &decoded.facts),
-        Err(e) => {
-            let e = ScanError::from(e);
-            Audit::failed(&name, Some(hash), e.code(), e.to_string())
+    let audit = |lane: &mut Lane, name: &str, options: &DecodeOptions| {
+        let decoded = fetch::decode(options, fetch, |options| {
+            lane.decode(bytes, limits, options, deadline, &Cancel::default())
+        });
+        match decoded {
+            Ok(decoded) => Audit::of(name, hash.clone(), &decoded.facts),
+            Err(e) => {
+                let e = ScanError::from(e);
+                Audit::failed(name, Some(hash.clone()), e.code(), e.to_string())
+            }
         }
-    })
+    };
+    let mut audits = vec![audit(lane, &name, options)];
+    if !matches!(Format::sniff(bytes), Some(Format::Pdf | Format::Svg)) {
+        return Some(audits);
+    }
+    let whole = DecodeOptions::default();
+    let named = lane.decode(bytes, limits, &whole, deadline, &Cancel::default());
+    if let Err(DecodeError::Media(MediaError::Parts { parts, more, .. })) = named {
+        for part in parts {
+            let options = DecodeOptions {
+                part: Some(part.clone()),
+                ..options.clone()
+            };
+            audits.push(audit(lane, &format!("{name}#{part}"), &options));
+        }
+        if more > 0 {
+            let message = format!("{more} further pictures were not read");
+            let name = format!("{name}#further");
+            audits.push(Audit::failed(
+                &name,
+                None,
+                ErrorCode::LimitExceeded,
+                message,
+            ));
+        }
+    }
+    Some(audits)
 }

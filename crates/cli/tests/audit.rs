@@ -237,3 +237,53 @@ fn what_a_broken_picture_declares_is_told_with_its_error() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("declared: generated"), "{text}");
 }
+
+#[test]
+fn pictures_within_a_drawing_have_audits_of_their_own() {
+    use base64::Engine as _;
+    let image = |bytes: &[u8]| {
+        let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+        format!(r#"<image href="data:image/jpeg;base64,{data}"/>"#)
+    };
+    let (marked, plain) = (image(&with_xmp(AI)), image(&picture("photo-like.jpg")));
+    let drawing = |head: &str| {
+        format!(r#"<svg xmlns="http://www.w3.org/2000/svg">{head}{marked}{plain}</svg>"#)
+    };
+    let dir = tempfile::tempdir().expect("folder");
+    std::fs::write(dir.path().join("a.svg"), drawing("")).expect("written");
+    let run = |file: &str| {
+        let args = ["audit", "--format", "ndjson", "--require", "any", file];
+        let output = realscope(dir.path(), &args);
+        let audits: Vec<(String, String)> = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).expect("an audit a line"))
+            .map(|a| {
+                let word = |key: &str| a[key].as_str().unwrap_or("-").to_owned();
+                (word("path"), word("declared"))
+            })
+            .collect();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), audits, said)
+    };
+    let (code, audits, said) = run("a.svg");
+    let expected = [
+        ("a.svg", "none"),
+        ("a.svg#image=1", "generated"),
+        ("a.svg#image=2", "none"),
+    ];
+    let expected = expected.map(|(path, says)| (path.to_owned(), says.to_owned()));
+    assert_eq!(audits, expected);
+    // One picture lacks the mark, not the drawing beside it.
+    assert_eq!(
+        (code, said.trim()),
+        (Some(1), "3 audited, 1 lack what is required")
+    );
+    // A mark of the drawing holds for both.
+    let packet = format!(
+        r#"<metadata><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" {AI}/></rdf:RDF></x:xmpmeta></metadata>"#
+    );
+    std::fs::write(dir.path().join("b.svg"), drawing(&packet)).expect("written");
+    let (code, audits, _) = run("b.svg");
+    assert_eq!((code, audits.len()), (Some(0), 3));
+    assert_eq!(audits[0].1, "generated");
+}

@@ -50,12 +50,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
             }
             // Documents and drawings declare in a packet of their own.
             if matches!(format, Format::Pdf | Format::Svg) {
-                let mut declared = undecoded(bytes, format, options);
-                declared.facts.notes.push(Note::new(
-                    "parts_not_read",
-                    "Only what the file says of itself was read, not what the pictures within it say.",
-                ));
-                return Ok(declared);
+                return Ok(undecoded(bytes, format, options));
             }
             // A camera's TIFF declares as every TIFF does.
             if format == Format::Raw && is_tiff(bytes) {

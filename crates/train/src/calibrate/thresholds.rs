@@ -125,23 +125,33 @@ pub(super) fn accusing_threshold(
     })
 }
 
-/// Threshold of the forced decision: best balanced accuracy over the tiers together.
+/// Least share of a tier's authentic pictures that the forced decision leaves alone.
+const SPECIFICITY: f64 = 0.93;
+
+/// Threshold of the forced decision: best balanced accuracy over the tiers together among those that keep to
+/// [`SPECIFICITY`] in every tier; the highest where none does.
 pub(super) fn decision(tiers: &[TierCalibration]) -> f64 {
+    let at_or_above = |list: &[f32], t: f64| list.iter().filter(|p| f64::from(**p) >= t).count();
     let share = |pick: fn(&TierCalibration) -> &Vec<f32>, t: f64| {
-        let all = tiers.iter().flat_map(|x| pick(x).iter());
-        let (hit, n) = all.fold((0.0, 0.0_f64), |(h, n), s| {
-            (h + f64::from(u8::from(f64::from(*s) >= t)), n + 1.0)
-        });
-        hit / n.max(1.0)
+        let hit: usize = tiers.iter().map(|x| at_or_above(pick(x), t)).sum();
+        let n: usize = tiers.iter().map(|x| pick(x).len()).sum();
+        hit as f64 / n.max(1) as f64
+    };
+    let specific = |t: f64| {
+        tiers.iter().all(|x| {
+            let accused = at_or_above(&x.negatives, t) as f64;
+            accused <= (1.0 - SPECIFICITY) * x.negatives.len() as f64
+        })
     };
     let accuracy = |t: f64| (share(|x| &x.positives, t) + 1.0 - share(|x| &x.negatives, t)) / 2.0;
     (1..100)
         .map(|i| f64::from(i) / 100.0)
+        .filter(|t| specific(*t))
         .max_by(|a, b| {
             accuracy(*a)
                 .total_cmp(&accuracy(*b))
                 // Of equally good thresholds the one that accuses less.
                 .then(a.total_cmp(b))
         })
-        .unwrap_or(0.5)
+        .unwrap_or(0.99)
 }
