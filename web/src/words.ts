@@ -97,6 +97,7 @@ const HELD_BACK: ReadonlySet<string> = new Set([
     "too_short",
     "still",
     "slideshow",
+    "screen_recording",
     "flat_graphic",
     "extreme_shape",
     "declared_not_seen",

@@ -1,9 +1,13 @@
 //! Videos as a user meets them. They are made of the examples by the ffmpeg that is installed; without it these tests say
 //! that they skip.
 
+mod authority;
+
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use authority::Authority;
 use serde_json::Value;
 
 fn examples() -> PathBuf {
@@ -309,4 +313,128 @@ fn frames_are_told_live_and_reports_have_the_time() {
     let piped = lines(&output).pop().expect("a record");
     assert_eq!(piped["frames"], last["frames"]);
     assert_eq!(piped["sha256"], last["sha256"]);
+}
+
+/// A video of an authentic example, with these tags.
+fn tagged(folder: &Path, name: &str, tags: &[&str]) -> PathBuf {
+    let mut codec = vec!["-movflags", "use_metadata_tags"];
+    codec.extend(tags.iter().flat_map(|tag| ["-metadata", tag]));
+    film(folder, name, &[("authentic.jpg", 2.0)], &codec)
+}
+
+fn codes(record: &Value) -> Vec<&str> {
+    let list = record["evidence"].as_array().expect("a list").iter();
+    list.filter_map(|e| e["code"].as_str()).collect()
+}
+
+#[test]
+fn a_video_names_its_camera_or_the_screen() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    for (tags, camera) in [
+        (
+            [
+                "com.apple.quicktime.make=Apple",
+                "com.apple.quicktime.model=iPhone 15 Pro",
+            ],
+            "Apple iPhone 15 Pro",
+        ),
+        (
+            [
+                "com.android.manufacturer=Google",
+                "com.android.model=Pixel 8",
+            ],
+            "Google Pixel 8",
+        ),
+    ] {
+        let r = scan(&tagged(folder.path(), "camera.mp4", &tags));
+        assert_eq!(r["verdict"], "no_evidence", "{r:#}");
+        assert_eq!(r["provenance"]["declared"], "captured", "{r:#}");
+        assert_eq!(r["provenance"]["claims"][0]["what"], camera);
+        assert_eq!(
+            r["media"]["tags"]
+                .as_object()
+                .map(|t| t.contains_key("com.apple.quicktime.make")),
+            Some(camera.starts_with("Apple"))
+        );
+    }
+    let author = ["com.apple.quicktime.author=ReplayKitRecording"];
+    let r = scan(&tagged(folder.path(), "screen.mp4", &author));
+    assert_eq!(r["verdict"], "uncertain", "{r:#}");
+    assert!(codes(&r).contains(&"screen_recording"));
+    // What looks generated is accused, wherever it was shown.
+    let accused = film(
+        folder.path(),
+        "accused.mp4",
+        &[("generated.jpg", 6.0)],
+        &[
+            X264,
+            &["-movflags", "use_metadata_tags", "-metadata", author[0]],
+        ]
+        .concat(),
+    );
+    assert_eq!(scan(&accused)["verdict"], "generated");
+}
+
+#[test]
+fn a_large_video_is_heard_too() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    // A box of nothing makes a file larger than what is read into memory.
+    let enlarge = |path: &Path| {
+        const MORE: u32 = 70 << 20;
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(path)
+            .expect("opens");
+        file.write_all(&[&MORE.to_be_bytes()[..], b"free"].concat())
+            .expect("writes");
+        let len = file.metadata().expect("length").len();
+        file.set_len(len + u64::from(MORE) - 8).expect("grows");
+    };
+    let workflow = r#"comment={"prompt": {"1": {"class_type": "KSampler", "inputs": {"seed": 7, "steps": 20}}}}"#;
+    for name in ["a.mp4", "a.mkv"] {
+        let path = film(
+            folder.path(),
+            name,
+            &[("authentic.jpg", 2.0)],
+            &["-metadata", workflow],
+        );
+        let small = scan(&path);
+        if name == "a.mp4" {
+            enlarge(&path);
+        } else {
+            // An element of nothing, of eight bytes of length, as a segment may end with.
+            let mut bytes = std::fs::read(&path).expect("reads");
+            bytes.extend([0xec, 0x01, 0, 0, 0, 0x04, 0x60, 0, 0]);
+            bytes.resize(bytes.len() + (70 << 20), 0);
+            std::fs::write(&path, bytes).expect("writes");
+        }
+        let large = scan(&path);
+        for r in [&small, &large] {
+            assert_eq!(r["provenance"]["declared"], "generated", "{name} {r:#}");
+            assert_eq!(r["metadata"]["generators"][0]["tool"], "ComfyUI", "{name}");
+            assert!(!codes(r).contains(&"metadata_not_read"), "{name}");
+        }
+    }
+    // Credentials whose hash covers gigabytes are told, and that they were not checked.
+    let plain = film(folder.path(), "b.mp4", &[("authentic.jpg", 2.0)], X264);
+    let signed = Authority::new().generated("video/mp4", &std::fs::read(&plain).expect("reads"));
+    std::fs::write(&plain, signed).expect("writes");
+    let r = scan(&plain);
+    assert_eq!(r["provenance"]["integrity"], "valid", "{r:#}");
+    enlarge(&plain);
+    let r = scan(&plain);
+    assert_eq!(r["provenance"]["declared"], "generated", "{r:#}");
+    assert_eq!(r["provenance"]["integrity"], "not_checked");
+    let found = r["provenance"]["found"].as_array().expect("a list");
+    let said = |f: &Value| {
+        f.as_str()
+            .is_some_and(|f| f.contains("whether they hold was not checked"))
+    };
+    assert!(found.iter().any(said), "{found:?}");
 }

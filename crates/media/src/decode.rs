@@ -82,6 +82,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
             behind: &behind,
             anchors: options.trust.as_ref(),
             manifest: options.manifest.as_deref(),
+            outline: false,
         };
         let (metadata, notes) = metadata::read(bytes, format, &sources);
         let block = raw.exif.clone();
@@ -150,6 +151,7 @@ fn undecoded(bytes: &[u8], format: Format, options: &Options) -> Decoded {
         behind: &behind,
         anchors: options.trust.as_ref(),
         manifest: options.manifest.as_deref(),
+        outline: options.outline,
         ..Sources::default()
     };
     let (metadata, mut notes) = metadata::read(bytes, format, &sources);

@@ -22,6 +22,9 @@ pub struct Options {
     pub metadata_only: bool,
     /// Whose signatures on content credentials are trusted; without them trust is not checked.
     pub trust: Option<Anchors>,
+    /// The bytes are what [`crate::video::outline()`] left of a video: no hash of the file can be checked on them.
+    #[serde(default)]
+    pub outline: bool,
     /// The manifest store that was fetched from where the file says it is kept.
     #[serde(default)]
     pub manifest: Option<Vec<u8>>,

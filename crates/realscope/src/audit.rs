@@ -28,7 +28,7 @@ pub enum Mark {
     Credit,
     /// A generator's own parameters in EXIF, or its parameters or name in texts of the container, in XMP or in pixels.
     Generator,
-    /// The name of a camera or of a generator in EXIF.
+    /// The name of a camera or of a generator in EXIF, or of a camera in a video's own fields.
     Exif,
 }
 
@@ -63,7 +63,7 @@ impl Mark {
             Self::Aigc => "China's AIGC label",
             Self::Credit => "vendor's credit",
             Self::Generator => "generator's parameters or name",
-            Self::Exif => "EXIF",
+            Self::Exif => "camera or program in EXIF or video fields",
         }
     }
 
@@ -91,7 +91,7 @@ impl Mark {
             Self::AiFields
         } else if place.ends_with(" Credit") || place.ends_with(" Source") {
             Self::Credit
-        } else if EXIF_NAMES.contains(&place) {
+        } else if EXIF_NAMES.contains(&place) || place == provenance::VIDEO_CAMERA {
             Self::Exif
         } else {
             Self::Generator

@@ -36,11 +36,13 @@ pub fn of_source_type(term: &str) -> Option<Declared> {
 #[must_use]
 pub fn of(facts: &Facts) -> Provenance {
     let mut provenance = of_metadata(&facts.metadata);
-    // Credentials that are said to exist and do not.
-    let told = facts
-        .notes
-        .iter()
-        .filter(|n| n.code == "credentials_stripped");
+    // Credentials that are said to exist and do not, or were not checked.
+    let told = facts.notes.iter().filter(|n| {
+        matches!(
+            n.code.as_str(),
+            "credentials_stripped" | "credentials_not_checked"
+        )
+    });
     provenance
         .found
         .extend(told.map(|n| n.sentence.trim_end_matches('.').to_owned()));
@@ -104,6 +106,15 @@ pub fn of_metadata(m: &Metadata) -> Provenance {
             "EXIF Make and Model",
         );
     }
+    if let Some((make, model)) = recorder(m) {
+        found.push(format!("the video names the camera {make} {model}"));
+        claim(
+            &mut claims,
+            Declared::Captured,
+            &format!("{make} {model}"),
+            VIDEO_CAMERA,
+        );
+    }
     let strongest = claims.iter().map(|c| c.declared).max();
     Provenance {
         declared: strongest.unwrap_or(Declared::None),
@@ -141,6 +152,33 @@ pub fn camera(m: &Metadata) -> Option<(&str, &str)> {
     let exif = m.exif.as_ref()?;
     let (make, model) = (exif.make.as_deref()?, exif.model.as_deref()?);
     (!names_generator(make) && !names_generator(model)).then_some((make, model))
+}
+
+/// Where videos name their camera.
+pub(crate) const VIDEO_CAMERA: &str = "video metadata Make and Model";
+
+/// Make and model of the camera that a video's own fields name: those of Apple, of Android, of QuickTime.
+fn recorder(m: &Metadata) -> Option<(&str, &str)> {
+    const FIELDS: [[&str; 2]; 3] = [
+        ["com.apple.quicktime.make", "com.apple.quicktime.model"],
+        ["com.android.manufacturer", "com.android.model"],
+        ["\u{a9}mak", "\u{a9}mod"],
+    ];
+    FIELDS.iter().find_map(|[make, model]| {
+        let (make, model) = (video_text(m, make)?, video_text(m, model)?);
+        (!names_generator(make) && !names_generator(model)).then_some((make, model))
+    })
+}
+
+/// Whether a video says that it shows what was on a screen: recordings by iOS name their author so.
+#[must_use]
+pub fn is_screen_recording(m: &Metadata) -> bool {
+    video_text(m, "com.apple.quicktime.author") == Some("ReplayKitRecording")
+}
+
+fn video_text<'a>(m: &'a Metadata, key: &str) -> Option<&'a str> {
+    let found = m.container_text.iter().find(|(k, _)| k == key)?;
+    Some(found.1.trim_matches(['\0', ' '])).filter(|text| !text.is_empty())
 }
 
 fn credentials(c2pa: &C2pa, found: &mut Vec<String>, claims: &mut Vec<Claim>) {

@@ -1,5 +1,5 @@
 //! From numbers to a word. Metadata never raises a verdict to `generated` nor lowers one; a
-//! declaration that the pixels do not show makes it `uncertain`.
+//! declaration that the pixels do not show makes it `uncertain`, and so does a recording of a screen.
 
 use realscope_detectors::Calibration;
 use realscope_detectors::calibration::Band;
@@ -13,10 +13,13 @@ pub const MIN_SIDE: u32 = 64;
 /// Code of a declaration of generation that the pixels do not show.
 pub const DECLARED_NOT_SEEN: &str = "declared_not_seen";
 
+/// Code of a video that says that it shows a screen.
+pub const SCREEN_RECORDING: &str = "screen_recording";
+
 /// Whether evidence of this code says why a verdict is not clearer.
 #[must_use]
 pub fn holds_back(code: &str) -> bool {
-    const REASONS: [&str; 11] = [
+    const REASONS: [&str; 12] = [
         "uncalibrated",
         "not_validated",
         "below_operating_point",
@@ -28,6 +31,7 @@ pub fn holds_back(code: &str) -> bool {
         "too_short",
         "still",
         "slideshow",
+        SCREEN_RECORDING,
     ];
     let scope = [Problem::FlatGraphic, Problem::ExtremeShape].map(Problem::code);
     REASONS.contains(&code) || scope.contains(&code) || code == DECLARED_NOT_SEEN

@@ -174,10 +174,12 @@ fn locations(iloc: &[u8], out: &mut Vec<Location>) -> Option<()> {
 
 /// Texts of a video's metadata as (key, text): QuickTime keys, iTunes items, user data.
 pub(crate) fn texts(bytes: &[u8]) -> Vec<(String, String)> {
+    child(bytes, b"moov").map(texts_of).unwrap_or_default()
+}
+
+/// As [`texts`], of the content of `moov`.
+pub(crate) fn texts_of(moov: &[u8]) -> Vec<(String, String)> {
     let mut out = Vec::new();
-    let Some(moov) = child(bytes, b"moov") else {
-        return out;
-    };
     let udta = child(moov, b"udta");
     for holder in [Some(moov), udta].into_iter().flatten() {
         for meta in boxes(holder).filter(|b| b.kind == *b"meta").take(8) {

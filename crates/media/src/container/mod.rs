@@ -2,6 +2,7 @@
 
 pub(crate) mod bmff;
 pub(crate) mod chunks;
+pub(crate) mod ebml;
 pub(crate) mod gif;
 pub(crate) mod heif;
 pub(crate) mod ifd;

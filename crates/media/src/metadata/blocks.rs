@@ -1,7 +1,7 @@
 //! Finds the blocks of metadata in their containers, by structure.
 
 use super::text::{MAX_BLOCK, decoded};
-use crate::container::{bmff, chunks, gif, ifd, jpeg, png, psd};
+use crate::container::{bmff, chunks, ebml, gif, ifd, jpeg, png, psd};
 use crate::format::Format;
 use crate::note::Note;
 
@@ -144,7 +144,12 @@ pub(super) fn find(bytes: &[u8], format: Format) -> Blocks {
         Format::Svg => blocks.xmp(bytes),
         Format::Pdf => pdf_packets(bytes, &mut blocks),
         Format::Video => {
-            for (key, value) in bmff::texts(bytes) {
+            let texts = if bytes.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
+                ebml::texts(bytes)
+            } else {
+                bmff::texts(bytes)
+            };
+            for (key, value) in texts {
                 blocks.text("video metadata", key, value);
             }
             if let Some(packet) = bmff::video_xmp(bytes) {

@@ -131,6 +131,32 @@ pub struct Ingredient {
     pub omitted: Option<String>,
 }
 
+impl C2pa {
+    /// Takes back what a hash of the file's own bytes would say, where these bytes are not at hand.
+    pub(super) fn not_hashed(&mut self) {
+        fn relax(m: &mut Manifest) {
+            relaxed(&mut m.integrity, &mut m.problems);
+            for ingredient in &mut m.ingredients {
+                ingredient.manifest.as_mut().map_or((), relax);
+            }
+        }
+        fn relaxed(integrity: &mut String, problems: &mut Vec<String>) {
+            problems.retain(|p| !p.contains("Hash."));
+            if problems.is_empty() {
+                *integrity = "not_checked".into();
+            }
+        }
+        relaxed(&mut self.integrity, &mut self.problems);
+        if self.manifest.is_none() && self.unlinked.is_empty() {
+            self.integrity = "not_checked".into();
+        }
+        self.manifest
+            .iter_mut()
+            .chain(&mut self.unlinked)
+            .for_each(relax);
+    }
+}
+
 impl Manifest {
     /// This manifest and all below it, each with the relationships that lead to it from here.
     #[must_use]

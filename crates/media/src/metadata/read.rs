@@ -26,6 +26,8 @@ pub(crate) struct Sources<'a> {
     pub anchors: Option<&'a Anchors>,
     /// A manifest store that was fetched.
     pub manifest: Option<&'a [u8]>,
+    /// Whether the bytes are what is left of a video without its pictures.
+    pub outline: bool,
 }
 
 /// Reads all declarations, and notes on what could not be read. A part that breaks its parser costs that part alone.
@@ -92,6 +94,15 @@ pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Meta
     metadata.c2pa = part("Content credentials", &mut notes, || {
         c2pa::read(bytes, format, sources.anchors, sources.manifest)
     });
+    if sources.outline
+        && let Some(c2pa) = &mut metadata.c2pa
+    {
+        c2pa.not_hashed();
+        notes.push(Note::new(
+            "credentials_not_checked",
+            "The file has content credentials; whether they hold was not checked, as it is too large for that.",
+        ));
+    }
     credentials_elsewhere(&mut metadata, &mut notes);
     let traces = traces(&blocks, &exif_texts, &metadata, sources);
     let found = part("Generators' parameters", &mut notes, || {

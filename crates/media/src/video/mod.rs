@@ -16,6 +16,7 @@ mod ffmpeg;
 mod h264;
 mod limits;
 mod mp4;
+mod outline;
 mod plan;
 mod track;
 mod yuv;
@@ -31,6 +32,7 @@ pub use error::VideoError;
 pub use facts::Facts;
 pub use ffmpeg::{FOLDER, available};
 pub use limits::VideoLimits;
+pub use outline::outline;
 pub use plan::Plan;
 pub use yuv::{CELLS, Sketch};
 

@@ -8,6 +8,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::error::{corrupt, limit, truncated, unsupported};
 use super::limits::VideoLimits;
+use crate::container::bmff;
 use crate::error::MediaError;
 
 mod fragments;
@@ -18,7 +19,8 @@ const MAX_INDEX: u64 = 64 << 20;
 const MAX_BOXES: usize = 100_000;
 /// Most tracks.
 const MAX_TRACKS: usize = 64;
-/// Most bytes of a text.
+/// Most texts, and most bytes of one.
+const MAX_TAGS: usize = 32;
 const MAX_TEXT: usize = 4096;
 
 type Kind = [u8; 4];
@@ -107,7 +109,7 @@ fn find<'a>(bytes: &'a [u8], path: &[&Kind]) -> Option<&'a [u8]> {
 }
 
 /// Boxes side by side in a file, of which only heads are read.
-struct Walk<'a, F> {
+pub(super) struct Walk<'a, F> {
     file: &'a mut F,
     /// Length of the file.
     length: u64,
@@ -116,18 +118,27 @@ struct Walk<'a, F> {
 }
 
 /// The head of a box in a file.
-struct Head {
-    kind: Kind,
+pub(super) struct Head {
+    pub kind: Kind,
     /// Where the box begins, and where its content does.
     start: u64,
-    content: u64,
+    pub content: u64,
     /// Where it ends as its size says: it may be beyond the file.
-    end: u64,
+    pub end: u64,
 }
 
-impl<F: Read + Seek> Walk<'_, F> {
+impl<'a, F: Read + Seek> Walk<'a, F> {
+    /// Over a file of `length` bytes.
+    pub(super) fn of(file: &'a mut F, length: u64) -> Self {
+        Self {
+            file,
+            length,
+            at: 0,
+        }
+    }
+
     /// The next head; none at the end of the file.
-    fn next(&mut self) -> Result<Option<Head>, MediaError> {
+    pub(super) fn next(&mut self) -> Result<Option<Head>, MediaError> {
         let io = |e: std::io::Error| truncated(format!("it cannot be read: {e}"));
         let start = self.at;
         if start + 8 > self.length {
@@ -162,7 +173,7 @@ impl<F: Read + Seek> Walk<'_, F> {
     }
 
     /// The content of a box, of at most `most` bytes.
-    fn read(&mut self, head: &Head, most: u64) -> Result<Vec<u8>, MediaError> {
+    pub(super) fn read(&mut self, head: &Head, most: u64) -> Result<Vec<u8>, MediaError> {
         let content = head.end - head.content;
         if content > most {
             return Err(limit("bytes of index", content, most));
@@ -202,11 +213,7 @@ pub(super) fn read(
     length: u64,
     limits: &VideoLimits,
 ) -> Result<Movie, MediaError> {
-    let mut walk = Walk {
-        file,
-        length,
-        at: 0,
-    };
+    let mut walk = Walk::of(file, length);
     let moov = index(&mut walk)?;
     let mut tracks = Vec::new();
     let mut count = 0_usize;
@@ -496,58 +503,29 @@ fn edit(track: &mut Track, elst: &[u8], scale: u32, movie_scale: u32) -> Result<
     Ok(())
 }
 
-/// Text of iTunes and QuickTime tags.
+/// Texts of iTunes, QuickTime and phones.
 fn tags(moov: &[u8]) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
-    let Some(udta) = find(moov, &[b"udta"]) else {
-        return out;
-    };
-    let mut put = |name: &str, text: &[u8]| {
-        let text = String::from_utf8_lossy(&text[..text.len().min(MAX_TEXT)]);
-        let text = text.trim_matches(['\0', ' ']).to_owned();
-        if !text.is_empty() && out.len() < 32 {
-            out.insert(name.to_owned(), text);
-        }
-    };
-    if let Some(ilst) = find(udta, &[b"meta"])
-        .and_then(|meta| meta.get(4..))
-        .and_then(|meta| find(meta, &[b"ilst"]))
-    {
-        for (kind, item) in boxes(ilst) {
-            let data = find(item, &[b"data"]).and_then(|d| d.get(8..));
-            let own = (kind == *b"----")
-                .then(|| find(item, &[b"name"])?.get(4..))
-                .flatten()
-                .map(|n| String::from_utf8_lossy(n).into_owned());
-            let name = own.unwrap_or_else(|| name(&kind));
-            if let Some(data) = data.filter(|_| kind != *b"covr") {
-                put(&name, data);
-            }
-        }
-    }
-    for (kind, content) in boxes(udta) {
-        // QuickTime: a length and a language ahead of the text.
-        if kind[0] == 0xa9
-            && let Some(text) = half(content, 0).and_then(|n| content.get(4..4 + usize::from(n)))
-        {
-            put(&name(&kind), text);
+    for (key, text) in bmff::texts_of(moov) {
+        let end = text.floor_char_boundary(MAX_TEXT);
+        let text = text[..end].trim_matches(['\0', ' ']);
+        if !text.is_empty() && out.len() < MAX_TAGS {
+            out.insert(name(&key).to_owned(), text.to_owned());
         }
     }
     out
 }
 
-fn name(kind: &Kind) -> String {
-    match kind {
-        b"\xa9too" => "encoder".into(),
-        b"\xa9cmt" => "comment".into(),
-        b"\xa9nam" => "title".into(),
-        b"\xa9swr" => "software".into(),
-        b"\xa9day" => "date".into(),
-        b"desc" => "description".into(),
-        _ => kind
-            .iter()
-            .map(|b| if *b == 0xa9 { '\u{a9}' } else { char::from(*b) })
-            .collect(),
+/// What a key of four letters means.
+fn name(key: &str) -> &str {
+    match key {
+        "\u{a9}too" => "encoder",
+        "\u{a9}cmt" => "comment",
+        "\u{a9}nam" => "title",
+        "\u{a9}swr" => "software",
+        "\u{a9}day" => "date",
+        "desc" => "description",
+        other => other,
     }
 }
 

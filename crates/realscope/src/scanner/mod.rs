@@ -473,7 +473,7 @@ impl Scanner {
             Source::File(path) => self.file(&request, path),
             Source::Bytes(bytes) if is_video(bytes) => {
                 let spooled = Spooled::new(bytes)?;
-                let known = self.declarations(bytes, options);
+                let known = self.declarations(bytes, false, options);
                 self.film(
                     &request,
                     spooled.path(),
@@ -522,8 +522,13 @@ impl Scanner {
             let hash = file_sha256(path).map_err(io)?;
             let len = std::fs::metadata(path).map_err(io)?.len();
             let small = len <= self.0.limits.max_bytes;
-            let bytes = small.then(|| std::fs::read(path)).transpose().map_err(io)?;
-            let known = bytes.and_then(|b| self.declarations(&b, request.options));
+            let bytes = if small {
+                Some(std::fs::read(path).map_err(io)?)
+            } else {
+                let mut file = std::fs::File::open(path).map_err(io)?;
+                realscope_media::video::outline(&mut file, len).unwrap_or(None)
+            };
+            let known = bytes.and_then(|b| self.declarations(&b, !small, request.options));
             return self.film(request, path, Some(hash), known.as_ref());
         }
         let mut bytes = Vec::new();
@@ -534,9 +539,10 @@ impl Scanner {
     }
 
     /// What a file declares of itself, without its pixels; `None` where that cannot be read.
-    fn declarations(&self, bytes: &[u8], options: &Options) -> Option<Facts> {
+    fn declarations(&self, bytes: &[u8], outline: bool, options: &Options) -> Option<Facts> {
         let decode = DecodeOptions {
             metadata_only: true,
+            outline,
             trust: options.trust.as_deref().cloned(),
             ..DecodeOptions::default()
         };
@@ -581,7 +587,7 @@ impl Scanner {
             }
             Source::Decoded(..) | Source::Frames(_) => return None,
         };
-        let facts = self.declarations(bytes, options)?;
+        let facts = self.declarations(bytes, false, options)?;
         Some(provenance::of(&facts)).filter(|p| !p.found.is_empty())
     }
 

@@ -278,7 +278,8 @@ impl Scanner {
         });
         let mut provenance = known.map(provenance::of);
         let declared = provenance.as_ref().map_or(Declared::None, |p| p.declared);
-        let decision = decide(&judged, declared);
+        let screen = known.is_some_and(|f| provenance::is_screen_recording(&f.metadata));
+        let decision = decide(&judged, declared, screen);
         let interval = again(card, &gathered.native, &gathered.again);
         let stable = interval.as_ref().map(|_| {
             let held: Vec<bool> = gathered.frames.iter().filter_map(|f| f.holds).collect();
@@ -460,7 +461,7 @@ fn frame_score(scored: &Scored, probability: Option<f64>) -> FrameScore {
 }
 
 /// The verdict of a video, after what its file declares was heard.
-fn decide(judged: &Judged, declared: Declared) -> Decision {
+fn decide(judged: &Judged, declared: Declared, screen: bool) -> Decision {
     let mut decision = Decision {
         verdict: judged.verdict,
         stable: true,
@@ -471,6 +472,16 @@ fn decide(judged: &Judged, declared: Declared) -> Decision {
         decision.reasons.push((
             verdict::DECLARED_NOT_SEEN,
             "The file declares that it was generated, or edited with AI; the pixels do not show it."
+                .into(),
+        ));
+    }
+    // What was played there may have been generated.
+    if screen && decision.verdict == Verdict::NoEvidence {
+        decision.verdict = Verdict::Uncertain;
+        decision.reasons.push((
+            verdict::SCREEN_RECORDING,
+            "The file says that it is a recording of a screen: what it shows was played and recorded again, and no \
+             accuracy was measured on such recordings."
                 .into(),
         ));
     }
