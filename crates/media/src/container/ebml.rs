@@ -135,7 +135,7 @@ mod tests {
         let tags = made(TAGS, &made(TAG, &made(SIMPLE_TAG, &tag)));
         let info = made(
             INFO,
-            &[made(WRITER, b"Lavf61"), made(0x2ad7_b1, &[1])].concat(),
+            &[made(WRITER, b"Lavf61"), made(0x002a_d7b1, &[1])].concat(),
         );
         let cluster = made(CLUSTER, &[0xa3, 0x81, 0]);
         let file = |inner: &[u8]| [made(0x1a45_dfa3, &[]), made(SEGMENT, inner)].concat();

@@ -137,7 +137,9 @@ impl C2pa {
         fn relax(m: &mut Manifest) {
             relaxed(&mut m.integrity, &mut m.problems);
             for ingredient in &mut m.ingredients {
-                ingredient.manifest.as_mut().map_or((), relax);
+                if let Some(manifest) = &mut ingredient.manifest {
+                    relax(manifest);
+                }
             }
         }
         fn relaxed(integrity: &mut String, problems: &mut Vec<String>) {
