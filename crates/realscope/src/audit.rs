@@ -63,7 +63,7 @@ impl Mark {
             Self::Aigc => "China's AIGC label",
             Self::Credit => "vendor's credit",
             Self::Generator => "generator's parameters or name",
-            Self::Exif => "EXIF or video fields",
+            Self::Exif => "EXIF",
         }
     }
 
