@@ -1,5 +1,6 @@
 //! `realscope audit`: which marks of origin files carry. No detector is loaded.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use realscope::fetch::{self, Fetch};
 use realscope::lane::{DecodeError, Lane};
 use realscope::record::ErrorCode;
 use realscope::{Cancel, ScanError};
-use realscope_detectors::network::sha256;
+use realscope_detectors::network::{sha256, sha256_of};
 use realscope_media::{DecodeOptions, Format, Limits, MediaError};
 
 use crate::Failure;
@@ -53,23 +54,17 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
             continue;
         };
         let within = audits.len() > 1;
-        let lacks = |audit: &Audit| -> Vec<Required> {
-            let all = args.require.iter().copied();
-            all.filter(|r| audit.error.is_none() && !audit.carries(r.mark()))
-                .collect()
-        };
-        // A mark of a document holds for the pictures within it; without one, each of them needs its own.
-        let of_file = lacks(&audits[0]);
         for (i, audit) in audits.iter().enumerate() {
             if audit.error.is_some() {
                 failed += 1;
             } else {
                 done += 1;
             }
-            let mut lacks = lacks(audit);
-            if within {
-                lacks.retain(|r| i > 0 && of_file.contains(r));
-            }
+            // Pictures within a document say what it says, too; it is they that need a mark.
+            let needed = args.require.iter().copied().filter(|_| !within || i > 0);
+            let lacks: Vec<Required> = needed
+                .filter(|r| audit.error.is_none() && !audit.carries(r.mark()))
+                .collect();
             lacking += usize::from(!lacks.is_empty());
             match args.format {
                 AuditFormat::Text => {
@@ -120,31 +115,32 @@ fn one(
     deadline: Duration,
 ) -> Option<Vec<Audit>> {
     let name = input.name();
-    let read;
-    let bytes = match input {
-        Input::Stdin(bytes) => bytes,
+    let (read, outline);
+    let mut options = options.clone();
+    let failed =
+        |(code, message): inputs::Fault| Some(vec![Audit::failed(&name, None, code, message)]);
+    let (bytes, hash) = match input {
+        Input::Stdin(bytes) => (bytes, sha256(bytes)),
+        // Of a large video everything but pictures and sound is read.
+        Input::File { path, .. } if is_large_video(path, limits) => match outlined(path) {
+            Ok((bytes, hash)) => {
+                options.outline = true;
+                outline = bytes;
+                (&outline, hash)
+            }
+            Err(fault) => return failed(fault),
+        },
         Input::File { path, named } => match inputs::read(path, *named, limits, deadline) {
             Ok(Some(bytes)) => {
                 read = bytes;
-                &read
+                (&read, sha256(&read))
             }
             Ok(None) => return None,
-            Err((code, message)) => return Some(vec![Audit::failed(&name, None, code, message)]),
+            Err(fault) => return failed(fault),
         },
-        Input::Failed { fault, .. } => {
-            let (code, message) = fault.clone();
-            return Some(vec![Audit::failed(&name, None, code, message)]);
-        }
+        Input::Failed { fault, .. } => return failed(fault.clone()),
         Input::Skipped => return None,
     };
-    // Documents and drawings in a folder are passed over, unless they are named like pictures.
-    if let Input::File { path, named: false } = input
-        && matches!(Format::sniff(bytes), Some(Format::Pdf | Format::Svg))
-        && !inputs::claims_media(path)
-    {
-        return None;
-    }
-    let hash = sha256(bytes);
     let audit = |lane: &mut Lane, name: &str, options: &DecodeOptions| {
         let decoded = fetch::decode(options, fetch, |options| {
             lane.decode(bytes, limits, options, deadline, &Cancel::default())
@@ -157,8 +153,11 @@ fn one(
             }
         }
     };
-    let mut audits = vec![audit(lane, &name, options)];
-    if !matches!(Format::sniff(bytes), Some(Format::Pdf | Format::Svg)) {
+    let mut audits = vec![audit(lane, &name, &options)];
+    let format = Format::sniff(bytes);
+    // A raw photograph that declares something has said what its preview could.
+    let silent = audits[0].marks.is_empty();
+    if !format.is_some_and(Format::holds_pictures) || (format == Some(Format::Raw) && !silent) {
         return Some(audits);
     }
     let whole = DecodeOptions::default();
@@ -182,5 +181,34 @@ fn one(
             ));
         }
     }
+    // Documents and drawings in a folder that hold no picture and declare nothing are passed over, unless they are
+    // named like pictures.
+    if let Input::File { path, named: false } = input
+        && audits.len() == 1
+        && silent
+        && format != Some(Format::Raw)
+        && !inputs::claims_media(path)
+    {
+        return None;
+    }
     Some(audits)
+}
+
+fn is_large_video(path: &Path, limits: &Limits) -> bool {
+    let large = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() > limits.max_bytes);
+    large && inputs::may_move(path)
+}
+
+/// What is left of a video without pictures and sound, and the hash of all of it.
+fn outlined(path: &Path) -> Result<(Vec<u8>, String), inputs::Fault> {
+    let io = |e: std::io::Error| (ErrorCode::Unreadable, e.to_string());
+    let mut file = std::fs::File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let left = realscope_media::video::outline(&mut file, length)
+        .map_err(|e| (ErrorCode::Truncated, e.to_string()))?;
+    let left = left.ok_or_else(|| {
+        let what = "a video that is too large for its declarations to be read";
+        (ErrorCode::LimitExceeded, what.to_owned())
+    })?;
+    Ok((left, sha256_of(path).map_err(io)?))
 }

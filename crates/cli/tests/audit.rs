@@ -285,5 +285,38 @@ fn pictures_within_a_drawing_have_audits_of_their_own() {
     std::fs::write(dir.path().join("b.svg"), drawing(&packet)).expect("written");
     let (code, audits, _) = run("b.svg");
     assert_eq!((code, audits.len()), (Some(0), 3));
-    assert_eq!(audits[0].1, "generated");
+    assert!(audits.iter().all(|a| a.1 == "generated"), "{audits:?}");
+    // So do the records of a scan.
+    let output = realscope(dir.path(), &["scan", "--format", "ndjson", "b.svg"]);
+    let told: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|l| serde_json::from_str(l).expect("a record"))
+        .collect();
+    assert_eq!(told.len(), 2);
+    for record in told {
+        assert_eq!(record["provenance"]["declared"], "generated", "{record:#}");
+    }
+    // In a folder they are not passed over; a drawing of nothing is.
+    std::fs::write(
+        dir.path().join("icon.svg"),
+        r#"<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>"#,
+    )
+    .expect("written");
+    let (code, audits, said) = run(".");
+    assert_eq!((code, audits.len()), (Some(1), 6), "{said}");
+    assert!(said.contains("1 skipped"), "{said}");
+}
+
+#[test]
+fn credentials_of_a_drawing_are_read() {
+    let authority = Authority::new();
+    let plain =
+        br#"<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><path d="M0 0"/></svg>"#;
+    let signed = authority.generated("image/svg+xml", plain);
+    let dir = tempfile::tempdir().expect("folder");
+    std::fs::write(dir.path().join("a.svg"), signed).expect("written");
+    let output = realscope(dir.path(), &["audit", "--format", "ndjson", "a.svg"]);
+    let audit: Value = serde_json::from_slice(&output.stdout).expect("an audit");
+    assert_eq!(audit["declared"], "generated", "{audit:#}");
+    assert_eq!(audit["integrity"], "valid");
 }

@@ -45,19 +45,10 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
     // A decoder's own assertion is a fault of the file to its reader, not of the program.
     let guarded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         if options.metadata_only && options.part.is_none() {
-            if !format.holds_pictures() {
-                return Ok(undecoded(bytes, format, options));
-            }
-            // Documents and drawings declare in a packet of their own.
-            if matches!(format, Format::Pdf | Format::Svg) {
-                return Ok(undecoded(bytes, format, options));
-            }
-            // A camera's TIFF declares as every TIFF does.
-            if format == Format::Raw && is_tiff(bytes) {
-                let mut declared = undecoded(bytes, Format::Tiff, options);
-                declared.facts.format = format;
-                return Ok(declared);
-            }
+            return Ok(match format {
+                Format::Raw => of_raw(bytes, options),
+                _ => undecoded(bytes, format, options),
+            });
         }
         if format.holds_pictures() {
             return one_of(bytes, format, limits, options);
@@ -82,6 +73,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, options: &Options) -> Result<Decode
             behind: &behind,
             anchors: options.trust.as_ref(),
             manifest: options.manifest.as_deref(),
+            packets: None,
             outline: false,
         };
         let (metadata, notes) = metadata::read(bytes, format, &sources);
@@ -131,6 +123,32 @@ fn one_of(
             decode(&file, limits, &options)?
         }
     };
+    let own = parts::packets(bytes, format, Some(name)).filter(|p| !p.is_empty());
+    let own = own.map(|packets| {
+        let sources = Sources {
+            packets: Some(packets),
+            ..Sources::default()
+        };
+        metadata::read(&[], format, &sources)
+    });
+    let around = match format {
+        Format::Raw => of_raw(bytes, options),
+        _ => undecoded(bytes, format, options),
+    };
+    let around = (around.facts.metadata, around.facts.notes);
+    for (metadata, notes) in own.into_iter().chain([around]) {
+        let turned = metadata.exif.as_ref().and_then(|e| e.orientation);
+        let told = decoded.facts.metadata.exif.as_ref();
+        if let Some(turned) = turned.filter(|o| (2..=8).contains(o))
+            && told.is_none_or(|e| e.orientation.is_none())
+        {
+            decoded.pixels = orientation::upright(decoded.pixels, turned);
+            (decoded.facts.width, decoded.facts.height) = decoded.pixels.dimensions();
+            decoded.facts.orientation = turned;
+        }
+        decoded.facts.metadata.join(metadata);
+        decoded.facts.notes.extend(notes);
+    }
     if format == Format::Raw {
         decoded.facts.notes.push(Note::new(
             "preview",
@@ -144,6 +162,18 @@ fn is_tiff(bytes: &[u8]) -> bool {
     matches!(bytes, [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..])
 }
 
+/// What a raw photograph declares: as a TIFF does, or as a video does where it is built like one.
+fn of_raw(bytes: &[u8], options: &Options) -> Decoded {
+    let like = match bytes {
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Format::Video,
+        _ if is_tiff(bytes) => Format::Tiff,
+        _ => Format::Raw,
+    };
+    let mut declared = undecoded(bytes, like, options);
+    declared.facts.format = Format::Raw;
+    declared
+}
+
 /// What a file declares, without a picture.
 fn undecoded(bytes: &[u8], format: Format, options: &Options) -> Decoded {
     let behind = trailer::parts(bytes, format);
@@ -151,11 +181,22 @@ fn undecoded(bytes: &[u8], format: Format, options: &Options) -> Decoded {
         behind: &behind,
         anchors: options.trust.as_ref(),
         manifest: options.manifest.as_deref(),
+        packets: parts::packets(bytes, format, None),
         outline: options.outline,
         ..Sources::default()
     };
     let (metadata, mut notes) = metadata::read(bytes, format, &sources);
     notes.extend(told(&behind));
+    if format == Format::Pdf
+        && bytes
+            .windows(14)
+            .any(|w| w == b"C2PA_Manifest/" || w == b"C2PA_Manifest ")
+    {
+        notes.push(Note::new(
+            "credentials_not_read",
+            "The document has content credentials, which are not read of PDF.",
+        ));
+    }
     Decoded {
         pixels: RgbImage::default(),
         facts: Facts {

@@ -117,6 +117,10 @@ impl Format {
                 Some(Self::Bmp)
             }
             [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Self::brand(bytes)),
+            // QuickTime of before 2001 begins without a type.
+            [0, _, _, _, b'm', b'o', b'o', b'v', ..]
+            | [0, _, _, _, b'm', b'd', b'a', b't', ..]
+            | [0, 0, 0, 8, b'w', b'i', b'd', b'e', ..] => Some(Self::Video),
             [b'%', b'P', b'D', b'F', b'-', ..] => Some(Self::Pdf),
             _ if is_svg(bytes) => Some(Self::Svg),
             _ => None,
@@ -281,6 +285,16 @@ pub fn describe(bytes: &[u8]) -> &'static str {
         [b'P', b'K', 3, 4, ..] => "a ZIP archive",
         [0x7f, b'E', b'L', b'F', ..] => "a program",
         [0x1f, 0x8b, ..] => "gzip data",
+        [b'F', b'L', b'V', 1, ..] => "a Flash video, which is not read",
+        [0, 0, 1, 0xba | 0xb3, ..] => "an MPEG program stream, which is not read",
+        [0x47, ..] if bytes.get(188) == Some(&0x47) && bytes.get(376) == Some(&0x47) => {
+            "an MPEG transport stream, which is not read"
+        }
+        [0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, ..] => {
+            "a Windows Media file, which is not read"
+        }
+        [b'O', b'g', b'g', b'S', ..] => "an Ogg file, which is not read",
+        [0x06, 0x0e, 0x2b, 0x34, ..] => "an MXF file, which is not read",
         _ if std::str::from_utf8(&bytes[..bytes.len().min(512)])
             .map_or_else(|e| e.valid_up_to() + 4 > bytes.len().min(512), |_| true) =>
         {

@@ -40,6 +40,11 @@ impl Names {
     }
 }
 
+/// XMP packets of a document, or of the picture of that name within it; `None` where its structure cannot be followed.
+pub(crate) fn packets(bytes: &[u8], format: Format, name: Option<&str>) -> Option<Vec<Vec<u8>>> {
+    (format == Format::Pdf).then(|| pdf::packets(bytes, name).ok())?
+}
+
 /// What a scan of the whole file says: which pictures it has, or that it has none.
 pub(crate) fn refusal(bytes: &[u8], format: Format) -> MediaError {
     let found = match format {

@@ -11,15 +11,16 @@ use crate::record::{Declared, Provenance};
 #[must_use]
 pub fn of(facts: &Facts, provenance: &Provenance) -> Vec<String> {
     let mut out = Vec::new();
-    let camera = provenance::camera(&facts.metadata);
-    if let Some((make, model)) = camera {
+    let camera = provenance::camera(&facts.metadata).map(|c| ("EXIF", c));
+    let recorder = || provenance::recorder(&facts.metadata).map(|c| ("The video", c));
+    if let Some((what, (make, model))) = camera.or_else(recorder) {
         let strong = provenance
             .claims
             .iter()
             .filter(|c| c.declared.by_algorithm());
         if let Some(claim) = strong.max_by_key(|c| c.declared) {
             out.push(format!(
-                "EXIF names the camera {make} {model}, and the file also says {}: {} ({}).",
+                "{what} names the camera {make} {model}, and the file also says {}: {} ({}).",
                 claim.declared.word().replace('_', " "),
                 claim.what,
                 claim.place

@@ -40,7 +40,7 @@ pub fn of(facts: &Facts) -> Provenance {
     let told = facts.notes.iter().filter(|n| {
         matches!(
             n.code.as_str(),
-            "credentials_stripped" | "credentials_not_checked"
+            "credentials_stripped" | "credentials_not_checked" | "credentials_not_read"
         )
     });
     provenance
@@ -107,13 +107,18 @@ pub fn of_metadata(m: &Metadata) -> Provenance {
         );
     }
     if let Some((make, model)) = recorder(m) {
-        found.push(format!("the video names the camera {make} {model}"));
-        claim(
-            &mut claims,
-            Declared::Captured,
-            &format!("{make} {model}"),
-            VIDEO_CAMERA,
-        );
+        // A computer records what is on its screen as often as what is before its camera.
+        let computer = model.starts_with("Mac") || model.starts_with("iMac");
+        let kind = if computer { "computer" } else { "camera" };
+        found.push(format!("the video names the {kind} {make} {model}"));
+        if !computer && !is_screen_recording(m) {
+            claim(
+                &mut claims,
+                Declared::Captured,
+                &format!("{make} {model}"),
+                VIDEO_CAMERA,
+            );
+        }
     }
     let strongest = claims.iter().map(|c| c.declared).max();
     Provenance {
@@ -158,7 +163,7 @@ pub fn camera(m: &Metadata) -> Option<(&str, &str)> {
 pub(crate) const VIDEO_CAMERA: &str = "video metadata Make and Model";
 
 /// Make and model of the camera that a video's own fields name: those of Apple, of Android, of QuickTime.
-fn recorder(m: &Metadata) -> Option<(&str, &str)> {
+pub(crate) fn recorder(m: &Metadata) -> Option<(&str, &str)> {
     const FIELDS: [[&str; 2]; 3] = [
         ["com.apple.quicktime.make", "com.apple.quicktime.model"],
         ["com.android.manufacturer", "com.android.model"],

@@ -200,6 +200,14 @@ pub(crate) fn texts_of(moov: &[u8]) -> Vec<(String, String)> {
             if let Some(text) = b.data.get(4..4 + len) {
                 push(&mut out, name(b.kind), text);
             }
+        } else if b.kind == *b"AIGC" {
+            push(&mut out, "AIGC".into(), b.data);
+        } else if matches!(&b.kind, b"dscp" | b"titl" | b"auth")
+            // 3GPP: version, flags and a language ahead of the text (TS 26.244, section 8).
+            && let Some(text) = b.data.get(6..)
+        {
+            let text = text.split(|c| *c == 0).next().unwrap_or_default();
+            push(&mut out, name(b.kind), text);
         }
     }
     out

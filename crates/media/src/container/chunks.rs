@@ -2,7 +2,16 @@
 
 /// Chunks behind the form type as (type, data); ends at the first damaged one.
 pub(crate) fn riff(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    let mut at = 12;
+    from(bytes, 12)
+}
+
+/// Chunks of a list behind its type.
+pub(crate) fn listed(list: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    from(list, 4)
+}
+
+fn from(bytes: &[u8], start: usize) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    let mut at = start;
     std::iter::from_fn(move || {
         let head = bytes.get(at..at + 8)?;
         let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;

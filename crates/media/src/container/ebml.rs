@@ -19,6 +19,8 @@ const MUXER: u32 = 0x4d80;
 const WRITER: u32 = 0x5741;
 pub(crate) const TAGS: u32 = 0x1254_c367;
 const TAG: u32 = 0x7373;
+/// Deepest nesting of tags.
+const DEEPEST: u8 = 4;
 const SIMPLE_TAG: u32 = 0x67c8;
 const TAG_NAME: u32 = 0x45a3;
 const TAG_TEXT: u32 = 0x4487;
@@ -87,7 +89,7 @@ pub(crate) fn texts(bytes: &[u8]) -> Vec<(String, String)> {
                 let tags = elements(content).filter(|(id, _)| *id == TAG);
                 let all = tags.flat_map(|(_, tag)| elements(tag));
                 for (_, tag) in all.filter(|(id, _)| *id == SIMPLE_TAG) {
-                    simple(tag, &mut push);
+                    simple(tag, 0, &mut push);
                 }
             }
             _ => {}
@@ -96,9 +98,14 @@ pub(crate) fn texts(bytes: &[u8]) -> Vec<(String, String)> {
     out
 }
 
-/// A name and its text, of the content of a simple tag.
-fn simple(tag: &[u8], push: &mut impl FnMut(String, &[u8])) {
+/// A name and its text, of the content of a simple tag and of those within it.
+fn simple(tag: &[u8], depth: u8, push: &mut dyn FnMut(String, &[u8])) {
     let part = |wanted: u32| elements(tag).find(|(id, _)| *id == wanted).map(|e| e.1);
+    if depth < DEEPEST {
+        for (_, inner) in elements(tag).filter(|(id, _)| *id == SIMPLE_TAG) {
+            simple(inner, depth + 1, push);
+        }
+    }
     if let Some((name, text)) = part(TAG_NAME).zip(part(TAG_TEXT)) {
         let name = String::from_utf8_lossy(name);
         // Matroska writes in capitals what other containers do not; the label's name is its own.
@@ -152,6 +159,17 @@ mod tests {
                 let _ = texts(&whole[..end]);
             }
         }
+        // Within another tag.
+        let inner = made(
+            SIMPLE_TAG,
+            &[made(TAG_NAME, b"AIGC"), made(TAG_TEXT, b"{}")].concat(),
+        );
+        let outer = [made(TAG_NAME, b"X"), made(TAG_TEXT, b"y"), inner].concat();
+        let nested = file(&made(TAGS, &made(TAG, &made(SIMPLE_TAG, &outer))));
+        assert_eq!(
+            texts(&nested),
+            [("AIGC", "{}"), ("x", "y")].map(|(k, v)| (k.to_owned(), v.to_owned()))
+        );
         // A stream does not know its lengths.
         let open = |id: u32, content: &[u8]| [&id.to_be_bytes()[..], &[0xff], content].concat();
         let stream = [

@@ -103,7 +103,7 @@ impl Blocks {
 const EXIF: &[u8] = b"Exif\0\0";
 /// Most blocks of EXIF and XMP, comments and texts of a file that are read.
 const MAX_EXIF: usize = 4;
-const MAX_XMP: usize = 8;
+const MAX_XMP: usize = 64;
 const MAX_COMMENTS: usize = 64;
 const MAX_TEXTS: usize = 1024;
 
@@ -117,7 +117,7 @@ pub(super) fn find(bytes: &[u8], format: Format) -> Blocks {
             for (kind, data) in chunks::riff(bytes) {
                 match &kind {
                     b"EXIF" => blocks.exif(data),
-                    b"XMP " => blocks.xmp(data),
+                    b"XMP " | b"XMP\0" => blocks.xmp(data),
                     _ => {}
                 }
             }
@@ -141,8 +141,10 @@ pub(super) fn find(bytes: &[u8], format: Format) -> Blocks {
             }
         }
         // What stands in its `metadata` is a packet.
-        Format::Svg => blocks.xmp(bytes),
-        Format::Pdf => pdf_packets(bytes, &mut blocks),
+        Format::Svg if bytes.len() <= MAX_BLOCK => blocks.xmp(bytes),
+        Format::Svg => bare_packets(bytes, &mut blocks),
+        Format::Pdf => bare_packets(bytes, &mut blocks),
+        Format::Video if bytes.starts_with(b"RIFF") => avi_blocks(bytes, &mut blocks),
         Format::Video => {
             let texts = if bytes.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
                 ebml::texts(bytes)
@@ -420,6 +422,28 @@ fn behind_offset(data: &[u8]) -> &[u8] {
     }
 }
 
+/// XMP and the list of information of an AVI.
+fn avi_blocks(bytes: &[u8], blocks: &mut Blocks) {
+    for (kind, data) in chunks::riff(bytes) {
+        match (&kind, data) {
+            (b"_PMX", packet) => blocks.xmp(packet),
+            (b"LIST", [b'I', b'N', b'F', b'O', ..]) => {
+                for (key, text) in chunks::listed(data) {
+                    let key = match &key {
+                        b"ICMT" => "comment".to_owned(),
+                        b"ISFT" => "software".to_owned(),
+                        b"INAM" => "title".to_owned(),
+                        other => other.escape_ascii().to_string(),
+                    };
+                    let text = decoded(text);
+                    blocks.text("video metadata", key, text.trim_end_matches('\0').into());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 fn item_blocks(bytes: &[u8], blocks: &mut Blocks) {
     for item in bmff::items(bytes) {
         match (&item.kind, item.media.as_str()) {
@@ -430,8 +454,8 @@ fn item_blocks(bytes: &[u8], blocks: &mut Blocks) {
     }
 }
 
-/// XMP packets of a PDF, which writers leave uncompressed so that they can be found.
-fn pdf_packets(bytes: &[u8], blocks: &mut Blocks) {
+/// XMP packets wherever they stand in the open, as in a damaged PDF and in a large drawing.
+fn bare_packets(bytes: &[u8], blocks: &mut Blocks) {
     const OPEN: &[u8] = b"<x:xmpmeta";
     const CLOSE: &[u8] = b"</x:xmpmeta>";
     let find = |from: usize, what: &[u8]| {
@@ -587,6 +611,30 @@ mod tests {
     fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
         let len = (data.len() as u32).to_be_bytes();
         [&len[..], kind, data, &[0; 4]].concat()
+    }
+
+    #[test]
+    fn texts_and_xmp_of_an_avi_are_read() {
+        let chunk = |kind: &[u8; 4], data: &[u8]| {
+            let len = (data.len() as u32).to_le_bytes();
+            [&kind[..], &len, data, &[0][..data.len() % 2]].concat()
+        };
+        let info = [
+            &b"INFO"[..],
+            &chunk(b"ICMT", b"hello\0"),
+            &chunk(b"ISFT", b"Sora\0"),
+        ]
+        .concat();
+        let inner = [chunk(b"LIST", &info), chunk(b"_PMX", b"<x:xmpmeta/>")].concat();
+        let file = [&b"RIFF\0\0\0\0AVI "[..], &inner].concat();
+        let found = find(&file, Format::Video);
+        let texts: Vec<(&str, &str)> = found
+            .text
+            .iter()
+            .map(|t| (t.key.as_str(), t.value.as_str()))
+            .collect();
+        assert_eq!(texts, [("comment", "hello"), ("software", "Sora")]);
+        assert_eq!(found.xmp, [b"<x:xmpmeta/>"]);
     }
 
     #[test]

@@ -28,3 +28,45 @@ pub struct Metadata {
     /// Content credentials.
     pub c2pa: Option<C2pa>,
 }
+
+impl Metadata {
+    /// Takes what the file around a picture declares beside what the picture does itself.
+    pub(crate) fn join(&mut self, around: Self) {
+        let Self {
+            exif,
+            xmp,
+            iptc,
+            png_text,
+            container_text,
+            generators,
+            aigc,
+            c2pa,
+        } = around;
+        match (&mut self.exif, exif) {
+            (Some(own), Some(other)) if own.make.is_none() && own.model.is_none() => {
+                (own.make, own.model) = (other.make, other.model);
+            }
+            (Some(_), _) => {}
+            (empty, found) => *empty = found,
+        }
+        match (&mut self.xmp, xmp) {
+            (Some(own), Some(other)) => own.fill(other),
+            (Some(_), None) => {}
+            (empty, found) => *empty = found,
+        }
+        self.iptc = self.iptc.take().or(iptc);
+        self.c2pa = self.c2pa.take().or(c2pa);
+        self.png_text.extend(png_text);
+        self.container_text.extend(container_text);
+        for mark in generators {
+            if !self.generators.contains(&mark) {
+                self.generators.push(mark);
+            }
+        }
+        for label in aigc {
+            if !self.aigc.contains(&label) {
+                self.aigc.push(label);
+            }
+        }
+    }
+}

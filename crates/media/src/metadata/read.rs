@@ -26,6 +26,8 @@ pub(crate) struct Sources<'a> {
     pub anchors: Option<&'a Anchors>,
     /// A manifest store that was fetched.
     pub manifest: Option<&'a [u8]>,
+    /// XMP packets, where the container's structure was followed to them.
+    pub packets: Option<Vec<Vec<u8>>>,
     /// Whether the bytes are what is left of a video without its pictures.
     pub outline: bool,
 }
@@ -34,6 +36,9 @@ pub(crate) struct Sources<'a> {
 pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Metadata, Vec<Note>) {
     let mut notes = Vec::new();
     let mut blocks = part("The container", &mut notes, || blocks::find(bytes, format));
+    if let Some(packets) = &sources.packets {
+        blocks.xmp.clone_from(packets);
+    }
     notes.append(&mut blocks.notes);
     if blocks.exif.is_empty() {
         blocks.exif.extend(sources.exif.map(<[u8]>::to_vec));
@@ -54,7 +59,9 @@ pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Meta
         texts.retain(|(place, _)| number > 0 || *place != exif::SOFTWARE);
         exif_texts.append(&mut texts);
         // A TIFF without a single field of EXIF is no damaged one.
-        if let Some(reason) = parsed.damage
+        // Some writers leave out that no directory follows, and nothing is lost by it.
+        let damage = parsed.damage.filter(|d| !d.contains("Unexpected next IFD"));
+        if let Some(reason) = damage
             && (format != Format::Tiff || parsed.facts.is_some())
         {
             notes.push(Note::new(
@@ -110,7 +117,10 @@ pub(crate) fn read(bytes: &[u8], format: Format, sources: &Sources<'_>) -> (Meta
     });
     metadata.generators = found.marks;
     metadata.aigc = found.labels;
-    let texts = blocks.text.iter().take(32);
+    // Who recorded a video is told however many texts stand ahead.
+    let wanted = |key: &str| key.starts_with("com.") || key.starts_with('\u{a9}');
+    let shown = |(i, t): &(usize, &blocks::Text)| *i < 32 || (*i < 256 && wanted(&t.key));
+    let texts = blocks.text.iter().enumerate().filter(shown).map(|t| t.1);
     let texts = texts.map(|t| (t.place, (cut(&t.key), cut(&t.value))));
     for (place, pair) in texts {
         if place == "PNG text chunk" {

@@ -190,6 +190,21 @@ impl XmpFacts {
             (Some(first), Some(second)) => Some(stronger(first, second)),
             (first, second) => first.or(second),
         };
+        // A second program and a second credit count beside the first.
+        let program = creator_tool
+            .as_ref()
+            .filter(|_| self.creator_tool.is_some());
+        let programs = software_agents.into_iter().chain(program.cloned());
+        for agent in programs.collect::<Vec<String>>() {
+            if !self.software_agents.contains(&agent) {
+                self.software_agents.push(agent);
+            }
+        }
+        if self.credit.is_some()
+            && let Some(text) = &credit
+        {
+            self.other(text);
+        }
         for (slot, value) in [
             (&mut self.ai_system_used, ai_system_used),
             (&mut self.ai_system_version_used, ai_system_version_used),
@@ -213,11 +228,6 @@ impl XmpFacts {
         ] {
             if slot.is_none() {
                 *slot = value;
-            }
-        }
-        for agent in software_agents {
-            if !self.software_agents.contains(&agent) {
-                self.software_agents.push(agent);
             }
         }
         for text in &others {

@@ -60,6 +60,31 @@ pub(super) fn part(bytes: &[u8], name: &str, limits: &Limits) -> Result<Option<P
     found.transpose()
 }
 
+/// XMP packets (ISO 32000-1, section 14.3.2) of the document, or of the picture of that name.
+pub(super) fn packets(bytes: &[u8], name: Option<&str>) -> Result<Vec<Vec<u8>>, MediaError> {
+    /// Most bytes of a packet as the file has it; packed, it may be a thousand times as large.
+    const MOST: usize = 256 << 10;
+    let of = |dict: &Dict<'_>| -> Vec<Vec<u8>> {
+        let stream = dict.get::<Stream<'_>>("Metadata");
+        let small = stream.filter(|s| s.raw_data().len() <= MOST);
+        let packet = small.and_then(|s| s.decoded_data().ok().map(|d| d.into_owned()));
+        packet.into_iter().collect()
+    };
+    let pdf = open(bytes)?;
+    let Some(name) = name else {
+        let root = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id());
+        return Ok(root.as_ref().map(of).unwrap_or_default());
+    };
+    let mut found = Vec::new();
+    each(&pdf, &mut |at, stream| {
+        if at == name {
+            found = of(stream.dict());
+        }
+        at == name
+    });
+    Ok(found)
+}
+
 /// Gives each picture with its name to `take`, until that says so. A picture that stands on several pages counts once.
 fn each(pdf: &Pdf, take: &mut dyn FnMut(String, &Stream<'_>) -> bool) {
     let mut seen = BTreeSet::new();

@@ -25,7 +25,7 @@ pub fn outline(file: &mut (impl Read + Seek), length: u64) -> Result<Option<Vec<
     file.read_exact(&mut head).map_err(io)?;
     Ok(if head.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
         matroska(file, length).map_err(io)?
-    } else if &head[4..8] == b"ftyp" {
+    } else if matches!(&head[4..8], b"ftyp" | b"moov" | b"mdat" | b"wide") {
         mp4(file, length)?
     } else {
         None

@@ -326,7 +326,13 @@ impl Scanner {
         }
         // All frames were read, whatever the decoder of the first says.
         let first = known.into_iter().flat_map(|f| &f.notes);
-        let first = first.filter(|n| n.code != "first_frame");
+        let first = first.filter(|n| {
+            // What is declared follows by itself.
+            !matches!(
+                n.code.as_str(),
+                "first_frame" | "credentials_stripped" | "credentials_not_checked"
+            )
+        });
         evidence.extend(
             facts
                 .notes

@@ -116,9 +116,8 @@ pub(super) fn find(traces: &[Trace<'_>], metadata: &Metadata) -> Found {
             "Comment" | "comment" if software.is_some_and(|s| s.starts_with("NovelAI")) => {
                 json::novelai(value, place)
             }
-            "Software" | "\u{a9}swr" | "\u{a9}too" | "encoder" | "software" => {
-                names::program(value, place)
-            }
+            "Software" | "\u{a9}swr" | "\u{a9}too" | "encoder" | "software" | "make"
+            | "manufacturer" | "model" | "\u{a9}mak" | "\u{a9}mod" => names::program(value, place),
             "PhotoEditor_Re_Edit_Data" => json::galaxy(value, place),
             "use_stable_diffusion_model" | "Stable Diffusion model" => {
                 Some(easy_diffusion(value, place, &keyed))
