@@ -195,7 +195,8 @@ pub(super) fn program(value: &str, place: &str) -> Option<GeneratorMark> {
 
 /// A camera's model that is a generator's name, where the maker is none of cameras.
 pub(super) fn model(exif: &ExifFacts) -> Option<GeneratorMark> {
-    const VENDORS: [&str; 9] = [
+    const VENDORS: [&str; 10] = [
+        "apple",
         "google",
         "adobe",
         "meta",
@@ -396,6 +397,11 @@ mod tests {
         assert_eq!(tool(Some("Tencent"), "Hunyuan").as_deref(), Some(HUNYUAN));
         assert_eq!(tool(Some("Planet"), "Gemini"), None);
         assert_eq!(tool(Some("Google"), "Pixel 9"), None);
+        assert_eq!(
+            tool(Some("Apple"), "Apple Image Playground").as_deref(),
+            Some(APPLE)
+        );
+        assert_eq!(tool(Some("Apple"), "iPhone 16"), None);
     }
 
     #[test]
