@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use realscope_parity::cases::CASES;
 use realscope_parity::networks::NETWORKS;
 
 #[test]
-fn every_fixture_has_its_network() {
-    let names: BTreeSet<&str> = NETWORKS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names.len(), NETWORKS.len());
+fn every_fixture_has_its_network_or_computation() {
+    let networks = NETWORKS.iter().map(|(name, _)| *name);
+    let names: BTreeSet<&str> = networks
+        .chain(CASES.iter().map(|(name, _)| *name))
+        .collect();
+    assert_eq!(names.len(), NETWORKS.len() + CASES.len());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     for entry in std::fs::read_dir(folder).expect("the folder") {
         let path = entry.expect("an entry").path();
