@@ -124,7 +124,7 @@ pub trait Exec<B: Backend> {
     /// Max pooling with a square window; padding never wins.
     fn max_pool2d(&mut self, x: Self::V<4>, kernel: usize, stride: usize, pad: usize)
     -> Self::V<4>;
-    /// Max pooling without padding whose last windows may hang over the edge (`ceil_mode`).
+    /// Max pooling without padding whose last windows may hang over the edge (`ceil_mode`); `stride` is at most `kernel`.
     fn max_pool2d_ceil(&mut self, x: Self::V<4>, kernel: usize, stride: usize) -> Self::V<4>;
     /// Means of windows.
     fn avg_pool2d(&mut self, x: Self::V<4>, pool: AvgPool) -> Self::V<4>;

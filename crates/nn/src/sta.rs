@@ -3,6 +3,9 @@
 //!
 //! The detector is the first 14 blocks of CLIP ViT-L/14 with an adapter behind each. Keys are those of the published code.
 //! Its convolutions over clips look along frames or within one, never both, and so are planar convolutions here.
+//!
+//! The published adapter mixes the clips of a batch ([`AdapterConfig::mixes`]). A clip alone is not touched by that, and the
+//! detector here takes each as if it were alone.
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -33,10 +36,23 @@ pub struct AdapterConfig {
     pub heads: usize,
     /// Frames of a clip.
     pub frames: usize,
+    /// Whether clips of a batch are mixed as in the published code, where the tokens of a frame of all clips, clip by
+    /// clip, are read as if they came place by place: a clip's attention sees tokens of the others, and its answer depends
+    /// on them. Only a comparison with that code has a use for it.
+    pub mixes: bool,
 }
 
 impl AdapterConfig {
-    /// As published.
+    /// As published, for the numbers that the published code gives for a batch.
+    #[must_use]
+    pub fn mixing() -> Self {
+        Self {
+            mixes: true,
+            ..Self::published()
+        }
+    }
+
+    /// As published, each clip for itself.
     #[must_use]
     pub fn published() -> Self {
         Self {
@@ -46,6 +62,7 @@ impl AdapterConfig {
             depth: 3,
             heads: 2,
             frames: 8,
+            mixes: false,
         }
     }
 
@@ -66,6 +83,7 @@ impl AdapterConfig {
             spatial_asks: attention(),
             up: LinearConfig::new(inner, self.outer).init(device),
             frames: self.frames,
+            mixes: self.mixes,
         }
     }
 }
@@ -152,6 +170,7 @@ pub struct Adapter<B: Backend> {
     spatial_asks: Attention<B>,
     up: Linear<B>,
     frames: usize,
+    mixes: bool,
 }
 
 impl<B: Backend> Adapter<B> {
@@ -187,11 +206,18 @@ impl<B: Backend> Adapter<B> {
         }
 
         // Tokens of a clip by frame, row and column.
-        let tokens = [clips, frames * places, inner];
         let spatial = x.permute(spatial, [0, 2, 3, 1]);
-        let spatial = x.fold(spatial, tokens);
+        let spatial = x.fold(spatial, [clips, frames, places, inner]);
         let temporal = x.permute(temporal, [0, 2, 3, 1]);
-        let temporal = x.reshape(temporal, tokens);
+        let [spatial, temporal] = [spatial, temporal].map(|h| {
+            if self.mixes {
+                let h = x.permute(h, [1, 0, 2, 3]);
+                let h = x.fold(h, [frames * places, clips, inner]);
+                x.permute(h, [1, 0, 2])
+            } else {
+                x.reshape(h, [clips, frames * places, inner])
+            }
+        });
         let (by_time, by_space) = (temporal.clone(), spatial.clone());
         let first = self.temporal_asks.across(x, by_time, spatial);
         let second = self.spatial_asks.across(x, by_space, temporal);

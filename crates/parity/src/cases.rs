@@ -170,25 +170,3 @@ fn demamba_zone_scan(case: &Value) -> Result<f64, String> {
     }
     Ok(0.0)
 }
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::fixture::Fixture;
-    use crate::run::TOLERANCE;
-
-    #[test]
-    fn every_case_agrees() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-        for (name, check) in CASES {
-            let fixture = Fixture::read(&folder.join(format!("{name}.json"))).expect("a fixture");
-            assert!(!fixture.cases.is_empty(), "{name}");
-            for (i, case) in fixture.cases.iter().enumerate() {
-                let worst = check(case).unwrap_or_else(|e| panic!("{name}, case {i}: {e}"));
-                assert!(worst <= TOLERANCE, "{name}, case {i}: {worst:e}");
-            }
-        }
-    }
-}

@@ -64,7 +64,7 @@ networks! {
     "pe-core-b16" => RotaryVitConfig::pe_core_b16(), init;
     "restrav-mlp" => RestravConfig::published(), init;
     "siglip2-b16-vision" => VitConfig::siglip_b16(), init_siglip;
-    "sta-adapter" => AdapterConfig::published(), init;
+    "sta-adapter" => AdapterConfig::mixing(), init;
     "sta-detector" => StaConfig::published(), init;
     "swin-tiny" => SwinConfig::tiny(), init;
     "torchvision-resnet50" => ResNetConfig::resnet50(), init;

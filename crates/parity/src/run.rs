@@ -155,10 +155,15 @@ fn computation(fixture: &Fixture) -> Row {
         let reason = "the fixture has no case".to_owned();
         return row(name, kind, "none", Status::Fail, Some(reason));
     }
-    let mut worst = 0.0_f64;
+    let (mut worst, mut differing) = (0.0_f64, Vec::new());
     for (i, case) in fixture.cases.iter().enumerate() {
         match check(case) {
-            Ok(difference) => worst = worst.max(difference),
+            Ok(difference) => {
+                worst = worst.max(difference);
+                if difference > TOLERANCE {
+                    differing.push(format!("case {i} by {difference:.1e}"));
+                }
+            }
             Err(reason) => {
                 let reason = format!("case {i}: {reason}");
                 return row(name, kind, "none", Status::Fail, Some(reason));
@@ -166,15 +171,15 @@ fn computation(fixture: &Fixture) -> Row {
         }
     }
     let row = row(name, kind, "none", Status::Pass, None);
-    compared(row, worst, "a case", [fixture.cases.len(), 0])
+    compared(row, worst, &differing, [fixture.cases.len(), 0])
 }
 
-/// `row` with the numbers of outputs and taps that were compared, failed where `what` differs too much.
-fn compared(row: Row, worst: f64, what: &str, [outputs, taps]: [usize; 2]) -> Row {
-    let agrees = worst <= TOLERANCE;
+/// `row` with the numbers of outputs and taps that were compared, failed where some differ.
+fn compared(row: Row, worst: f64, differing: &[String], [outputs, taps]: [usize; 2]) -> Row {
+    let agrees = differing.is_empty();
     Row {
         status: if agrees { Status::Pass } else { Status::Fail },
-        reason: (!agrees).then(|| format!("{what} differs by {worst:.2e}")),
+        reason: (!agrees).then(|| format!("differs: {}", differing.join(", "))),
         max_rel_diff: Some(worst),
         outputs_compared: outputs,
         taps_compared: taps,
@@ -212,10 +217,10 @@ fn network(fixture: &Fixture, max_parameters: u64) -> Vec<Row> {
             continue;
         }
         rows.push(match compare(fixture, *run, kind) {
-            Ok((worst, key)) => {
+            Ok((worst, differing)) => {
                 let row = row(name, "network", label, Status::Pass, None);
                 let counts = [fixture.outputs.len(), fixture.taps.len()];
-                compared(row, worst, &format!("`{key}`"), counts)
+                compared(row, worst, &differing, counts)
             }
             Err(reason) => row(name, "network", label, Status::Fail, Some(reason)),
         });
@@ -253,12 +258,12 @@ fn passes(fixture: &Fixture) -> Result<Vec<(String, Vec<Input>)>, String> {
     Ok(passes)
 }
 
-/// Worst difference and what has it; every output and tap of the file must be compared.
+/// Worst difference, and what differs too much in the order of the file; every output and tap must be compared.
 fn compare(
     fixture: &Fixture,
     run: Run,
     engine: Option<EngineKind>,
-) -> Result<(f64, String), String> {
+) -> Result<(f64, Vec<String>), String> {
     let dict = fixture.state_dict()?;
     let built = fixture.built();
     let mut results: BTreeMap<String, Values> = BTreeMap::new();
@@ -272,7 +277,7 @@ fn compare(
         })?;
         results.insert(suffix, values);
     }
-    let mut worst = (0.0_f64, String::new());
+    let (mut worst, mut differing) = (0.0_f64, Vec::new());
     let mut check = |expected: &Expected| {
         let key = expected.key();
         // Of two passes' names the longer ending is the more exact one.
@@ -282,14 +287,15 @@ fn compare(
             .find_map(|(suffix, values)| values.get(key.strip_suffix(suffix.as_str())?))
             .ok_or_else(|| format!("`{key}` was not computed"))?;
         let difference = expected.compare(shape, values)?;
-        if difference > worst.0 {
-            worst = (difference, key);
+        worst = worst.max(difference);
+        if difference > TOLERANCE {
+            differing.push(format!("`{key}` by {difference:.1e}"));
         }
         Ok::<(), String>(())
     };
     fixture.outputs.iter().try_for_each(&mut check)?;
     fixture.taps.iter().try_for_each(&mut check)?;
-    Ok(worst)
+    Ok((worst, differing))
 }
 
 #[cfg(test)]

@@ -333,11 +333,7 @@ impl<B: Backend> Exec<B> for Graph {
     fn max_pool2d_ceil(&mut self, x: Edge<4>, kernel: usize, stride: usize) -> Edge<4> {
         // The places that the last windows lack are padding, which every engine understands.
         let [n, c, h, w] = x.dims;
-        let [rows, columns] = [h, w].map(|size| {
-            let after_first = size.saturating_sub(kernel).div_ceil(stride);
-            // A window that would begin beyond the edge is left out.
-            after_first.min((size - 1) / stride) + 1
-        });
+        let [rows, columns] = [h, w].map(|size| size.saturating_sub(kernel).div_ceil(stride) + 1);
         let lacking =
             |count: usize, size: usize| ((count - 1) * stride + kernel).saturating_sub(size);
         self.node(
