@@ -2,9 +2,14 @@
 //! arXiv 2312.00752) of DeMamba (Chen et al., "DeMamba: AI-Generated Video Detection on Million-Scale GenVideo
 //! Benchmark", arXiv 2405.19707).
 //!
+//! [`detector`] has the networks that use it, [`zones`] the order in which it sees a clip.
+//!
 //! Keys are those of the published code, and so are two departures from what the paper describes, without which no
 //! trained file gives its numbers: the second branch reverses the channels where the sequence is meant, and
 //! `conv1d_b` takes no part, both branches share `conv1d`.
+
+pub mod detector;
+pub mod zones;
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};

@@ -124,6 +124,8 @@ pub trait Exec<B: Backend> {
     /// Max pooling with a square window; padding never wins.
     fn max_pool2d(&mut self, x: Self::V<4>, kernel: usize, stride: usize, pad: usize)
     -> Self::V<4>;
+    /// Max pooling without padding whose last windows may hang over the edge (`ceil_mode`); `stride` is at most `kernel`.
+    fn max_pool2d_ceil(&mut self, x: Self::V<4>, kernel: usize, stride: usize) -> Self::V<4>;
     /// Means of windows.
     fn avg_pool2d(&mut self, x: Self::V<4>, pool: AvgPool) -> Self::V<4>;
     /// Mean over the map, `[n, c, h, w] -> [n, c, 1, 1]`.
@@ -132,6 +134,12 @@ pub trait Exec<B: Backend> {
     fn upsample_nearest(&mut self, x: Self::V<4>, factor: usize) -> Self::V<4>;
     /// New sizes for the same numbers. The batch stays the first dimension.
     fn reshape<const D: usize, const E: usize>(
+        &mut self,
+        x: Self::V<D>,
+        dims: [usize; E],
+    ) -> Self::V<E>;
+    /// New sizes for the same numbers, the first one from the others: what makes frames of clips a batch, and back.
+    fn fold<const D: usize, const E: usize>(
         &mut self,
         x: Self::V<D>,
         dims: [usize; E],
@@ -167,9 +175,8 @@ pub trait Exec<B: Backend> {
     ) -> Self::V<D>;
     /// Sums of the entries of dimension `dim` up to each, itself included.
     fn cumsum<const D: usize>(&mut self, x: Self::V<D>, dim: usize) -> Self::V<D>;
-    /// `before` zero entries put ahead of dimension `dim`.
-    fn pad_front<const D: usize>(&mut self, x: Self::V<D>, dim: usize, before: usize)
-    -> Self::V<D>;
+    /// Zero entries put ahead of and after dimension `dim`, as many as `by` says.
+    fn pad<const D: usize>(&mut self, x: Self::V<D>, dim: usize, by: [usize; 2]) -> Self::V<D>;
     /// Mean over dimension `dim`, which stays with size one.
     fn mean_dim<const D: usize>(&mut self, x: Self::V<D>, dim: usize) -> Self::V<D>;
     /// Values joined along `dim`.
@@ -188,6 +195,30 @@ pub trait Exec<B: Backend> {
 
     /// Whether [`Exec::tap`] keeps anything.
     fn keeps_taps(&self) -> bool;
+
+    /// Ahead of the names of what is tapped until [`Exec::leave`] stands `name` and a point.
+    fn enter(&mut self, name: &str);
+
+    /// The end of the module that [`Exec::enter`] began last.
+    fn leave(&mut self);
+
+    /// What `run` gives; what it taps belongs to the module `name`.
+    fn within<T>(&mut self, name: &str, run: impl FnOnce(&mut Self) -> T) -> T {
+        self.enter(name);
+        let given = run(self);
+        self.leave();
+        given
+    }
+
+    /// `before` zero entries put ahead of dimension `dim`.
+    fn pad_front<const D: usize>(
+        &mut self,
+        x: Self::V<D>,
+        dim: usize,
+        before: usize,
+    ) -> Self::V<D> {
+        self.pad(x, dim, [before, 0])
+    }
 
     /// Notes what a convolution gives before its normalisation. The forward pass itself folds the
     /// two, so the bare result is computed only where taps are kept.
@@ -209,6 +240,26 @@ pub trait Exec<B: Backend> {
         let mut dims = [1; D];
         dims[dim] = vector.dims()[0];
         self.tensor(vector.reshape(dims))
+    }
+
+    /// `max(x, 0) + slope min(x, 0)`.
+    fn leaky_relu<const D: usize>(&mut self, x: Self::V<D>, slope: f32) -> Self::V<D> {
+        let above = self.relu(x.clone());
+        let below = self.scale(x, -1.0);
+        let below = self.relu(below);
+        let below = self.scale(below, slope);
+        self.sub(above, below)
+    }
+
+    /// As [`Exec::leaky_relu`] with a learnt slope for each entry of dimension 1 (He et al., ICCV 2015, arXiv 1502.01852,
+    /// equation 1).
+    fn prelu<const D: usize>(&mut self, slopes: &Param<Tensor<B, 1>>, x: Self::V<D>) -> Self::V<D> {
+        let above = self.relu(x.clone());
+        let below = self.scale(x, -1.0);
+        let below = self.relu(below);
+        let slopes = self.along(slopes, 1);
+        let below = self.mul(below, slopes);
+        self.sub(above, below)
     }
 
     /// `x sigmoid(x)`, also called swish.
@@ -323,7 +374,28 @@ pub struct Eager {
     mode: BatchNormMode,
     freeze_grouped: bool,
     taps: Option<BTreeMap<String, TensorData>>,
+    scope: Scope,
     rewrite: Option<Rewrite>,
+}
+
+/// Modules that a forward pass is in, outermost first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scope(Vec<String>);
+
+impl Scope {
+    pub(crate) fn enter(&mut self, name: &str) {
+        self.0.push(name.to_owned());
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.0.pop();
+    }
+
+    /// Full name of what is called `name` in the innermost module.
+    pub(crate) fn full(&self, name: &str) -> String {
+        let parts = self.0.iter().map(String::as_str).chain([name]);
+        parts.collect::<Vec<_>>().join(".")
+    }
 }
 
 impl Eager {
@@ -334,6 +406,7 @@ impl Eager {
             mode,
             freeze_grouped: false,
             taps: None,
+            scope: Scope::default(),
             rewrite: None,
         }
     }
@@ -342,10 +415,8 @@ impl Eager {
     #[must_use]
     pub fn with_taps() -> Self {
         Self {
-            mode: BatchNormMode::Running,
-            freeze_grouped: false,
             taps: Some(BTreeMap::new()),
-            rewrite: None,
+            ..Self::new(BatchNormMode::Running)
         }
     }
 
@@ -622,6 +693,10 @@ impl<B: Backend> Exec<B> for Eager {
         burn::tensor::module::max_pool2d(x, [kernel; 2], [stride; 2], [pad; 2], [1, 1], false)
     }
 
+    fn max_pool2d_ceil(&mut self, x: Tensor<B, 4>, kernel: usize, stride: usize) -> Tensor<B, 4> {
+        burn::tensor::module::max_pool2d(x, [kernel; 2], [stride; 2], [0; 2], [1, 1], true)
+    }
+
     fn avg_pool2d(&mut self, x: Tensor<B, 4>, pool: AvgPool) -> Tensor<B, 4> {
         let AvgPool {
             kernel,
@@ -644,6 +719,14 @@ impl<B: Backend> Exec<B> for Eager {
     }
 
     fn reshape<const D: usize, const E: usize>(
+        &mut self,
+        x: Tensor<B, D>,
+        dims: [usize; E],
+    ) -> Tensor<B, E> {
+        x.reshape(dims)
+    }
+
+    fn fold<const D: usize, const E: usize>(
         &mut self,
         x: Tensor<B, D>,
         dims: [usize; E],
@@ -706,15 +789,15 @@ impl<B: Backend> Exec<B> for Eager {
         x.cumsum(dim)
     }
 
-    fn pad_front<const D: usize>(
-        &mut self,
-        x: Tensor<B, D>,
-        dim: usize,
-        before: usize,
-    ) -> Tensor<B, D> {
-        let mut dims = x.dims();
-        dims[dim] = before;
-        Tensor::cat(vec![Tensor::zeros(dims, &x.device()), x], dim)
+    fn pad<const D: usize>(&mut self, x: Tensor<B, D>, dim: usize, by: [usize; 2]) -> Tensor<B, D> {
+        let zeros = |count: usize| {
+            let mut dims = x.dims();
+            dims[dim] = count;
+            (count > 0).then(|| Tensor::zeros(dims, &x.device()))
+        };
+        let [before, after] = by.map(zeros);
+        let parts = before.into_iter().chain([x.clone()]).chain(after);
+        Tensor::cat(parts.collect(), dim)
     }
 
     fn mean_dim<const D: usize>(&mut self, x: Tensor<B, D>, dim: usize) -> Tensor<B, D> {
@@ -742,9 +825,17 @@ impl<B: Backend> Exec<B> for Eager {
         self.taps.is_some()
     }
 
+    fn enter(&mut self, name: &str) {
+        self.scope.enter(name);
+    }
+
+    fn leave(&mut self) {
+        self.scope.leave();
+    }
+
     fn tap<const D: usize>(&mut self, name: &str, x: &Tensor<B, D>) {
         if let Some(taps) = &mut self.taps {
-            taps.insert(name.to_owned(), x.to_data());
+            taps.insert(self.scope.full(name), x.to_data());
         }
     }
 }

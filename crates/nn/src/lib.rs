@@ -11,25 +11,33 @@
 //! Open first: [`exec`], then [`resnet`] as an example of a network.
 
 pub mod autoencoder;
+pub mod blazeface;
 pub mod convnext;
+pub mod d3;
 pub mod demamba;
 pub mod dinov2;
 pub mod efficientnet_lite;
 pub mod exec;
+pub mod genconvit;
 pub mod int8_checkpoint;
+pub mod mtcnn;
 pub mod npr;
 pub mod onnx;
+mod openai_clip;
 pub mod params;
 pub mod resample;
 pub mod resnet;
+pub mod restrav;
 pub mod rotary_vit;
 pub mod siglip;
+pub mod sta;
 pub mod swin;
 pub mod taesd;
 pub mod upscale;
 pub mod vit;
 pub mod weights;
 pub mod xception;
+pub mod xclip;
 
 pub use exec::{BatchNormMode, Eager, Exec};
 pub use params::{ParamVisitor, Parameters};

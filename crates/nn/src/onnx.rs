@@ -12,6 +12,8 @@ use prost::Message;
 
 use realscope_engine::proto;
 
+use crate::exec::Scope;
+
 mod record;
 
 /// `onnx.TensorProto.DataType.FLOAT`.
@@ -34,6 +36,7 @@ pub struct Graph {
     next: usize,
     constants: HashMap<Vec<u8>, String>,
     taps: Option<Vec<(String, String)>>,
+    scope: Scope,
 }
 
 fn ints(name: &str, values: &[usize]) -> proto::Attribute {
@@ -230,28 +233,6 @@ impl Graph {
         let scalar = self.floats(&[], &[value]);
         let dims = x.dims;
         self.node(op, vec![x.name, scalar], vec![], dims)
-    }
-
-    /// Zero entries put ahead of and after dimension `dim`.
-    fn pad<const D: usize>(&mut self, x: Edge<D>, dim: usize, by: [usize; 2]) -> Edge<D> {
-        if by == [0; 2] {
-            return x;
-        }
-        let mut dims = x.dims;
-        dims[dim] += by[0] + by[1];
-        let mut pads = vec![0; 2 * D];
-        pads[dim] = by[0] as i64;
-        pads[D + dim] = by[1] as i64;
-        let pads = self.int64s(&pads);
-        self.node("Pad", vec![x.name, pads], vec![], dims)
-    }
-
-    /// New sizes for the same numbers; the first one follows from the others.
-    fn fold<const D: usize, const E: usize>(&mut self, x: Edge<D>, dims: [usize; E]) -> Edge<E> {
-        let mut target: Vec<i64> = dims.iter().map(|d| *d as i64).collect();
-        target[0] = -1;
-        let target = self.int64s(&target);
-        self.node("Reshape", vec![x.name, target], vec![], dims)
     }
 
     /// `index`, of whole numbers, as integers.

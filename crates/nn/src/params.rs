@@ -66,6 +66,37 @@ pub fn tensor<B: Backend, const D: usize>(
     }
 }
 
+/// Shows all tensors of `inner`, `key` and a point ahead of their keys.
+pub fn nested<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, inner: &mut impl Parameters<B>) {
+    inner.walk(&mut Nested { key, outer: v });
+}
+
+struct Nested<'a, B: Backend> {
+    key: &'a str,
+    outer: &'a mut dyn ParamVisitor<B>,
+}
+
+impl<B: Backend> ParamVisitor<B> for Nested<'_, B> {
+    fn exchange(
+        &mut self,
+        key: &str,
+        shape: &[usize],
+        read: &dyn Fn() -> TensorData,
+    ) -> Option<TensorData> {
+        let key = format!("{}.{key}", self.key);
+        self.outer.exchange(&key, shape, read)
+    }
+
+    fn built(&mut self, key: &str, shape: &[usize], make: &dyn Fn() -> Vec<f32>) {
+        self.outer
+            .built(&format!("{}.{key}", self.key), shape, make);
+    }
+
+    fn device(&self) -> B::Device {
+        self.outer.device()
+    }
+}
+
 fn set<B: Backend, const D: usize>(p: &mut Param<Tensor<B, D>>, fresh: Tensor<B, D>) {
     let grad = p.is_require_grad();
     *p = Param::initialized(p.id, fresh).set_require_grad(grad);
@@ -86,6 +117,25 @@ fn transposed<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, p: &mut Param<
 /// Shows `key.weight` and, where there is one, `key.bias` of a convolution.
 pub fn conv<B: Backend>(v: &mut dyn ParamVisitor<B>, key: &str, layer: &mut Conv2d<B>) {
     tensor(v, &format!("{key}.weight"), &mut layer.weight);
+    if let Some(bias) = &mut layer.bias {
+        tensor(v, &format!("{key}.bias"), bias);
+    }
+}
+
+/// As [`conv`] where the published weight is one over clips, with sizes `[out, in / groups, t, h, w]` of which one or
+/// two are 1: the same numbers in the same order.
+pub fn conv_of_clips<B: Backend>(
+    v: &mut dyn ParamVisitor<B>,
+    key: &str,
+    sizes: [usize; 5],
+    layer: &mut Conv2d<B>,
+) {
+    let present = layer.weight.val();
+    let read = || present.clone().reshape(sizes).to_data();
+    if let Some(data) = v.exchange(&format!("{key}.weight"), &sizes, &read) {
+        let fresh = Tensor::<B, 5>::from_data(data, &v.device()).reshape(present.dims());
+        set(&mut layer.weight, fresh);
+    }
     if let Some(bias) = &mut layer.bias {
         tensor(v, &format!("{key}.bias"), bias);
     }

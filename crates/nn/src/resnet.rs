@@ -1,4 +1,4 @@
-//! ResNet-50 (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv 1512.03385).
+//! ResNets (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv 1512.03385).
 //!
 //! Keys are torchvision's; the stride sits in the 3x3 convolution of a bottleneck (the "v1.5" of
 //! torchvision). [`ResNetConfig::cnndetection`] is the same network with one output.
@@ -139,6 +139,53 @@ impl<B: Backend> Stage<B> {
     pub(crate) fn walk(&mut self, v: &mut dyn ParamVisitor<B>, key: &str) {
         for (i, block) in self.blocks.iter_mut().enumerate() {
             block.walk(v, &format!("{key}.{i}"));
+        }
+    }
+}
+
+/// The block of ResNet-18 and 34: two 3x3 convolutions, the first one strided, plus the shortcut.
+#[derive(Module, Debug)]
+pub struct BasicBlock<B: Backend> {
+    conv1: Conv2d<B>,
+    bn1: BatchNorm<B>,
+    conv2: Conv2d<B>,
+    bn2: BatchNorm<B>,
+    downsample: Option<(Conv2d<B>, BatchNorm<B>)>,
+}
+
+impl<B: Backend> BasicBlock<B> {
+    pub(crate) fn new(inputs: usize, width: usize, stride: usize, device: &B::Device) -> Self {
+        let norm = || BatchNormConfig::new(width).init(device);
+        Self {
+            conv1: conv([inputs, width], 3, stride, device),
+            bn1: norm(),
+            conv2: conv([width; 2], 3, 1, device),
+            bn2: norm(),
+            downsample: (stride != 1 || inputs != width)
+                .then(|| (conv([inputs, width], 1, stride, device), norm())),
+        }
+    }
+
+    pub(crate) fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<4>) -> X::V<4> {
+        let h = x.conv2d(&self.conv1, Some(&self.bn1), input.clone());
+        let h = x.relu(h);
+        let h = x.conv2d(&self.conv2, Some(&self.bn2), h);
+        let past = match &self.downsample {
+            Some((conv, norm)) => x.conv2d(conv, Some(norm), input),
+            None => input,
+        };
+        let h = x.add(h, past);
+        x.relu(h)
+    }
+
+    pub(crate) fn walk(&mut self, v: &mut dyn ParamVisitor<B>, key: &str) {
+        params::conv(v, &format!("{key}.conv1"), &mut self.conv1);
+        params::batch_norm(v, &format!("{key}.bn1"), &mut self.bn1);
+        params::conv(v, &format!("{key}.conv2"), &mut self.conv2);
+        params::batch_norm(v, &format!("{key}.bn2"), &mut self.bn2);
+        if let Some((conv, norm)) = &mut self.downsample {
+            params::conv(v, &format!("{key}.downsample.0"), conv);
+            params::batch_norm(v, &format!("{key}.downsample.1"), norm);
         }
     }
 }

@@ -143,11 +143,7 @@ impl VitConfig {
     }
 
     pub(crate) fn blocks<B: Backend>(&self, eps: f64, device: &B::Device) -> Vec<Block<B>> {
-        let layer = |inputs, outputs| Adaptable {
-            linear: LinearConfig::new(inputs, outputs).init(device),
-            update: None,
-        };
-        let square = || layer(self.hidden, self.hidden);
+        let layer = |inputs, outputs| Adaptable::new(inputs, outputs, device);
         let norm = || {
             LayerNormConfig::new(self.hidden)
                 .with_epsilon(eps)
@@ -156,20 +152,16 @@ impl VitConfig {
         (0..self.depth)
             .map(|_| Block {
                 norm1: norm(),
-                query: square(),
-                key: square(),
-                value: square(),
-                out: square(),
+                attention: Attention::new(self.hidden, self.heads, device),
                 norm2: norm(),
                 fc1: layer(self.hidden, self.mlp),
                 fc2: layer(self.mlp, self.hidden),
-                heads: self.heads,
             })
             .collect()
     }
 }
 
-const CLIP_EPS: f64 = 1e-5;
+pub(crate) const CLIP_EPS: f64 = 1e-5;
 const VIT_EPS: f64 = 1e-6;
 
 /// A linear layer, and where a tower was adapted a low-rank update beside it.
@@ -187,6 +179,13 @@ struct Update<B: Backend> {
 }
 
 impl<B: Backend> Adaptable<B> {
+    fn new(inputs: usize, outputs: usize, device: &B::Device) -> Self {
+        Self {
+            linear: LinearConfig::new(inputs, outputs).init(device),
+            update: None,
+        }
+    }
+
     fn forward<X: Exec<B>>(&self, x: &mut X, input: X::V<3>) -> X::V<3> {
         let y = x.linear(&self.linear, input.clone());
         let Some(update) = &self.update else {
@@ -210,42 +209,76 @@ impl<B: Backend> Adaptable<B> {
 const DOWN: &str = "lora_A";
 const UP: &str = "lora_B";
 
-/// Pre-norm transformer block.
+/// Attention with several heads.
 #[derive(Module, Debug)]
-pub struct Block<B: Backend> {
-    norm1: LayerNorm<B>,
+pub(crate) struct Attention<B: Backend> {
     query: Adaptable<B>,
     key: Adaptable<B>,
     value: Adaptable<B>,
     out: Adaptable<B>,
-    norm2: LayerNorm<B>,
-    fc1: Adaptable<B>,
-    fc2: Adaptable<B>,
     heads: usize,
 }
 
-impl<B: Backend> Block<B> {
-    fn attention<X: Exec<B>>(&self, x: &mut X, h: X::V<3>) -> X::V<3> {
-        let [n, tokens, hidden] = x.dims(&h);
-        let head = hidden / self.heads;
-        let split = |x: &mut X, layer: &Adaptable<B>, axes| {
+impl<B: Backend> Attention<B> {
+    pub(crate) fn new(width: usize, heads: usize, device: &B::Device) -> Self {
+        let square = || Adaptable::new(width, width, device);
+        Self {
+            query: square(),
+            key: square(),
+            value: square(),
+            out: square(),
+            heads,
+        }
+    }
+
+    /// Tokens `[n, tokens, width]` of the same.
+    pub(crate) fn forward<X: Exec<B>>(&self, x: &mut X, h: X::V<3>) -> X::V<3> {
+        self.across(x, h.clone(), h)
+    }
+
+    /// One token for each of `asking`, made of the tokens `asked`; `[n, tokens, width]` both.
+    pub(crate) fn across<X: Exec<B>>(&self, x: &mut X, asking: X::V<3>, asked: X::V<3>) -> X::V<3> {
+        let [n, tokens, width] = x.dims(&asking);
+        let head = width / self.heads;
+        let split = |x: &mut X, layer: &Adaptable<B>, h: &X::V<3>, axes| {
+            let [_, tokens, _] = x.dims(h);
             let y = layer.forward(x, h.clone());
             let y = x.reshape(y, [n, tokens, self.heads, head]);
             x.permute(y, axes)
         };
-        let q = split(x, &self.query, [0, 2, 1, 3]);
-        let k = split(x, &self.key, [0, 2, 3, 1]);
-        let v = split(x, &self.value, [0, 2, 1, 3]);
+        let q = split(x, &self.query, &asking, [0, 2, 1, 3]);
+        let k = split(x, &self.key, &asked, [0, 2, 3, 1]);
+        let v = split(x, &self.value, &asked, [0, 2, 1, 3]);
         #[expect(clippy::cast_precision_loss, reason = "a head size is small")]
         let q = x.scale(q, (head as f32).powf(-0.5));
         let weights = x.matmul(q, k);
         let weights = x.softmax(weights);
         let y = x.matmul(weights, v);
         let y = x.permute(y, [0, 2, 1, 3]);
-        let y = x.reshape(y, [n, tokens, hidden]);
+        let y = x.reshape(y, [n, tokens, width]);
         self.out.forward(x, y)
     }
 
+    /// Its parameters under the keys that PyTorch's users give them, those of OpenAI's CLIP after [`split_joint`].
+    pub(crate) fn walk(&mut self, v: &mut dyn ParamVisitor<B>, key: &str) {
+        self.key.walk(v, &format!("{key}.k_proj"));
+        self.value.walk(v, &format!("{key}.v_proj"));
+        self.query.walk(v, &format!("{key}.q_proj"));
+        self.out.walk(v, &format!("{key}.out_proj"));
+    }
+}
+
+/// Pre-norm transformer block.
+#[derive(Module, Debug)]
+pub struct Block<B: Backend> {
+    pub(crate) norm1: LayerNorm<B>,
+    pub(crate) attention: Attention<B>,
+    pub(crate) norm2: LayerNorm<B>,
+    fc1: Adaptable<B>,
+    fc2: Adaptable<B>,
+}
+
+impl<B: Backend> Block<B> {
     /// Tokens after the block; `names` are what taps of attention, second normalisation and block
     /// are called.
     pub(crate) fn forward<X: Exec<B>>(
@@ -257,34 +290,79 @@ impl<B: Backend> Block<B> {
         names: [String; 3],
     ) -> X::V<3> {
         let h = x.layer_norm(&self.norm1, eps, input.clone());
-        let h = self.attention(x, h);
+        let h = self.attention.forward(x, h);
         x.tap(&names[0], &h);
         let input = x.add(input, h);
         let h = x.layer_norm(&self.norm2, eps, input.clone());
         x.tap(&names[1], &h);
+        let h = self.mlp(x, h, activation);
+        let h = x.add(input, h);
+        x.tap(&names[2], &h);
+        h
+    }
+
+    /// The MLP at each of the normalised tokens.
+    pub(crate) fn mlp<X: Exec<B>>(&self, x: &mut X, h: X::V<3>, activation: Activation) -> X::V<3> {
         let h = self.fc1.forward(x, h);
         let h = match activation {
             Activation::Gelu => x.gelu(h),
             Activation::GeluTanh => x.gelu_tanh(h),
             Activation::QuickGelu => x.quick_gelu(h),
         };
-        let h = self.fc2.forward(x, h);
-        let h = x.add(input, h);
-        x.tap(&names[2], &h);
-        h
+        self.fc2.forward(x, h)
     }
 
     /// Its parameters under the keys that CLIP and SigLIP give them.
     pub(crate) fn walk_clip(&mut self, v: &mut dyn ParamVisitor<B>, key: &str) {
-        self.key.walk(v, &format!("{key}.self_attn.k_proj"));
-        self.value.walk(v, &format!("{key}.self_attn.v_proj"));
-        self.query.walk(v, &format!("{key}.self_attn.q_proj"));
-        self.out.walk(v, &format!("{key}.self_attn.out_proj"));
+        self.attention.walk(v, &format!("{key}.self_attn"));
         params::layer_norm(v, &format!("{key}.layer_norm1"), &mut self.norm1);
         self.fc1.walk(v, &format!("{key}.mlp.fc1"));
         self.fc2.walk(v, &format!("{key}.mlp.fc2"));
         params::layer_norm(v, &format!("{key}.layer_norm2"), &mut self.norm2);
     }
+
+    /// Its parameters under the keys of OpenAI's CLIP, after [`split_joint`].
+    pub(crate) fn walk_openai(&mut self, v: &mut dyn ParamVisitor<B>, key: &str) {
+        self.attention.walk(v, &format!("{key}.attn"));
+        params::layer_norm(v, &format!("{key}.ln_1"), &mut self.norm1);
+        self.fc1.walk(v, &format!("{key}.mlp.c_fc"));
+        self.fc2.walk(v, &format!("{key}.mlp.c_proj"));
+        params::layer_norm(v, &format!("{key}.ln_2"), &mut self.norm2);
+    }
+}
+
+/// `KEY.in_proj_weight` and `KEY.in_proj_bias`, in which PyTorch joins an attention's three layers, as the weight and
+/// bias of `KEY.q_proj`, `KEY.k_proj` and `KEY.v_proj`.
+#[must_use]
+pub fn split_joint(dict: &StateDict) -> StateDict {
+    thirds(dict, |key| {
+        let (attention, kind) = key.split_once(".in_proj_")?;
+        Some(["q", "k", "v"].map(|part| format!("{attention}.{part}_proj.{kind}")))
+    })
+}
+
+/// The tensors for which `parts` has three keys, cut in three along their first dimension; all others as they are.
+fn thirds(dict: &StateDict, parts: impl Fn(&str) -> Option<[String; 3]>) -> StateDict {
+    let mut split = StateDict::default();
+    for key in dict.keys() {
+        let Some((shape, values)) = dict.get(key) else {
+            continue;
+        };
+        match parts(key) {
+            Some(parts)
+                if shape.first().is_some_and(|rows| rows.is_multiple_of(3))
+                    && values.len() >= 3 =>
+            {
+                let mut third = shape.to_vec();
+                third[0] /= 3;
+                for (part, chunk) in parts.iter().zip(values.chunks(values.len() / 3)) {
+                    split.insert(part, third.clone(), chunk.to_vec());
+                }
+            }
+            _ => split.insert(key, shape.to_vec(), values.to_vec()),
+        }
+    }
+    split
 }
 
 /// Mean and deviation of tokens `[n, tokens, hidden]`, `[n, hidden]` each.
@@ -299,7 +377,7 @@ pub(crate) fn statistics<B: Backend, X: Exec<B>>(x: &mut X, tokens: X::V<3>) -> 
 }
 
 /// Patches as tokens, class token ahead, positions added.
-fn embed<B: Backend, X: Exec<B>>(
+pub(crate) fn embed<B: Backend, X: Exec<B>>(
     x: &mut X,
     patch: &Conv2d<B>,
     class: Tensor<B, 3>,
@@ -458,10 +536,10 @@ impl<B: Backend> ClipVision<B> {
         for (i, block) in self.blocks.iter_mut().enumerate() {
             let p = format!("vision_model.encoder.layers.{i}");
             for (name, layer) in [
-                ("self_attn.q_proj", &mut block.query),
-                ("self_attn.k_proj", &mut block.key),
-                ("self_attn.v_proj", &mut block.value),
-                ("self_attn.out_proj", &mut block.out),
+                ("self_attn.q_proj", &mut block.attention.query),
+                ("self_attn.k_proj", &mut block.attention.key),
+                ("self_attn.v_proj", &mut block.attention.value),
+                ("self_attn.out_proj", &mut block.attention.out),
                 ("mlp.fc1", &mut block.fc1),
                 ("mlp.fc2", &mut block.fc2),
             ] {
@@ -570,29 +648,10 @@ impl<B: Backend> ViT<B> {
     /// Splits timm's joint `qkv` matrices into the three that [`Block`] holds.
     #[must_use]
     pub fn canonical(dict: &StateDict) -> StateDict {
-        let mut split = StateDict::default();
-        for key in dict.keys() {
-            let Some((shape, values)) = dict.get(key) else {
-                continue;
-            };
-            match key.split_once(".attn.qkv.") {
-                Some((block, kind)) if shape[0].is_multiple_of(3) => {
-                    let rows = shape[0] / 3;
-                    let mut part_shape = shape.to_vec();
-                    part_shape[0] = rows;
-                    for (part, chunk) in ["q", "k", "v"].iter().zip(values.chunks(values.len() / 3))
-                    {
-                        split.insert(
-                            &format!("{block}.attn.{part}.{kind}"),
-                            part_shape.clone(),
-                            chunk.to_vec(),
-                        );
-                    }
-                }
-                _ => split.insert(key, shape.to_vec(), values.to_vec()),
-            }
-        }
-        split
+        thirds(dict, |key| {
+            let (block, kind) = key.split_once(".attn.qkv.")?;
+            Some(["q", "k", "v"].map(|part| format!("{block}.attn.{part}.{kind}")))
+        })
     }
 }
 
@@ -604,10 +663,10 @@ impl<B: Backend> Parameters<B> for ViT<B> {
         for (i, block) in self.blocks.iter_mut().enumerate() {
             let p = format!("blocks.{i}");
             params::layer_norm(v, &format!("{p}.norm1"), &mut block.norm1);
-            block.query.walk(v, &format!("{p}.attn.q"));
-            block.key.walk(v, &format!("{p}.attn.k"));
-            block.value.walk(v, &format!("{p}.attn.v"));
-            block.out.walk(v, &format!("{p}.attn.proj"));
+            block.attention.query.walk(v, &format!("{p}.attn.q"));
+            block.attention.key.walk(v, &format!("{p}.attn.k"));
+            block.attention.value.walk(v, &format!("{p}.attn.v"));
+            block.attention.out.walk(v, &format!("{p}.attn.proj"));
             params::layer_norm(v, &format!("{p}.norm2"), &mut block.norm2);
             block.fc1.walk(v, &format!("{p}.mlp.fc1"));
             block.fc2.walk(v, &format!("{p}.mlp.fc2"));

@@ -176,6 +176,49 @@ fn functions_number_by_number() {
 }
 
 #[test]
+fn slopes_below_zero() {
+    let leaky = agree!([1, 3], |x, h: 2| -> 2 {
+        let h = x.constant(vec![-2.0, 0.0, 2.0], [1, 3], &h);
+        x.leaky_relu(h, 0.25)
+    });
+    assert_eq!(leaky, [-0.5, 0.0, 2.0]);
+    agree!([2, 3, 5], vector(3), |x, h: 3, slopes: Param<Tensor<Cpu, 1>>| -> 3 { x.prelu(slopes, h) });
+}
+
+#[test]
+fn largest_of_windows_that_hang_over_the_edge() {
+    // All below zero: neither the edge nor what lies behind it is the largest.
+    for (kernel, stride) in [(2, 2), (3, 2), (3, 3), (5, 4)] {
+        agree!([2, 3, 11, 6], [kernel, stride], |x, h: 4, sizes: [usize; 2]| -> 4 {
+            let h = x.shift(h, -9.0);
+            x.max_pool2d_ceil(h, sizes[0], sizes[1])
+        });
+    }
+    let found = agree!([1, 1, 1, 5], |x, h: 4| -> 4 {
+        let h = x.constant(vec![-5.0, -4.0, -3.0, -2.0, -1.0], [1, 1, 1, 5], &h);
+        let h = x.pad(h, 2, [1, 0]);
+        let h = x.shift(h, -1.0);
+        x.max_pool2d_ceil(h, 2, 2)
+    });
+    assert_eq!(found, [-1.0, -1.0, -1.0]);
+}
+
+#[test]
+fn zeros_around_and_frames_as_a_batch() {
+    let padded = agree!([1, 2], |x, h: 2| -> 2 {
+        let h = x.constant(vec![1.0, 2.0], [1, 2], &h);
+        x.pad(h, 1, [1, 2])
+    });
+    assert_eq!(padded, [0.0, 1.0, 2.0, 0.0, 0.0]);
+    agree!([2, 3, 4, 5], |x, h: 4| -> 4 {
+        let [n, frames, rows, columns] = x.dims(&h);
+        let h = x.fold(h, [n * frames, rows * columns]);
+        let h = x.scale(h, 2.0);
+        x.fold(h, [n, columns, frames, rows])
+    });
+}
+
+#[test]
 fn matrix_products_for_each_place() {
     agree!([2, 3, 4, 5], |x, h: 4| -> 4 {
         let turned = x.permute(h.clone(), [0, 1, 3, 2]);

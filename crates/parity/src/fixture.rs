@@ -29,6 +29,9 @@ pub struct Expected {
     /// Module that a tap belongs to.
     #[serde(default)]
     pub module: Option<String>,
+    /// Whether taps of other positions within its module's result are listed, too.
+    #[serde(skip)]
+    pub several: bool,
     /// Sizes.
     pub shape: Vec<usize>,
     /// Mean over the whole tensor.
@@ -86,7 +89,8 @@ pub struct Fixture {
     pub cases: Vec<Value>,
 }
 
-fn flatten(value: &Value, out: &mut Vec<f32>) {
+/// Appends the numbers within `value`, however deep they stand.
+pub(crate) fn flatten(value: &Value, out: &mut Vec<f32>) {
     match value {
         Value::Array(items) => items.iter().for_each(|v| flatten(v, out)),
         other => out.extend(other.as_f64().map(|v| v as f32)),
@@ -100,7 +104,12 @@ impl Fixture {
     /// What is wrong with it.
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
-        serde_json::from_str(&text).map_err(|e| e.to_string())
+        let mut fixture: Self = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+        let modules: Vec<Option<String>> = fixture.taps.iter().map(|t| t.module.clone()).collect();
+        for tap in &mut fixture.taps {
+            tap.several = modules.iter().filter(|m| **m == tap.module).count() > 1;
+        }
+        Ok(fixture)
     }
 
     /// Keys and sizes of kept tensors too large to be listed, which a network makes itself.
@@ -161,10 +170,15 @@ impl Fixture {
 }
 
 impl Expected {
-    /// What the value is called in an implementation's results.
+    /// What the value is called in an implementation's results: an output by its name, what a module yields by the
+    /// module's; where a module yields several values, a tap of such a one ends in `:` and its position.
     #[must_use]
-    pub fn key(&self) -> &str {
-        self.module.as_deref().unwrap_or(&self.name)
+    pub fn key(&self) -> String {
+        match &self.module {
+            None => self.name.clone(),
+            Some(module) if self.several => format!("{module}:{}", self.name),
+            Some(module) => module.clone(),
+        }
     }
 
     /// Largest difference to `values`, relative to `max_abs`, over samples, mean, deviation and

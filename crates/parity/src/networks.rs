@@ -1,21 +1,30 @@
 //! Registration of networks: one line each in [`NETWORKS`], and what their results are called in the fixtures.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, TensorData};
 use realscope_engine::{self as engine, EngineKind, Threads};
+use realscope_nn::blazeface::{BlazeFace, BlazeFaceConfig};
 use realscope_nn::convnext::{ConvNext, ConvNextConfig};
+use realscope_nn::d3::{D3, D3Config, evenness};
+use realscope_nn::demamba::detector::{ClipDemamba, DemambaConfig, XclipDemamba};
 use realscope_nn::demamba::{MambaBlock, MambaConfig};
 use realscope_nn::dinov2::{DinoV2, DinoV2Config};
 use realscope_nn::efficientnet_lite::{EfficientNetLite, EfficientNetLiteConfig};
+use realscope_nn::genconvit::{AeNetwork, GenConvitConfig, VaeNetwork};
+use realscope_nn::mtcnn::{PNet, PNetConfig, Refiner, RefinerConfig};
 use realscope_nn::npr::{Npr, NprConfig};
 use realscope_nn::onnx::Graph;
 use realscope_nn::resnet::{ResNet50, ResNetConfig};
+use realscope_nn::restrav::{Restrav, RestravConfig};
 use realscope_nn::rotary_vit::{RotaryVit, RotaryVitConfig};
 use realscope_nn::siglip::SiglipVision;
+use realscope_nn::sta::{Adapter, AdapterConfig, Sta, StaConfig};
 use realscope_nn::swin::{Swin, SwinConfig};
 use realscope_nn::vit::{ClipVision, ViT, VitConfig};
 use realscope_nn::xception::{Xception, XceptionConfig};
+use realscope_nn::xclip::{XclipConfig, XclipVision};
 use realscope_nn::{Cpu, Eager, Exec, Parameters, StateDict};
 
 /// Makes [`NETWORKS`] of lines `name => configuration, method that makes the network;`, with the method of [`Case`] that
@@ -32,22 +41,35 @@ macro_rules! networks {
 }
 
 networks! {
+    "blazeface-short" => BlazeFaceConfig::short_range(), init;
     "clip-vit-b16-vision" => VitConfig::clip_b16(), init_clip;
     "clip-vit-l14-vision" => VitConfig::clip_l14(), init_clip;
     "cnndetection" => ResNetConfig::cnndetection(), init;
     "community-forensics" => VitConfig::vit_s16_384(), init_vit, run_under_vit;
     "convnext-tiny" => ConvNextConfig::tiny(), init;
+    "d3-resnet18" => D3Config::resnet18(), init;
     "deepfakebench-xception" => XceptionConfig::deepfakebench(), init;
     "demamba-block" => MambaConfig::demamba(48), init;
+    "demamba-clip" => DemambaConfig::clip(), init_clip;
+    "demamba-xclip" => DemambaConfig::xclip(), init_xclip;
     "dinov2-vits14" => DinoV2Config::vits14(), init;
     "dinov3-vits16" => RotaryVitConfig::dinov3_vits16(), init;
     "efficientnet-lite0" => EfficientNetLiteConfig::lite0(), init;
+    "genconvit-ed" => GenConvitConfig::autoencoder(), init_autoencoder;
+    "genconvit-vae" => GenConvitConfig::variational(), init_variational;
+    "mtcnn-onet" => RefinerConfig::onet(), init;
+    "mtcnn-pnet" => PNetConfig::published(), init;
+    "mtcnn-rnet" => RefinerConfig::rnet(), init;
     "npr" => NprConfig::published(), init;
     "pe-core-b16" => RotaryVitConfig::pe_core_b16(), init;
+    "restrav-mlp" => RestravConfig::published(), init;
     "siglip2-b16-vision" => VitConfig::siglip_b16(), init_siglip;
+    "sta-adapter" => AdapterConfig::mixing(), init;
+    "sta-detector" => StaConfig::published(), init;
     "swin-tiny" => SwinConfig::tiny(), init;
     "torchvision-resnet50" => ResNetConfig::resnet50(), init;
     "vit-base-patch16-224" => VitConfig::vit_b16(), init_vit;
+    "xclip-b16-vision" => XclipConfig::b16(), init;
 }
 
 /// Runs a network on a case.
@@ -87,8 +109,8 @@ pub struct Case<'a> {
 /// A network under test.
 pub trait Subject: Parameters<Cpu> {
     /// Weights under the keys of this network, of those of the published file.
-    fn canonical(dict: &StateDict) -> StateDict {
-        dict.clone()
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Borrowed(dict)
     }
 
     /// Taps every output under its name in the fixture.
@@ -230,8 +252,8 @@ impl Subject for ResNet50<Cpu> {
 }
 
 impl Subject for ClipVision<Cpu> {
-    fn canonical(dict: &StateDict) -> StateDict {
-        Self::canonical(dict.clone())
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Owned(Self::canonical(dict.clone()))
     }
 
     fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
@@ -245,8 +267,8 @@ impl Subject for ClipVision<Cpu> {
 }
 
 impl Subject for ViT<Cpu> {
-    fn canonical(dict: &StateDict) -> StateDict {
-        Self::canonical(dict)
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Owned(Self::canonical(dict))
     }
 
     fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
@@ -325,8 +347,8 @@ impl Subject for RotaryVit<Cpu> {
 }
 
 impl Subject for SiglipVision<Cpu> {
-    fn canonical(dict: &StateDict) -> StateDict {
-        Self::canonical(dict)
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Owned(Self::canonical(dict))
     }
 
     fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
@@ -343,6 +365,175 @@ impl Subject for MambaBlock<Cpu> {
         let tokens = x.input(inputs, "x")?;
         let out = self.forward(x, tokens);
         x.tap("out", &out);
+        Ok(())
+    }
+}
+
+impl Subject for BlazeFace<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let faces = self.forward(x, picture);
+        x.tap("regression", &faces.regression);
+        x.tap("classification", &faces.classification);
+        Ok(())
+    }
+}
+
+impl Subject for PNet<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let picture = x.input(inputs, "x")?;
+        let [boxes, probabilities] = self.forward(x, picture);
+        x.tap("boxes", &boxes);
+        x.tap("prob", &probabilities);
+        Ok(())
+    }
+}
+
+impl Subject for Refiner<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let crops = x.input(inputs, "x")?;
+        let out = self.forward(x, crops);
+        x.tap("boxes", &out.boxes);
+        x.tap("prob", &out.probabilities);
+        if let Some(landmarks) = &out.landmarks {
+            x.tap("landmarks", landmarks);
+        }
+        Ok(())
+    }
+}
+
+impl Subject for D3<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let clips = x.input(inputs, "x")?;
+        let features = self.features(x, clips);
+        x.tap("features", &features);
+        let out = evenness(x, features);
+        x.tap("mean_second_difference", &out.mean);
+        x.tap("score", &out.score);
+        Ok(())
+    }
+}
+
+impl Subject for Restrav<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let numbers = x.input(inputs, "x")?;
+        let logit = self.forward(x, numbers);
+        x.tap("logit", &logit);
+        Ok(())
+    }
+}
+
+impl Subject for AeNetwork<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let face = x.input(inputs, "x")?;
+        let out = self.forward(x, face);
+        x.tap("logits", &out.logits);
+        x.tap("latent", &out.latent);
+        x.tap("reconstruction", &out.reconstruction);
+        x.tap("backbone_of_reconstruction", &out.of_reconstruction);
+        x.tap("backbone_of_image", &out.of_picture);
+        Ok(())
+    }
+}
+
+impl Subject for VaeNetwork<Cpu> {
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let face = x.input(inputs, "x")?;
+        let noise = x.input(inputs, "eps")?;
+        let view = self.look(x, face);
+        x.tap("mu", &view.mu);
+        x.tap("backbone_of_image", &view.of_picture);
+        let still = self.answer(x, &view, None);
+        x.tap("logits_eps0", &still.logits);
+        x.tap("decoded_eps0", &still.decoded);
+        x.tap("backbone_of_decoded_eps0", &still.of_decoded);
+        let resized = self.resized(x, still.decoded);
+        x.tap("resized_eps0", &resized);
+        let drawn = x.within("drawn", |x| self.answer(x, &view, Some(noise)));
+        x.tap("logits", &drawn.logits);
+        x.tap("decoded", &drawn.decoded);
+        x.tap("backbone_of_decoded", &drawn.of_decoded);
+        let divergence = self.divergence(x, &view);
+        x.tap("kl", &divergence);
+        Ok(())
+    }
+}
+
+impl Subject for XclipVision<Cpu> {
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Owned(Self::canonical(dict.clone()))
+    }
+
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let frames = x.input(inputs, "x")?;
+        let out = self.forward(x, frames);
+        x.tap("last_hidden_state", &out.tokens);
+        x.tap("pooler_output", &out.pooled);
+        Ok(())
+    }
+}
+
+impl Subject for XclipDemamba<Cpu> {
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Owned(Self::canonical(dict.clone()))
+    }
+
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let clips = x.input(inputs, "x")?;
+        let logit = self.forward(x, clips);
+        x.tap("logit", &logit);
+        Ok(())
+    }
+}
+
+impl Subject for ClipDemamba<Cpu> {
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Owned(Self::canonical(dict.clone()))
+    }
+
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let clips = x.input(inputs, "x")?;
+        let logit = self.forward(x, clips);
+        x.tap("logit", &logit);
+        Ok(())
+    }
+}
+
+impl Subject for Adapter<Cpu> {
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Owned(Self::canonical(dict))
+    }
+
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let tokens = x.input(inputs, "x")?;
+        // The published class takes the token first.
+        let side = inputs[0].shape[0].saturating_sub(1).isqrt();
+        let tokens = x.permute(tokens, [1, 0, 2]);
+        let out = self.forward(x, tokens, side);
+        let out = x.permute(out, [1, 0, 2]);
+        x.tap("out", &out);
+        Ok(())
+    }
+}
+
+impl Subject for Sta<Cpu> {
+    fn canonical(dict: &StateDict) -> Cow<'_, StateDict> {
+        Cow::Owned(Self::canonical(dict))
+    }
+
+    fn results<X: Feed>(&self, x: &mut X, inputs: &[Input]) -> Result<(), String> {
+        let clips = x.input(inputs, "x")?;
+        let features = self.features(x, clips);
+        let logits = self.classify(x, features.clone());
+        x.tap("logits", &logits);
+        let [n, frames, width] = x.dims(&features);
+        let features = x.permute(features, [0, 2, 1]);
+        let features = x.reshape(features, [n, width, frames, 1, 1]);
+        x.tap("feature", &features);
+        let probabilities = x.softmax(logits);
+        let fake = x.narrow(probabilities, 1, 1, 1);
+        let fake = x.reshape(fake, [n]);
+        x.tap("prob", &fake);
         Ok(())
     }
 }

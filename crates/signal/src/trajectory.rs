@@ -52,6 +52,26 @@ pub fn d3(frames: &[Vec<f32>], step: Step) -> Option<f64> {
     Some((squares / (n - 1.0)).sqrt())
 }
 
+/// How a video's frames lie in the space of their features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Path {
+    /// Euclidean distances between neighbouring frames.
+    pub distances: Vec<f64>,
+    /// Angles between neighbouring displacements, in degrees.
+    pub angles: Vec<f64>,
+}
+
+/// The way that `frames` go.
+#[must_use]
+pub fn path(frames: &[Vec<f32>]) -> Path {
+    let moves: Vec<Vec<f32>> = frames.windows(2).map(|w| minus(&w[1], &w[0])).collect();
+    let turn = |w: &[Vec<f32>]| cosine(&w[0], &w[1]).acos().to_degrees();
+    Path {
+        distances: moves.iter().map(|m| dot(m, m).sqrt()).collect(),
+        angles: moves.windows(2).map(turn).collect(),
+    }
+}
+
 /// ReStraV's 21 numbers: the first seven distances of neighbouring frames, the first six angles between neighbouring
 /// displacements in degrees, then mean, least, most and variance (of a population) of all distances and of all angles.
 /// `None` of fewer than eight frames.
@@ -60,12 +80,7 @@ pub fn restrav(frames: &[Vec<f32>]) -> Option<[f64; 21]> {
     if frames.len() < 8 {
         return None;
     }
-    let moves: Vec<Vec<f32>> = frames.windows(2).map(|w| minus(&w[1], &w[0])).collect();
-    let distances: Vec<f64> = moves.iter().map(|m| dot(m, m).sqrt()).collect();
-    let angles: Vec<f64> = moves
-        .windows(2)
-        .map(|w| cosine(&w[0], &w[1]).acos().to_degrees())
-        .collect();
+    let Path { distances, angles } = path(frames);
     let mut out = [0.0; 21];
     out[..7].copy_from_slice(&distances[..7]);
     out[7..13].copy_from_slice(&angles[..6]);

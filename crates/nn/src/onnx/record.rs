@@ -101,7 +101,7 @@ impl<B: Backend> Exec<B> for Graph {
         let [frames, rows, columns] = [size(t, pad_t, 0), size(h, pad_h, 1), size(w, pad_w, 2)];
         // Frames first, then those of each window next to each other: [n, frames * kt, c, h, w].
         let x = Exec::<B>::permute(self, x, [0, 2, 1, 3, 4]);
-        let x = self.pad(x, 1, [pad_t; 2]);
+        let x = Exec::<B>::pad(self, x, 1, [pad_t; 2]);
         let seen: Vec<usize> = (0..frames)
             .flat_map(|f| (0..kt).map(move |k| (f, k)))
             .map(|(f, k)| f * conv.stride[0] + k * conv.dilation[0])
@@ -109,9 +109,9 @@ impl<B: Backend> Exec<B> for Graph {
         let x = Exec::<B>::select(self, x, 1, &seen);
         // A group's channels of all frames of a window become its channels.
         let groups = conv.groups;
-        let x = self.fold(x, [n * frames, kt, groups, c / groups * h * w]);
+        let x: Edge<4> = Exec::<B>::fold(self, x, [n * frames, kt, groups, c / groups * h * w]);
         let x = Exec::<B>::permute(self, x, [0, 2, 1, 3]);
-        let x = self.fold(x, [n * frames, groups * kt * c / groups, h, w]);
+        let x: Edge<4> = Exec::<B>::fold(self, x, [n * frames, groups * kt * c / groups, h, w]);
         let weight = weight
             .permute([0, 2, 1, 3, 4])
             .reshape([outputs, kt * each, kh, kw]);
@@ -129,7 +129,7 @@ impl<B: Backend> Exec<B> for Graph {
             ],
             [n * frames, outputs, rows, columns],
         );
-        let y = self.fold(y, [n, frames, outputs, rows, columns]);
+        let y: Edge<5> = Exec::<B>::fold(self, y, [n, frames, outputs, rows, columns]);
         Exec::<B>::permute(self, y, [0, 2, 1, 3, 4])
     }
 
@@ -330,6 +330,24 @@ impl<B: Backend> Exec<B> for Graph {
         )
     }
 
+    fn max_pool2d_ceil(&mut self, x: Edge<4>, kernel: usize, stride: usize) -> Edge<4> {
+        // The places that the last windows lack are padding, which every engine understands.
+        let [n, c, h, w] = x.dims;
+        let [rows, columns] = [h, w].map(|size| size.saturating_sub(kernel).div_ceil(stride) + 1);
+        let lacking =
+            |count: usize, size: usize| ((count - 1) * stride + kernel).saturating_sub(size);
+        self.node(
+            "MaxPool",
+            vec![x.name],
+            vec![
+                ints("kernel_shape", &[kernel; 2]),
+                ints("strides", &[stride; 2]),
+                ints("pads", &[0, 0, lacking(rows, h), lacking(columns, w)]),
+            ],
+            [n, c, rows, columns],
+        )
+    }
+
     fn avg_pool2d(&mut self, x: Edge<4>, pool: AvgPool) -> Edge<4> {
         let [n, c, h, w] = x.dims;
         let [top, left] = pool.pad;
@@ -371,6 +389,13 @@ impl<B: Backend> Exec<B> for Graph {
         // The batch is free: 0 copies the first size whatever it is.
         let mut target: Vec<i64> = dims.iter().map(|d| *d as i64).collect();
         target[0] = 0;
+        let target = self.int64s(&target);
+        self.node("Reshape", vec![x.name, target], vec![], dims)
+    }
+
+    fn fold<const D: usize, const E: usize>(&mut self, x: Edge<D>, dims: [usize; E]) -> Edge<E> {
+        let mut target: Vec<i64> = dims.iter().map(|d| *d as i64).collect();
+        target[0] = -1;
         let target = self.int64s(&target);
         self.node("Reshape", vec![x.name, target], vec![], dims)
     }
@@ -432,8 +457,17 @@ impl<B: Backend> Exec<B> for Graph {
         self.node("CumSum", vec![x.name, axis], vec![], x.dims)
     }
 
-    fn pad_front<const D: usize>(&mut self, x: Edge<D>, dim: usize, before: usize) -> Edge<D> {
-        self.pad(x, dim, [before, 0])
+    fn pad<const D: usize>(&mut self, x: Edge<D>, dim: usize, by: [usize; 2]) -> Edge<D> {
+        if by == [0; 2] {
+            return x;
+        }
+        let mut dims = x.dims;
+        dims[dim] += by[0] + by[1];
+        let mut pads = vec![0; 2 * D];
+        pads[dim] = by[0] as i64;
+        pads[D + dim] = by[1] as i64;
+        let pads = self.int64s(&pads);
+        self.node("Pad", vec![x.name, pads], vec![], dims)
     }
 
     fn mean_dim<const D: usize>(&mut self, x: Edge<D>, dim: usize) -> Edge<D> {
@@ -478,13 +512,22 @@ impl<B: Backend> Exec<B> for Graph {
         self.taps.is_some()
     }
 
+    fn enter(&mut self, name: &str) {
+        self.scope.enter(name);
+    }
+
+    fn leave(&mut self) {
+        self.scope.leave();
+    }
+
     fn tap<const D: usize>(&mut self, name: &str, x: &Edge<D>) {
+        let name = self.scope.full(name);
         if self.taps.is_none() || self.graph.output.iter().any(|o| o.name == name) {
             return;
         }
-        self.output(name, x);
+        self.output(&name, x);
         if let Some(taps) = &mut self.taps {
-            taps.push((name.to_owned(), x.name.clone()));
+            taps.push((name, x.name.clone()));
         }
     }
 }
