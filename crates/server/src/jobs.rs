@@ -201,6 +201,16 @@ pub(crate) async fn forget(app: &Shared, id: &str, owner: &str) -> Result<(), Re
     Ok(())
 }
 
+/// An event of a stream, by its fields.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what axum writes")]
+pub(crate) struct StreamEvent {
+    /// `state`, `frame` or `end`.
+    event: String,
+    /// A job or a scored frame, as JSON.
+    data: String,
+}
+
 /// What happens to a job, until it ends.
 ///
 /// Events are `state` (the job), `frame` (a scored frame of a video) and `end` (the job), after which the stream ends.
@@ -208,7 +218,7 @@ pub(crate) async fn forget(app: &Shared, id: &str, owner: &str) -> Result<(), Re
     get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(("id" = String, Path, description = "The job")),
     responses(
-        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events", body = StreamEvent, content_type = "text/event-stream"),
         (status = "4XX", description = "A problem", body = Problem, content_type = "application/problem+json"),
     )
 )]

@@ -232,6 +232,13 @@ fn the_first_key_can_make_others_and_too_many_requests_are_refused() {
     service
         .post("/v1/keys", &[json], br#"{"name":"x","scopes":["read"]}"#)
         .problem(409, "first_key");
+    service
+        .post(
+            "/v1/keys",
+            &[json],
+            br#"{"name":"x","scopes":["admin"],"rate":2147483648}"#,
+        )
+        .problem(400, "malformed");
     let made = service.post(
         "/v1/keys",
         &[json],

@@ -83,12 +83,16 @@ pub struct NewKey {
     pub scopes: Vec<Scope>,
     /// Requests a minute; left out, the setting's bound.
     #[serde(default)]
+    #[schema(maximum = 1_000_000)]
     pub rate: Option<u32>,
     /// Days after which it stops to work.
     #[serde(default)]
     #[schema(exclusive_minimum = 0)]
     pub expires_days: Option<f64>,
 }
+
+/// Highest rate of a key, in requests a minute.
+const MOST_A_MINUTE: u32 = 1_000_000;
 
 impl NewKey {
     /// What is wrong with it.
@@ -103,6 +107,9 @@ impl NewKey {
         }
         if self.scopes.is_empty() {
             return Err("`scopes` has at least one of `scan`, `read` and `admin`".into());
+        }
+        if self.rate.is_some_and(|r| r > MOST_A_MINUTE) {
+            return Err(format!("`rate` is at most {MOST_A_MINUTE} a minute"));
         }
         if self
             .expires_days
