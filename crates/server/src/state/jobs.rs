@@ -98,6 +98,9 @@ pub(crate) struct Job {
 
 /// Servers that may be lost under one job before it counts as the cause.
 const MOST_LOSSES: i64 = 10;
+/// How long a job waits after its second lost server, in milliseconds; after further ones with the third power of their
+/// number, so that a storm of restarts is not taken for its fault, and all of them last a quarter of an hour.
+const AFTER_LOSS: i64 = 500;
 
 /// How a job ended.
 #[derive(Clone, Debug)]
@@ -391,8 +394,11 @@ impl State {
         .await?;
         let taken = sqlx::query(
             "UPDATE jobs SET state = 'queued', lease_until = NULL, losses = losses + 1, attempt = attempt - 1, \
-             interactive = 0 WHERE state = 'running' AND lease_until < $1",
+             interactive = 0, not_before = $1 + $2 * losses * losses * losses \
+             WHERE state = 'running' AND lease_until < $3",
         )
+        .bind(now())
+        .bind(AFTER_LOSS)
         .bind(at)
         .execute(&self.pool)
         .await?;
