@@ -58,11 +58,27 @@ export interface Segment {
     why: string | null;
 }
 
+/** Where a face is in one frame, in pixels of the upright frame. */
+export interface TrackBox {
+    time_s: number;
+    x: number;
+    y: number;
+    width: number;
+    height: number;
+    probability: number | null;
+}
+
+/** A face that was followed. Its verdict is of the face alone. */
 export interface Track {
     id: number;
     start_s: number;
     end_s: number;
     probability: number | null;
+    verdict: Verdict;
+    looks: number;
+    detector: string;
+    why: string | null;
+    boxes: readonly TrackBox[];
 }
 
 export interface Region {

@@ -24,8 +24,15 @@ export function verdict(v: Verdict | null): string {
     return t(v === null ? "verdict.none" : `verdict.${v}`);
 }
 
+/** Whether a face, and no part of the video as a whole, is what was manipulated. */
+function isFace(r: Scan): boolean {
+    const accused = (of: { verdict: Verdict }) => of.verdict === "generated" || of.verdict === "manipulated";
+    return r.verdict === "manipulated" && !(r.segments ?? []).some(accused) && (r.tracks ?? []).some(accused);
+}
+
 export function lead(r: Scan): string {
     if (r.verdict === null) return t("lead.none");
+    if (isFace(r)) return t("lead.face");
     return t(`lead.${isVideo(r) ? "video" : "picture"}.${r.verdict}`);
 }
 
@@ -51,7 +58,8 @@ export function probability(r: Scan): string[] {
     if (r.verdict === null) return [];
     if (r.probability === null) return [t("probability.none")];
     const video = isVideo(r);
-    const what = video ? (r.verdict === "manipulated" ? "part" : "video") : "picture";
+    const part = isFace(r) ? "face" : "part";
+    const what = video ? (r.verdict === "manipulated" ? part : "video") : "picture";
     const out = [t(`probability.${what}`, { p: percent(r.probability) })];
     const bounds = range(r.interval);
     if (!video) {
@@ -94,6 +102,7 @@ const HELD_BACK: ReadonlySet<string> = new Set([
     "too_small",
     "frames_unclear",
     "parts_disagree",
+    "face_unclear",
     "too_short",
     "still",
     "slideshow",

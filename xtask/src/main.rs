@@ -1,8 +1,10 @@
 //! Chores of the project.
 //!
 //! `cargo xtask parity DIR` checks re-implemented networks against published numbers;
-//! `cargo xtask new-detector NAME --kind KIND` scaffolds a detector that compiles.
+//! `cargo xtask new-detector NAME --kind KIND` scaffolds a detector that compiles;
+//! `cargo xtask face-finder FILE` makes the network of the face finder from converted weights.
 
+mod face_finder;
 mod scaffold;
 
 use std::path::PathBuf;
@@ -34,6 +36,14 @@ enum Chore {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Make the network that finds faces, of what `scripts/blazeface.py` wrote.
+    FaceFinder {
+        /// Weights (safetensors).
+        weights: PathBuf,
+        /// The network (ONNX).
+        #[arg(long, default_value = "crates/detectors/src/faces/weights.onnx")]
+        out: PathBuf,
+    },
     /// Create a detector's folder and register it.
     NewDetector {
         /// Id of the detector: lower-case letters, digits and `-`.
@@ -61,6 +71,13 @@ fn main() -> ExitCode {
             max_parameters,
             format,
         } => parity(&folder, &only, max_parameters, format),
+        Chore::FaceFinder { weights, out } => match face_finder::make(&weights, &out) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => {
+                eprintln!("error: {reason}");
+                ExitCode::from(2)
+            }
+        },
         Chore::NewDetector { name, kind, root } => match scaffold::detector(&root, &name, kind) {
             Ok(files) => {
                 for file in files {

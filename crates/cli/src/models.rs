@@ -106,7 +106,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             } else {
                 for e in &entries {
                     outln!(
-                        "{:<20} {:<14} {:<13} {}",
+                        "{:<23} {:<14} {:<13} {}",
                         e.card.id,
                         availability(e.availability),
                         if e.card.calibration.is_some() {
@@ -135,6 +135,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
                 let calibrations = [
                     ("pictures", card.calibration.as_mut()),
                     ("videos", card.video.as_mut()),
+                    ("faces", card.faces.as_mut().map(|f| &mut f.calibration)),
                 ];
                 let tiers: Vec<_> = calibrations
                     .into_iter()
@@ -218,7 +219,7 @@ pub fn run(command: ModelsCommand) -> Result<ExitCode, Failure> {
             } else {
                 for r in &rows {
                     outln!(
-                        "{:<20} {}",
+                        "{:<23} {}",
                         r["id"].as_str().unwrap_or_default(),
                         r["problem"].as_str().unwrap_or("ok")
                     );

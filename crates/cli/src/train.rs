@@ -39,7 +39,12 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     if VideoRecipe::is_one(&text) {
         let recipe = VideoRecipe::read(&args.recipe).map_err(fail)?;
         let card = video::train(&recipe, &args.data, &args.id, &args.out, &mut log);
-        report(card.map_err(fail)?.video.as_ref(), args);
+        let card = card.map_err(fail)?;
+        let calibration = match recipe.faces {
+            Some(_) => card.faces.as_ref().map(|f| &f.calibration),
+            None => card.video.as_ref(),
+        };
+        report(calibration, args);
         return Ok(ExitCode::SUCCESS);
     }
     if SemanticRecipe::is_one(&text) {

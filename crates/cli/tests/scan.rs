@@ -99,7 +99,7 @@ fn the_examples_show_what_the_readme_says() {
         [
             ("authentic-2.jpg", "no_evidence"),
             ("authentic.jpg", "no_evidence"),
-            ("generated.jpg", "uncertain"),
+            ("generated.jpg", "generated"),
         ]
     );
 }

@@ -104,6 +104,30 @@ pub enum View {
 }
 
 impl View {
+    /// A face that is not aligned.
+    #[must_use]
+    pub fn face(margin: f64) -> Self {
+        Self::Face {
+            margin,
+            aligned: false,
+        }
+    }
+
+    fn check(self) -> Result<(), String> {
+        match self {
+            Self::Face { margin, .. } if !(0.5..=4.0).contains(&margin) => {
+                Err(format!("margin {margin}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether faces are shown.
+    #[must_use]
+    pub fn is_face(self) -> bool {
+        matches!(self, Self::Face { .. })
+    }
+
     /// Frames of one sample.
     #[must_use]
     pub fn frames(self) -> usize {
@@ -153,6 +177,7 @@ impl Input {
         if !(16..=2048).contains(&self.size) {
             return Err(format!("input size {}", self.size));
         }
+        self.view.check()?;
         match self.view {
             View::Windows { most } | View::WholeAndWindows { most }
                 if !(1..=1024).contains(&most) =>
@@ -166,9 +191,6 @@ impl Input {
                     "a shorter side of {shorter} pixels for an input of {}",
                     self.size
                 ));
-            }
-            View::Face { margin, .. } if !(0.5..=4.0).contains(&margin) => {
-                return Err(format!("margin {margin}"));
             }
             View::Clip { frames, stride, .. }
                 if !(2..=1024).contains(&frames) || !(1..=1024).contains(&stride) =>
@@ -232,6 +254,8 @@ pub enum Medium {
     Picture,
     /// Frames of videos.
     Video,
+    /// Faces in frames of videos.
+    Face,
 }
 
 impl Medium {
@@ -387,6 +411,16 @@ impl Head {
     }
 }
 
+/// How the head for faces is shown them, and what its logits mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Faces {
+    /// Side of the crop as a multiple of the longer side of a face's box.
+    pub margin: f64,
+    /// Calibration of the mean logit of the looks at one face.
+    pub calibration: Calibration,
+}
+
 /// The passport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -438,6 +472,9 @@ pub struct Card {
     /// all frames of a video together tell.
     #[serde(default)]
     pub video_frame_scale: Option<f64>,
+    /// The head for faces that are followed through a video; none where the detector has no such head.
+    #[serde(default)]
+    pub faces: Option<Faces>,
 }
 
 impl Card {
@@ -484,7 +521,30 @@ impl Card {
         if judges(Medium::Video) && self.video.is_none() {
             return Err("its card names a head for videos without calibration".into());
         }
-        Ok(())
+        if judges(Medium::Face) != self.faces.is_some() {
+            return Err(
+                "its card names a head for faces without calibration, or the reverse".into(),
+            );
+        }
+        match &self.faces {
+            Some(faces) => View::face(faces.margin).check(),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the head of a medium into the place of that of pictures, where there is one.
+    fn judge(&mut self, of: Medium) {
+        if self.heads.iter().any(|h| h.judges(of)) {
+            for head in &mut self.heads {
+                if let Head::Binary { medium, .. } = head {
+                    *medium = match *medium {
+                        Medium::Picture => of,
+                        own if own == of => Medium::Picture,
+                        other => other,
+                    };
+                }
+            }
+        }
     }
 
     /// The card as it speaks of videos: their head and their calibration stand in the place of those of pictures.
@@ -494,17 +554,21 @@ impl Card {
         if let Some(video) = card.video.take() {
             card.calibration = Some(video);
         }
-        if card.heads.iter().any(|h| h.judges(Medium::Video)) {
-            for head in &mut card.heads {
-                if let Head::Binary { medium, .. } = head {
-                    *medium = match medium {
-                        Medium::Picture => Medium::Video,
-                        Medium::Video => Medium::Picture,
-                    };
-                }
-            }
-        }
+        card.judge(Medium::Video);
         card
+    }
+
+    /// The card as it speaks of faces in videos: what they are shown as, their head and their calibration stand in the
+    /// place of those of pictures. `None` of a detector without such a head.
+    #[must_use]
+    pub fn of_faces(&self) -> Option<Self> {
+        let mut card = self.clone();
+        let faces = card.faces.take()?;
+        card.input.view = View::face(faces.margin);
+        card.calibration = Some(faces.calibration);
+        card.video = None;
+        card.judge(Medium::Face);
+        Some(card)
     }
 
     /// What a unit of one frame's logit counts in a video, in log-odds.

@@ -11,6 +11,8 @@ pub static CATALOG: &[&Entry] = &[
     &crate::npr::ENTRY,
     &crate::cnndetection::ENTRY,
     &crate::community_forensics::ENTRY,
+    &crate::deepfakebench_xception::ENTRY,
+    &crate::genconvit::ENTRY,
     &crate::encoders::SIGLIP2_B16,
     &crate::encoders::PE_CORE_B16,
     &crate::encoders::DINOV3_S16,

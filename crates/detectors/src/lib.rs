@@ -17,10 +17,13 @@ pub mod catalog;
 pub mod clip_blocks;
 pub mod cnndetection;
 pub mod community_forensics;
+pub mod deepfakebench_xception;
 #[cfg(feature = "import")]
 pub mod deploy;
 pub mod encoders;
 pub mod entry;
+pub mod faces;
+pub mod genconvit;
 pub mod models;
 pub mod network;
 pub mod npr;

@@ -10,6 +10,12 @@ pub fn mean(logits: &[Logit]) -> Option<Logit> {
     (!logits.is_empty()).then(|| Logit(sum / logits.len() as f64))
 }
 
+/// The highest logit; `None` of nothing.
+#[must_use]
+pub fn highest(logits: &[Logit]) -> Option<Logit> {
+    logits.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))
+}
+
 /// The binary head's logits, in the order of the answers; empty where the detector has no such head.
 #[must_use]
 pub fn logits(card: &Card, answers: &[Answer]) -> Vec<Logit> {

@@ -438,9 +438,37 @@ pub struct Track {
     pub id: u32,
     /// First instant in seconds.
     pub start_s: f64,
-    /// One past the last.
+    /// Last instant.
     pub end_s: f64,
-    /// Calibrated probability; null without calibration.
+    /// Calibrated probability that the face is generated or swapped; null where it was not scored.
+    pub probability: Option<f64>,
+    /// What is said of the face alone.
+    pub verdict: Verdict,
+    /// Times that it was scored.
+    pub looks: usize,
+    /// Detector.
+    pub detector: String,
+    /// Why it is accused, or why not; null where the score speaks.
+    pub why: Option<String>,
+    /// Where it is in each scored frame of the video that shows it.
+    pub boxes: Vec<TrackBox>,
+}
+
+/// A face in one frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrackBox {
+    /// When, in seconds after the first frame.
+    pub time_s: f64,
+    /// Left edge in pixels.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+    /// Calibrated probability of this look alone; null where it was not scored.
     pub probability: Option<f64>,
 }
 

@@ -19,7 +19,7 @@ pub const SCREEN_RECORDING: &str = "screen_recording";
 /// Whether evidence of this code says why a verdict is not clearer.
 #[must_use]
 pub fn holds_back(code: &str) -> bool {
-    const REASONS: [&str; 12] = [
+    const REASONS: [&str; 13] = [
         "uncalibrated",
         "not_validated",
         "below_operating_point",
@@ -28,6 +28,7 @@ pub fn holds_back(code: &str) -> bool {
         "too_small",
         "frames_unclear",
         "parts_disagree",
+        "face_unclear",
         "too_short",
         "still",
         "slideshow",

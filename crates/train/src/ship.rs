@@ -106,6 +106,7 @@ pub fn card(
         calibration: None,
         video: None,
         video_frame_scale: None,
+        faces: None,
     };
     if recipe.network != Backbone::Npr {
         return Ok(plain);

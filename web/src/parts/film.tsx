@@ -1,8 +1,8 @@
 // The time of a video: its scores as a curve, a scrubber over it, the player, segments and faces.
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { load } from "../api.ts";
 import { bytes, clock, count, t } from "../messages/index.ts";
-import type { Frame, Job, Scan, Segment } from "../record.ts";
+import type { Frame, Job, Scan, Segment, Track, Verdict } from "../record.ts";
 import { uploads } from "../uploads.ts";
 import * as words from "../words.ts";
 import { Chip } from "./basics.tsx";
@@ -10,8 +10,23 @@ import { Chip } from "./basics.tsx";
 /** Videos up to this size are loaded without being asked for, in bytes. */
 const SMALL = 64 * 2 ** 20;
 const [WIDTH, HEIGHT] = [1000, 160];
+/** Most faces that are listed. */
+const LISTED = 12;
+/** Longest that a face is outlined before and after it was seen, in seconds. */
+const NEAR = 0.6;
 
-const accused = (s: Segment) => s.verdict === "generated" || s.verdict === "manipulated";
+interface Size {
+    width: number;
+    height: number;
+}
+
+const accused = (s: { verdict: Verdict }) => s.verdict === "generated" || s.verdict === "manipulated";
+
+/** The member that is nearest in time. */
+function nearestTo<T extends { time_s: number }>(time: number, all: readonly T[]): T | null {
+    const apart = (one: T) => Math.abs(one.time_s - time);
+    return all.reduce<T | null>((best, one) => (best === null || apart(one) < apart(best) ? one : best), null);
+}
 
 /** The curve alone; while a video is scanned, with the frames so far. */
 export function Curve(props: {
@@ -83,10 +98,8 @@ export function FilmCard({ scan, job, report }: { scan: Scan; job: Job | null; r
     const video = useRef<HTMLVideoElement>(null);
     const id = useId();
     const scored = frames.filter((f) => f.probability !== null);
-    const nearest = scored.reduce<Frame | null>(
-        (best, f) => (best === null || Math.abs(f.time_s - at) < Math.abs(best.time_s - at) ? f : best),
-        null,
-    );
+    const nearest = nearestTo(at, scored);
+    const faces = (scan.tracks ?? []).filter((track) => track.looks > 0);
     const seek = (time: number) => {
         setAt(time);
         if (video.current) video.current.currentTime = time;
@@ -95,7 +108,7 @@ export function FilmCard({ scan, job, report }: { scan: Scan; job: Job | null; r
     return (
         <section class="card film" aria-labelledby={`${id}-title`}>
             <h2 id={`${id}-title`}>{t("film.title")}</h2>
-            <Player report={report} scan={scan} job={job} video={video} onTime={setAt} />
+            <Player report={report} scan={scan} job={job} video={video} at={at} onTime={setAt} />
             <Curve
                 frames={frames}
                 length={length}
@@ -125,34 +138,53 @@ export function FilmCard({ scan, job, report }: { scan: Scan; job: Job | null; r
                 </p>
             </div>
             {scan.shots && scan.shots.length > 0 && <p class="soft">{count("film.shots", scan.shots.length)}</p>}
-            {scan.tracks && scan.tracks.length > 0 && <Tracks scan={scan} length={length} />}
+            {faces.length > 0 && <Tracks faces={faces} length={length} onSeek={seek} />}
             {scan.segments && scan.segments.length > 0 && <Segments segments={scan.segments} onSeek={seek} />}
         </section>
     );
 }
 
-function Tracks({ scan, length }: { scan: Scan; length: number }) {
+/** The faces that were scored, those with the highest probability first. */
+function Tracks({ faces, length, onSeek }: { faces: readonly Track[]; length: number; onSeek: (time: number) => void }) {
     const place = (time: number) => `${(100 * time) / Math.max(length, 1e-9)}%`;
+    const sorted = [...faces].sort((a, b) => (b.probability ?? -1) - (a.probability ?? -1));
+    const more = sorted.length - LISTED;
     return (
         <>
             <h3>{t("film.tracks")}</h3>
+            <p class="soft">{t("film.tracks.about")}</p>
             <ul class="tracks">
-                {scan.tracks?.map((track) => (
-                    <li key={track.id}>
-                        <span>
-                            {t("film.track", {
-                                n: track.id + 1,
-                                start: clock(track.start_s),
-                                end: clock(track.end_s),
-                                p: track.probability === null ? "–" : words.percent(track.probability),
-                            })}
-                        </span>
-                        <span class="bar" aria-hidden="true">
-                            <i style={{ left: place(track.start_s), width: place(track.end_s - track.start_s) }} />
-                        </span>
-                    </li>
-                ))}
+                {sorted.slice(0, LISTED).map((track) => {
+                    const n = track.id + 1;
+                    const time = t("film.track.time", { start: clock(track.start_s), end: clock(track.end_s) });
+                    const p = track.probability === null ? "–" : words.percent(track.probability);
+                    return (
+                        <li key={track.id}>
+                            <div class="row">
+                                <b>{t("film.track", { n })}</b>
+                                <button
+                                    type="button"
+                                    class="plain"
+                                    aria-label={t("film.track.seek", { n, time })}
+                                    onClick={() => onSeek(track.start_s)}
+                                >
+                                    {time}
+                                </button>
+                                <Chip verdict={track.verdict} />
+                                <span>{t("film.track.p", { p })}</span>
+                            </div>
+                            <span class="bar" aria-hidden="true">
+                                <i
+                                    class={accused(track) ? "accused" : ""}
+                                    style={{ left: place(track.start_s), width: place(track.end_s - track.start_s) }}
+                                />
+                            </span>
+                            {track.why && <p class="soft">{track.why}</p>}
+                        </li>
+                    );
+                })}
             </ul>
+            {more > 0 && <p class="soft">{count("film.tracks.more", more)}</p>}
         </>
     );
 }
@@ -203,10 +235,13 @@ function Player(props: {
     scan: Scan;
     job: Job | null;
     video: { current: HTMLVideoElement | null };
+    at: number;
     onTime: (time: number) => void;
 }) {
     const { report, scan, job } = props;
     const [source, setSource] = useState<string | null>(null);
+    const [shown, setShown] = useState<Size | null>(null);
+    const [outlined, setOutlined] = useState(true);
     const [state, setState] = useState<"none" | "wanted" | "gone" | "unplayable">("none");
     const animation = ANIMATIONS.includes(scan.media?.format.toLowerCase() ?? "");
     const size = job?.bytes ?? 0;
@@ -244,17 +279,86 @@ function Player(props: {
         );
     }
     if (animation) return <img class="player" src={source} alt={t("film.player")} onError={() => setState("unplayable")} />;
+    const faces = (scan.tracks ?? []).filter((track) => track.boxes.length > 0);
     return (
-        <video
-            ref={props.video}
-            class="player"
-            src={source}
-            controls
-            muted
-            playsInline
-            aria-label={t("film.player")}
-            onTimeUpdate={(e) => props.onTime(e.currentTarget.currentTime)}
-            onError={() => setState("unplayable")}
-        />
+        <>
+            <div class="screen">
+                <video
+                    ref={props.video}
+                    class="player"
+                    src={source}
+                    controls
+                    muted
+                    playsInline
+                    aria-label={t("film.player")}
+                    onLoadedMetadata={(e) => setShown({ width: e.currentTarget.videoWidth, height: e.currentTarget.videoHeight })}
+                    onTimeUpdate={(e) => props.onTime(e.currentTarget.currentTime)}
+                    onError={() => setState("unplayable")}
+                />
+                {outlined && shown && scan.media && <Outlines faces={faces} at={props.at} frame={scan.media} shown={shown} />}
+            </div>
+            {faces.length > 0 && (
+                <p class="row">
+                    <label class="check">
+                        <input type="checkbox" checked={outlined} onChange={(e) => setOutlined(e.currentTarget.checked)} />
+                        {t("film.faces.show")}
+                    </label>
+                    <span class="soft">{t("film.faces.about")}</span>
+                </p>
+            )}
+        </>
+    );
+}
+
+/**
+ * Where the faces are at an instant, over the player. The drawing fits into its box as the video does into the player.
+ * `shown` is the size at which the browser plays the video: pixels of a `frame` need not be square.
+ */
+function Outlines(props: { faces: readonly Track[]; at: number; frame: Size; shown: Size }) {
+    const { faces, at, frame, shown } = props;
+    const drawing = useRef<SVGSVGElement>(null);
+    // How much of the drawing a pixel of the page is, so that labels are as large in any video.
+    const [pixel, setPixel] = useState(1);
+    useLayoutEffect(() => {
+        const element = drawing.current;
+        if (!element) return;
+        const watch = new ResizeObserver(() => {
+            const { width, height } = element.getBoundingClientRect();
+            if (width > 0 && height > 0) setPixel(Math.max(shown.width / width, shown.height / height));
+        });
+        watch.observe(element);
+        return () => watch.disconnect();
+    }, [shown.width, shown.height]);
+    const [wide, high] = [shown.width / frame.width, shown.height / frame.height];
+    return (
+        <svg
+            ref={drawing}
+            class="outlines"
+            viewBox={`0 0 ${shown.width} ${shown.height}`}
+            preserveAspectRatio="xMidYMid meet"
+            font-size={13 * pixel}
+            aria-hidden="true"
+        >
+            {faces.map((track) => {
+                const box = nearestTo(at, track.boxes);
+                if (!box || Math.abs(box.time_s - at) > NEAR) return null;
+                const name = String(track.id + 1);
+                const [x, y] = [box.x * wide, box.y * high];
+                const area = { x, y, width: box.width * wide, height: box.height * high };
+                const label = { width: (8 + 8 * name.length) * pixel, height: 18 * pixel };
+                // Above the face, or in it where the frame ends.
+                const top = Math.max(y - label.height, 0);
+                return (
+                    <g key={track.id} class={accused(track) ? "accused" : ""}>
+                        <rect class="edge" {...area} />
+                        <rect class="line" {...area} />
+                        <rect class="label" x={x} y={top} {...label} />
+                        <text x={x + label.width / 2} y={top + 13.5 * pixel}>
+                            {name}
+                        </text>
+                    </g>
+                );
+            })}
+        </svg>
     );
 }

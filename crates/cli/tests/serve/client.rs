@@ -71,7 +71,7 @@ pub fn bytes(name: &str) -> Vec<u8> {
 }
 
 /// What is said of the example `generated.jpg`; that the program says the same is a test of its own.
-pub const SAYS: &str = "uncertain";
+pub const SAYS: &str = "generated";
 
 /// A form with one file and other fields.
 pub fn form(name: &str, file: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {

@@ -169,7 +169,7 @@ fn a_batch_the_history_and_what_is_forgotten() {
         ["authentic-2.jpg", "generated.jpg", "authentic.jpg"]
     );
     assert_eq!(found("state=failed"), ["authentic-2.jpg"]);
-    assert_eq!(found("verdict=uncertain"), ["generated.jpg"]);
+    assert_eq!(found("verdict=generated"), ["generated.jpg"]);
     assert_eq!(found("q=AUTH&state=succeeded"), ["authentic.jpg"]);
     assert_eq!(found("kind=video").len(), 0);
     assert_eq!(found("until=2020-01-01T00:00:00Z").len(), 0);
@@ -178,7 +178,7 @@ fn a_batch_the_history_and_what_is_forgotten() {
     assert_eq!(found(&format!("limit=2&after={next}")), ["authentic.jpg"]);
 
     // Feedback, and the regression set that it makes.
-    let report = service.get("/v1/jobs?verdict=uncertain").json()["jobs"][0]["report"].clone();
+    let report = service.get("/v1/jobs?verdict=generated").json()["jobs"][0]["report"].clone();
     let remark = format!("{{\"report\":{report},\"says\":\"authentic\",\"note\":\"I took it\"}}");
     let json = ("Content-Type", "application/json");
     let made = service.post("/v1/feedback", &[json], remark.as_bytes());

@@ -515,6 +515,7 @@ fn normalisation(card: &Card) {
             calibration: None,
             video: None,
             video_frame_scale: None,
+            faces: None,
             input,
             ..card.clone()
         };

@@ -84,6 +84,9 @@ fn explained(r: &Record, colour: bool) -> String {
         if !marks.trim().is_empty() {
             let _ = writeln!(out, "  {}", paint(colour, code(r.verdict), &marks));
         }
+        for lane in film::lanes(r) {
+            let _ = writeln!(out, "  {lane}");
+        }
     }
     for group in words::groups(r) {
         let _ = write!(out, "\n  {}\n", group.title);

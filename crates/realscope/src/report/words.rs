@@ -54,8 +54,19 @@ pub(crate) fn is_video(r: &Record) -> bool {
     r.media.as_ref().is_some_and(|m| m.kind == MediaKind::Video)
 }
 
+/// Whether a face, and no part of the video as a whole, is what was manipulated.
+fn is_face(r: &Record) -> bool {
+    let accused = |v: Verdict| matches!(v, Verdict::Generated | Verdict::Manipulated);
+    r.verdict == Some(Verdict::Manipulated)
+        && !r.segments.iter().flatten().any(|s| accused(s.verdict))
+        && r.tracks.iter().flatten().any(|t| accused(t.verdict))
+}
+
 /// What the verdict says, in one sentence.
 pub(crate) fn lead(r: &Record) -> &'static str {
+    if is_face(r) {
+        return "A face in the video looks generated or swapped; the whole frames do not show that all was generated.";
+    }
     if is_video(r) {
         return match r.verdict {
             Some(Verdict::Generated) => "The frames look like generated pictures.",
@@ -98,6 +109,7 @@ pub(crate) fn probability(r: &Record) -> Vec<String> {
         return vec!["The detector is not calibrated, so there is no probability.".into()];
     };
     let what = match (is_video(r), r.verdict) {
+        _ if is_face(r) => "the face",
         (true, Some(Verdict::Manipulated)) => "the part",
         (true, _) => "the video",
         (false, _) => "the picture",

@@ -67,10 +67,12 @@ pub(super) fn of_samples(
         return Vec::new();
     };
     let mut out = Vec::new();
-    for (code, whole, what) in [
-        ("native_windows", false, "in details at full resolution"),
-        ("whole_view", true, "as a whole"),
-    ] {
+    let parts = if card.input.view.is_face() {
+        ("face", false, "in its faces")
+    } else {
+        ("native_windows", false, "in details at full resolution")
+    };
+    for (code, whole, what) in [parts, ("whole_view", true, "as a whole")] {
         let own: Vec<Logit> = places
             .iter()
             .zip(logits)

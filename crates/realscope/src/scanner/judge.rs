@@ -7,6 +7,7 @@ use std::time::Instant;
 use image::RgbImage;
 use realscope_detectors::calibration::Operating;
 use realscope_detectors::card::FlagKind;
+use realscope_detectors::faces::JUDGED;
 use realscope_detectors::pool::{self, Flag};
 use realscope_detectors::{
     Answer, Calibration, Card, Detector, DetectorError, Logit, Place, Sample, Tier, prepare,
@@ -54,23 +55,16 @@ pub(super) fn second_opinion(score: &DetectorScore) -> Evidence {
     Evidence::remark("second_opinion", EvidenceKind::Context, sentence).valued(*raw)
 }
 
-/// Samples of all frames, in order.
-pub(super) fn samples(
-    detector: &dyn Detector,
-    frames: &[RgbImage],
-) -> Result<Vec<Sample>, DetectorError> {
-    let card = detector.card();
-    let each = frames
-        .iter()
-        .map(|frame| prepare::picture(frame, &card.id, &card.input));
-    Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
-}
-
 /// Re-deliveries of the samples of all frames, one delivery after the other.
 pub(super) fn redelivered(
+    card: &Card,
     frames: &[RgbImage],
     samples: &[Sample],
 ) -> Result<Vec<Sample>, DetectorError> {
+    if card.input.view.is_face() {
+        // A face would have to be found again in each delivery.
+        return Ok(Vec::new());
+    }
     // Frames of a clip are of one size, and a frame has as many samples as any other.
     let each = samples.len() / frames.len().max(1);
     let mut by_delivery: [Vec<Sample>; NAMES.len()] = Default::default();
@@ -97,13 +91,24 @@ pub(super) fn native_of(
     places: Vec<Place>,
     answers: Vec<Answer>,
 ) -> Result<Native, ScanError> {
-    Ok(Native::new(card, places, answers)?)
+    Ok(Native::new(card, 1, places, answers)?)
 }
 
 impl Native {
-    fn new(card: &Card, places: Vec<Place>, answers: Vec<Answer>) -> Result<Self, DetectorError> {
+    fn new(
+        card: &Card,
+        frames: usize,
+        places: Vec<Place>,
+        answers: Vec<Answer>,
+    ) -> Result<Self, DetectorError> {
         let logits = pool::logits(card, &answers);
-        let raw = pool::mean(&logits).ok_or_else(|| DetectorError::Sample {
+        // One face of a picture that was manipulated is enough.
+        let raw = if card.input.view.is_face() && frames == 1 {
+            pool::highest(&logits)
+        } else {
+            pool::mean(&logits)
+        };
+        let raw = raw.ok_or_else(|| DetectorError::Sample {
             id: card.id.clone(),
             reason: "it gave no score".into(),
         })?;
@@ -117,6 +122,36 @@ impl Native {
 }
 
 impl Scanner {
+    /// Samples of all frames for the input of a card, in order.
+    pub(super) fn samples(
+        &self,
+        card: &Card,
+        frames: &[RgbImage],
+    ) -> Result<Vec<Sample>, DetectorError> {
+        let Some(finder) = self.0.finder.as_ref().filter(|_| card.input.view.is_face()) else {
+            let each = frames
+                .iter()
+                .map(|frame| prepare::picture(frame, &card.id, &card.input));
+            return Ok(each.collect::<Result<Vec<_>, _>>()?.concat());
+        };
+        if let [frame] = frames {
+            return finder.samples(card, frame, JUDGED);
+        }
+        // Of each of several frames the largest face is judged; frames without one are left out.
+        let (mut out, mut refusal) = (Vec::new(), None);
+        for frame in frames {
+            match finder.samples(card, frame, 1) {
+                Ok(samples) => out.extend(samples),
+                Err(e @ DetectorError::Sample { .. }) => refusal = Some(e),
+                Err(e) => return Err(e),
+            }
+        }
+        match refusal {
+            Some(e) if out.is_empty() => Err(e),
+            _ => Ok(out),
+        }
+    }
+
     pub(super) fn infer(
         &self,
         request: &Request<'_>,
@@ -159,22 +194,27 @@ impl Scanner {
             .map(|own| threshold.unwrap_or(own));
 
         let begun = Instant::now();
-        let samples = samples(detector.as_ref(), frames)?;
+        let samples = self.samples(card, frames)?;
         let count = samples.len();
         // One call where all are run in any case: the engine then shares the cores better.
         let always = options.deliveries == Deliveries::All || calibration.is_none();
         let mut shown = samples.clone();
         if always {
-            shown.extend(redelivered(frames, &samples)?);
+            shown.extend(redelivered(card, frames, &samples)?);
         }
         let mut answers = self.infer(request, detector, shown)?;
         let mut others = answers.split_off(count.min(answers.len()));
-        let native = Native::new(card, samples.iter().map(|s| s.place).collect(), answers)?;
+        let native = Native::new(
+            card,
+            frames.len(),
+            samples.iter().map(|s| s.place).collect(),
+            answers,
+        )?;
         let p = probability(card, native.raw);
         let matter = |p| calibration.is_some_and(|c| c.deliveries_matter(p, accuse));
-        let run = always || p.is_some_and(matter);
+        let run = !card.input.view.is_face() && (always || p.is_some_and(matter));
         if run && !always {
-            others = self.infer(request, detector, redelivered(frames, &samples)?)?;
+            others = self.infer(request, detector, redelivered(card, frames, &samples)?)?;
         }
         let others = pool::logits(card, &others);
         let deliveries: Vec<Logit> = others.chunks(count.max(1)).filter_map(pool::mean).collect();
@@ -182,9 +222,14 @@ impl Scanner {
         let mut look = Flag::of(card, FlagKind::Artwork, &native.places, &native.answers);
         let mut beside = None;
         if let Some(other) = &self.0.beside {
-            let samples = self::samples(other.as_ref(), frames)?;
+            let samples = self.samples(other.card(), frames)?;
             let places = samples.iter().map(|s| s.place).collect();
-            let said = Native::new(other.card(), places, self.infer(request, other, samples)?)?;
+            let said = Native::new(
+                other.card(),
+                frames.len(),
+                places,
+                self.infer(request, other, samples)?,
+            )?;
             if look.is_none() {
                 look = Flag::of(other.card(), FlagKind::Artwork, &said.places, &said.answers);
             }
@@ -237,7 +282,7 @@ impl Scanner {
             let sentence = format!("The file declares: {found}.");
             Evidence::remark("declared", EvidenceKind::Metadata, sentence)
         }));
-        let heatmap = if options.draw {
+        let heatmap = if options.draw && !card.input.view.is_face() {
             let mut shown = native.places.iter().zip(&native.answers);
             let whole = shown.find(|(place, _)| place.whole);
             let infer = |samples| self.infer(request, detector, samples);

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod evidence;
+mod faces;
 mod judge;
 mod ordered;
 mod queue;
@@ -206,6 +207,9 @@ pub enum BuildError {
         /// The detector.
         id: String,
     },
+    /// What finds faces does not load.
+    #[error(transparent)]
+    Faces(DetectorError),
     /// No thread could be started.
     #[error("cannot start the scoring thread: {0}")]
     Thread(std::io::Error),
@@ -348,8 +352,17 @@ impl Builder {
         };
         let queue = Queue::new(self.queue.unwrap_or(64), threads).map_err(BuildError::Thread)?;
         let of_videos = card.of_videos();
+        let faces = card.of_faces();
+        let beside = self.beside.as_ref().map(|d| d.card());
+        let sees_faces = |c: &Card| c.input.view.is_face();
+        let finder = (faces.is_some() || sees_faces(card) || beside.is_some_and(sees_faces))
+            .then(faces::Finder::load)
+            .transpose()
+            .map_err(BuildError::Faces)?;
         Ok(Scanner(Arc::new(Inner {
             of_videos,
+            faces,
+            finder,
             lanes: Lanes::new(&self.decoding.unwrap_or(Decoding::Off)),
             detector,
             beside: self.beside,
@@ -365,6 +378,10 @@ struct Inner {
     detector: Arc<dyn Detector>,
     /// The detector's card as it speaks of videos.
     of_videos: Card,
+    /// The card as it speaks of faces in videos, where the detector has a head for them.
+    faces: Option<Card>,
+    /// Finds faces, where a detector sees them.
+    finder: Option<faces::Finder>,
     beside: Option<Arc<dyn Detector>>,
     lanes: Lanes,
     queue: Queue,

@@ -10,11 +10,12 @@ use image::RgbImage;
 use realscope_delivery::{self as delivery, Filter};
 use realscope_detectors::card::FlagKind;
 use realscope_detectors::pool::{self, Flag};
-use realscope_detectors::{Detector, Logit, Tier, prepare};
+use realscope_detectors::{Detector, DetectorError, Logit, Tier};
 use realscope_media::video::{self, Frame, VideoError, VideoLimits};
 use realscope_media::{Facts, Options as DecodeOptions};
 use realscope_signal::scope;
 
+use super::faces::{self, Followed};
 use super::judge::{
     Native, contradictions, interval, native_of, operating, probability, reasons, redelivered,
     score, second_opinion,
@@ -73,6 +74,9 @@ struct Gathered {
     shown: Vec<KeyFrame>,
     /// The frame with the highest logit, for a report.
     loudest: Option<(Logit, RgbImage)>,
+    faces: Followed,
+    /// Why the last frame that was not scored was not.
+    not_made_for: Option<DetectorError>,
     scoring: Duration,
 }
 
@@ -134,7 +138,16 @@ impl Scanner {
         let detector = &self.0.detector;
         let card = &self.0.of_videos;
         let pixels = std::slice::from_ref(&frame.pixels);
-        let said = self.ask(request, detector, card, &frame.pixels)?;
+        let said = match self.ask(request, detector, card, &frame.pixels) {
+            // A detector of faces says nothing of a frame without one.
+            Err(ScanError::Detector(e @ DetectorError::Sample { .. }))
+                if card.input.view.is_face() =>
+            {
+                gathered.not_made_for = Some(e);
+                return Ok(());
+            }
+            said => said?,
+        };
         let p = probability(card, said.raw);
         let bar = self.bar(request, &frame.pixels);
         let problem = scope::problem(&frame.pixels);
@@ -167,10 +180,10 @@ impl Scanner {
             Deliveries::AsNeeded => decision.verdict == Verdict::Generated,
         };
         let mut holds = None;
-        if wanted && due && gathered.native.len() < AGAIN {
-            let samples = super::judge::samples(detector.as_ref(), pixels)?;
+        if wanted && due && !card.input.view.is_face() && gathered.native.len() < AGAIN {
+            let samples = self.samples(card, pixels)?;
             let count = samples.len();
-            let answers = self.infer(request, detector, redelivered(pixels, &samples)?)?;
+            let answers = self.infer(request, detector, redelivered(card, pixels, &samples)?)?;
             let logits = pool::logits(card, &answers);
             let each: Vec<Logit> = logits.chunks(count.max(1)).filter_map(pool::mean).collect();
             let all = each
@@ -194,6 +207,11 @@ impl Scanner {
             holds: holds.filter(|_| decision.verdict == Verdict::Generated),
             held_back: decision.reasons.first().map(|(code, _)| *code),
         };
+        // Between frames that lie far apart nothing can be followed.
+        let length = gathered.facts.as_ref().map_or(0.0, |f| f.duration_s);
+        if length <= timeline::SKETCHED {
+            self.look_at_faces(request, &frame, length, &mut gathered.faces)?;
+        }
         gathered.scoring += begun.elapsed();
         if let Some(live) = &options.live {
             live.tell(&Progress {
@@ -218,7 +236,7 @@ impl Scanner {
         card: &realscope_detectors::Card,
         pixels: &RgbImage,
     ) -> Result<Native, ScanError> {
-        let samples = prepare::picture(pixels, &card.id, &card.input)?;
+        let samples = self.samples(card, std::slice::from_ref(pixels))?;
         let places = samples.iter().map(|s| s.place).collect();
         native_of(card, places, self.infer(request, detector, samples)?)
     }
@@ -248,7 +266,9 @@ impl Scanner {
         let calibration = card.calibration.as_ref();
         let facts = gathered.facts.ok_or(ScanError::NoFrame)?;
         if gathered.frames.is_empty() {
-            return Err(ScanError::NoFrame);
+            return Err(gathered
+                .not_made_for
+                .map_or(ScanError::NoFrame, ScanError::Detector));
         }
         let tier = Tier::of(facts.width.min(facts.height), None);
         let operating = options
@@ -266,7 +286,7 @@ impl Scanner {
         } else {
             facts.duration_s
         };
-        let judged = timeline::judge(&Film {
+        let mut judged = timeline::judge(&Film {
             calibration,
             bar,
             per_logit: detector.card().frame_scale(),
@@ -279,14 +299,22 @@ impl Scanner {
         let mut provenance = known.map(provenance::of);
         let declared = provenance.as_ref().map_or(Declared::None, |p| p.declared);
         let screen = known.is_some_and(|f| provenance::is_screen_recording(&f.metadata));
-        let decision = decide(&judged, declared, screen);
-        let interval = again(card, &gathered.native, &gathered.again);
+        let mut decision = decide(&judged, declared, screen);
+        let followed = self.judge_faces(request, tier, gathered.faces);
+        let followed = followed.filter(|_| facts.duration_s <= timeline::SKETCHED);
+        let of_faces = followed.as_deref().unwrap_or_default();
+        // A face on a recorded screen was encoded more often than any that was measured.
+        let by_face =
+            !screen && faces::weigh(of_faces, &gathered.frames, &mut judged, &mut decision);
+        // Faces are not delivered again.
+        let interval = again(card, &gathered.native, &gathered.again).filter(|_| !by_face);
         let stable = interval.as_ref().map(|_| {
             let held: Vec<bool> = gathered.frames.iter().filter_map(|f| f.holds).collect();
             held.iter().all(|h| *h)
         });
 
         let mut evidence = of_film(calibration, &judged, &gathered.frames, motion, &cuts);
+        evidence.extend(faces::evidence(of_faces));
         evidence.extend(reasons(&decision));
         let mut detectors = vec![score(card, judged.raw)];
         if let Some(other) = &self.0.beside
@@ -356,13 +384,13 @@ impl Scanner {
         }));
         let loudest = gathered.loudest.map(|(_, pixels)| pixels);
         let heatmap = match &loudest {
-            Some(pixels) => {
+            Some(pixels) if !card.input.view.is_face() => {
                 let said = self.ask(request, detector, card, pixels)?;
                 let whole = said.places.iter().zip(&said.answers).find(|(p, _)| p.whole);
                 let infer = |samples| self.infer(request, detector, samples);
                 Some(map::compute(card, pixels, whole, infer)?)
             }
-            None => None,
+            _ => None,
         };
         let segments = segments(card, &judged);
         let mut timing_ms = BTreeMap::new();
@@ -394,7 +422,7 @@ impl Scanner {
             segments: Some(segments),
             shots: Some(cuts),
             frames: Some(frames.collect()),
-            tracks: None,
+            tracks: followed.as_ref().map(|faces| self.tracks(faces)),
             masks: heatmap.as_ref().map(|m| {
                 vec![MaskRecord {
                     detector: card.id.clone(),
@@ -449,7 +477,7 @@ fn keep(
             time: scored.time,
             probability,
             pixels: delivery::limit_edge(&frame.pixels, edge, Filter::Lanczos3)
-                .map_err(realscope_detectors::DetectorError::from)?,
+                .map_err(DetectorError::from)?,
         });
     }
     Ok(())

@@ -1,16 +1,19 @@
 //! From frames with scores to segments of a video, and to what may be said of it as a whole.
 //!
 //! Pure functions over numbers: [`shots()`] and [`motion`] read what was kept of every frame that was sketched,
-//! [`segments()`] cuts the scored frames where their side changes, [`judge()`] says what follows.
+//! [`segments()`] cuts the scored frames where their side changes, [`judge()`] says what follows. [`Tracker`] follows
+//! faces, [`judge_face`] says what may be said of each.
 //! No video is accused on frames most of which would not be accused alone, by the thresholds of videos.
 
 mod judge;
 mod segments;
 mod shots;
+mod tracks;
 
 pub use judge::{Film, Finding, Judged, judge};
 pub use segments::{Run, segments};
 pub use shots::{Motion, Sketched, motion, shots};
+pub use tracks::{FaceJudged, Look, Sight, Tracker, judge_face};
 
 use realscope_detectors::Logit;
 use realscope_media::video::{Facts, Plan};

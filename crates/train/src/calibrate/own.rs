@@ -7,8 +7,9 @@ use image::RgbImage;
 use realscope_data::clip;
 use realscope_data::manifest::{Item, Manifest};
 use realscope_detectors::calibration::Calibration;
+use realscope_detectors::faces::{FaceFinder, JUDGED};
 use realscope_detectors::{Detector, DetectorError, Logit, Tier, pool, prepare};
-use realscope_engine::Threads;
+use realscope_engine::{EngineKind, Threads};
 
 use super::{Scored, fit};
 use crate::error::{TrainError, picture_error};
@@ -105,9 +106,21 @@ fn of_picture(
 /// The pooled logit of a picture.
 pub(crate) fn logit(detector: &dyn Detector, picture: &RgbImage) -> Result<Logit, DetectorError> {
     let card = detector.card();
-    let samples = prepare::picture(picture, &card.id, &card.input)?;
-    let answers = detector.infer(&samples, &Threads::all())?;
-    pool::mean(&pool::logits(card, &answers)).ok_or_else(|| DetectorError::Corrupt {
+    let faces = card.input.view.is_face();
+    let threads = Threads::all();
+    let samples = if faces {
+        let finder = FaceFinder::embedded(EngineKind::Rten.into())?;
+        finder.samples(picture, card, JUDGED, &threads)?
+    } else {
+        prepare::picture(picture, &card.id, &card.input)?
+    };
+    let logits = pool::logits(card, &detector.infer(&samples, &threads)?);
+    let pooled = if faces {
+        pool::highest(&logits)
+    } else {
+        pool::mean(&logits)
+    };
+    pooled.ok_or_else(|| DetectorError::Corrupt {
         id: card.id.clone(),
         reason: "it has no binary head".into(),
     })
@@ -118,7 +131,6 @@ mod tests {
     use std::fmt::Write as _;
 
     use realscope_detectors::Models;
-    use realscope_engine::EngineKind;
 
     use super::*;
 

@@ -55,6 +55,7 @@ pub(super) fn card(recipe: &SemanticRecipe, id: &str, packed: &[u8]) -> Card {
         calibration: None,
         video: None,
         video_frame_scale: None,
+        faces: None,
     }
 }
 

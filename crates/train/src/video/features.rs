@@ -1,16 +1,19 @@
-//! Features of the frames of clips, as made and encoded again, kept in a store ([`crate::store`]). A still is the clip
-//! of a slow pan over it.
+//! Features of the frames of clips, or of the faces in them, as made and encoded again, kept in a store
+//! ([`crate::store`]). A still is the clip of a slow pan over it.
 
 use std::path::Path;
 
 use half::f16;
+use image::RgbImage;
 use rayon::prelude::*;
 use realscope_data::clip;
 use realscope_data::manifest::{Item, Manifest};
 use realscope_data::split::{self, Framing};
-use realscope_detectors::card::Input;
+use realscope_detectors::card::{Input, View};
+use realscope_detectors::faces::FaceFinder;
 use realscope_detectors::network::{normalise, sha256};
-use realscope_detectors::prepare;
+use realscope_detectors::prepare::{self, FaceBox};
+use realscope_detectors::{Rect, Sample};
 use realscope_engine::{self as engine, Engine, EngineKind, Threads, packed};
 use realscope_media::video::{Decoders, Plan, Video, VideoLimits};
 
@@ -62,8 +65,20 @@ pub(super) struct Clips {
     count: usize,
 }
 
+/// The frame of a clip that a sample shows, and the face in it where it shows one.
+type Spot = (usize, Option<FaceBox>);
+
+/// What is shown of each frame.
+struct Shown<'a> {
+    recipe: &'a VideoRecipe,
+    input: Input,
+    /// Finds the faces that are shown in place of whole frames.
+    finder: Option<FaceFinder>,
+}
+
 impl Clips {
     /// Lists the clips of a manifest and computes what the store lacks. `network` yields the features of a picture.
+    /// Where a recipe is of faces, clips without one are left out.
     pub fn read(
         recipe: &VideoRecipe,
         root: &Path,
@@ -82,15 +97,27 @@ impl Clips {
         }
         let engine = engine::load(EngineKind::Rten.for_many(), packed::unpack(network)?)?;
         let width = width(engine.as_ref(), input)?;
+        let mut shown = Shown {
+            recipe,
+            input: input.clone(),
+            finder: None,
+        };
+        if let Some(faces) = recipe.faces {
+            shown.input.view = View::face(faces.margin);
+            shown.finder = Some(FaceFinder::embedded(EngineKind::Rten.for_many())?);
+        }
 
         std::fs::create_dir_all(out).map_err(io_error(out))?;
         let settings = format!(
-            "{}/{}/{}/{:?}/{:?}",
+            "{}/{}/{}/{:?}/{:?}{}",
             sha256(network),
             recipe.frames,
             recipe.seconds,
             recipe.web,
-            recipe.hard
+            recipe.hard,
+            recipe
+                .faces
+                .map_or(String::new(), |f| format!("/faces {}", f.margin)),
         );
         let stem = &sha256(settings.as_bytes())[..16];
         let path = out.join(format!("clips-{stem}.f16"));
@@ -107,16 +134,20 @@ impl Clips {
         for (n, block) in missing.chunks(BLOCK).enumerate() {
             let views: Vec<Vec<Vec<f32>>> = block
                 .par_iter()
-                .map(|i| views(recipe, root, &items[*i], &keys[*i], input))
+                .map(|i| shown.views(root, &items[*i], &keys[*i]))
                 .collect::<Result<_, TrainError>>()?;
+            let counts: Vec<usize> = views.iter().map(Vec::len).collect();
             // Each view alone, as a scan does: the scale of 8-bit activations is taken over a batch.
             let inputs: Vec<Vec<f32>> = views.into_iter().flatten().collect();
             let run = |pixels: &Vec<f32>, threads: &Threads| {
                 first(engine.as_ref(), pixels, input.size, threads)
             };
-            let rows: Vec<Vec<f32>> = Threads::all().side_by_side(&inputs, run)?;
-            for (i, rows) in block.iter().zip(rows.chunks(TIERS.len() * recipe.frames)) {
-                let values: Vec<f16> = rows.iter().flatten().map(|v| f16::from_f32(*v)).collect();
+            let mut rows = Threads::all().side_by_side(&inputs, run)?.into_iter();
+            for (i, count) in block.iter().zip(counts) {
+                let row = rows.by_ref().take(count).flatten();
+                let mut values: Vec<f16> = row.map(f16::from_f32).collect();
+                // Zeros stand for a clip of which nothing is shown.
+                values.resize(TIERS.len() * recipe.frames * width, f16::ZERO);
                 store.add(keys[*i], &values)?;
             }
             let done = n * BLOCK + block.len();
@@ -127,9 +158,18 @@ impl Clips {
                 (missing.len() - done) as f64 / rate
             ));
         }
-        let values = store.read(&keys)?;
+        let each = TIERS.len() * recipe.frames * width;
+        let (mut kept, mut values) = (Vec::new(), Vec::new());
+        for (item, key) in items.into_iter().zip(keys) {
+            let row = store.read(&[key])?;
+            debug_assert_eq!(row.len(), each);
+            if row.iter().any(|v| *v != f16::ZERO) {
+                kept.push(item);
+                values.extend(row);
+            }
+        }
         Ok(Self {
-            items,
+            items: kept,
             values,
             width,
             count: recipe.frames,
@@ -163,34 +203,119 @@ fn width(engine: &dyn Engine, input: &Input) -> Result<usize, TrainError> {
     Ok(first(engine, &grey, input.size, &Threads::all())?.len())
 }
 
-/// Normalised pixels of the frames of a clip, or of a pan over a still, in every tier.
-fn views(
-    recipe: &VideoRecipe,
-    root: &Path,
-    item: &Item,
-    key: &Key,
-    input: &Input,
-) -> Result<Vec<Vec<f32>>, TrainError> {
-    let mut out = Vec::with_capacity(TIERS.len() * recipe.frames);
-    let folder = tempfile::tempdir().map_err(io_error(&std::env::temp_dir()))?;
-    let mut clip = root.join(&item.path);
-    if is_still(item) {
-        let made = folder.path().join("pan.mp4");
-        encode::pan(&clip, &picture::open(&clip)?, key[0], &made)?;
-        clip = made;
+impl Shown<'_> {
+    /// Normalised pixels of the frames of a clip, or of a pan over a still, in every tier; nothing of a clip without
+    /// faces where these are shown.
+    fn views(&self, root: &Path, item: &Item, key: &Key) -> Result<Vec<Vec<f32>>, TrainError> {
+        let recipe = self.recipe;
+        let folder = tempfile::tempdir().map_err(io_error(&std::env::temp_dir()))?;
+        let mut clip = root.join(&item.path);
+        if is_still(item) {
+            let Some(still) = self.still(&clip)? else {
+                return Ok(Vec::new());
+            };
+            let made = folder.path().join("pan.mp4");
+            encode::pan(&clip, &still, key[0], &made)?;
+            clip = made;
+        }
+        let clip = &clip;
+        let made = frames(recipe, clip)?;
+        let Some(places) = self.places(clip, &made)? else {
+            return Ok(Vec::new());
+        };
+        let mut out = Vec::with_capacity(TIERS.len() * recipe.frames);
+        let size = made[0].dimensions();
+        out.extend(self.normalised(clip, &made, &places, size)?);
+        for (encoding, name) in [(recipe.web, "web.mp4"), (recipe.hard, "hard.mp4")] {
+            let encoded = folder.path().join(name);
+            encoding.encode(clip, recipe.seconds, &encoded)?;
+            let again = frames(recipe, &encoded)?;
+            out.extend(self.normalised(clip, &again, &places, size)?);
+        }
+        Ok(out)
     }
-    let clip = &clip;
-    out.extend(frames(recipe, clip, input)?);
-    for (encoding, name) in [(recipe.web, "web.mp4"), (recipe.hard, "hard.mp4")] {
-        let encoded = folder.path().join(name);
-        encoding.encode(clip, recipe.seconds, &encoded)?;
-        out.extend(frames(recipe, &encoded, input)?);
+
+    /// A still; `None` where faces are shown and it has none.
+    fn still(&self, path: &Path) -> Result<Option<RgbImage>, TrainError> {
+        let still = picture::open(path)?;
+        if let Some(finder) = &self.finder {
+            let found = finder.find(&still, &Threads::of(1));
+            if found.map_err(|e| picture_error(path, &e))?.is_empty() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(still))
     }
-    Ok(out)
+
+    /// For each sample the frame that it shows, and the face in it: the largest. Frames without one are not shown;
+    /// `None` where most have none.
+    fn places(&self, clip: &Path, frames: &[RgbImage]) -> Result<Option<Vec<Spot>>, TrainError> {
+        let Some(finder) = &self.finder else {
+            return Ok(Some((0..frames.len()).map(|i| (i, None)).collect()));
+        };
+        let mut found = Vec::new();
+        for (i, frame) in frames.iter().enumerate() {
+            let faces = finder.find(frame, &Threads::of(1));
+            let faces = faces.map_err(|e| picture_error(clip, &e))?;
+            found.extend(faces.first().map(|face| (i, Some(*face))));
+        }
+        if found.is_empty() || 2 * found.len() < frames.len() {
+            return Ok(None);
+        }
+        let chosen = (0..frames.len()).map(|i| found[i * found.len() / frames.len()]);
+        Ok(Some(chosen.collect()))
+    }
+
+    /// Normalised pixels of what is shown of frames. Faces were found in frames of `size`.
+    fn normalised(
+        &self,
+        clip: &Path,
+        frames: &[RgbImage],
+        places: &[Spot],
+        size: (u32, u32),
+    ) -> Result<Vec<Vec<f32>>, TrainError> {
+        let fault = |e: &dyn std::fmt::Display| picture_error(clip, e);
+        let sample = |(i, face): &Spot| -> Result<Sample, TrainError> {
+            let frame = &frames[*i];
+            let Some(face) = face else {
+                return prepare::shorter_side(frame, &self.input).map_err(|e| fault(&e));
+            };
+            let face = FaceBox {
+                rect: scaled(face.rect, size, frame.dimensions()),
+                ..FaceBox::default()
+            };
+            let made = prepare::faces(frame, &[face], None, &self.recipe.detector, &self.input);
+            let made = made.map_err(|e| fault(&e))?.pop();
+            made.ok_or_else(|| fault(&"no face"))
+        };
+        let each = places.iter().map(|place| {
+            let mut pixels = Vec::new();
+            normalise(&sample(place)?.frames, &self.input, &mut pixels);
+            Ok(pixels)
+        });
+        each.collect()
+    }
 }
 
-/// Normalised pixels of a clip's frames; a shorter clip shows some of them again.
-fn frames(recipe: &VideoRecipe, clip: &Path, input: &Input) -> Result<Vec<Vec<f32>>, TrainError> {
+/// A rectangle of a frame of one size in a frame of another.
+fn scaled(r: Rect, from: (u32, u32), to: (u32, u32)) -> Rect {
+    let place = |v: u32, from: u32, to: u32| {
+        let v = u64::from(v) * u64::from(to) / u64::from(from.max(1));
+        v.min(to.into()) as u32
+    };
+    let x = |v: u32| place(v, from.0, to.0);
+    let y = |v: u32| place(v, from.1, to.1);
+    let (left, top) = (x(r.left), y(r.top));
+    Rect {
+        left,
+        top,
+        width: (x(r.left + r.width) - left).max(1),
+        height: (y(r.top + r.height) - top).max(1),
+    }
+}
+
+/// A clip's frames; a shorter clip shows some of them again.
+fn frames(recipe: &VideoRecipe, clip: &Path) -> Result<Vec<RgbImage>, TrainError> {
     let fault = |e: &dyn std::fmt::Display| picture_error(clip, e);
     let limits = VideoLimits::default();
     let video = Video::open(clip, &limits, clip::DEADLINE, Decoders::Any).map_err(|e| fault(&e))?;
@@ -204,15 +329,8 @@ fn frames(recipe: &VideoRecipe, clip: &Path, input: &Input) -> Result<Vec<Vec<f3
     if found.is_empty() {
         return Err(fault(&"no frames"));
     }
-    (0..recipe.frames)
-        .map(|i| {
-            let frame = &found[i * found.len() / recipe.frames];
-            let sample = prepare::shorter_side(&frame.pixels, input).map_err(|e| fault(&e))?;
-            let mut pixels = Vec::new();
-            normalise(&sample.frames, input, &mut pixels);
-            Ok(pixels)
-        })
-        .collect()
+    let each = (0..recipe.frames).map(|i| found[i * found.len() / recipe.frames].pixels.clone());
+    Ok(each.collect())
 }
 
 /// Number of the last frame within the first `seconds`; `None` for that of the video.
@@ -231,5 +349,20 @@ mod tests {
         assert_eq!(last(600, 20.0, 10.0), Some(299));
         assert_eq!(last(2, 600.0, 1.0), Some(0));
         assert_eq!(last(0, 600.0, 1.0), None);
+    }
+
+    #[test]
+    fn faces_are_found_again_in_smaller_frames() {
+        let of = |left, top, width, height| Rect {
+            left,
+            top,
+            width,
+            height,
+        };
+        let half = scaled(of(100, 50, 60, 81), (640, 480), (320, 240));
+        assert_eq!(half, of(50, 25, 30, 40));
+        let edge = scaled(of(600, 400, 40, 80), (640, 480), (101, 77));
+        assert!(edge.left + edge.width <= 101 && edge.top + edge.height <= 77);
+        assert_eq!(scaled(of(0, 0, 1, 1), (640, 480), (64, 48)), of(0, 0, 1, 1));
     }
 }

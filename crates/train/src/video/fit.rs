@@ -19,8 +19,8 @@ pub(super) struct HeldOut {
     pub ridge: f64,
     /// Scores of every clip in every tier.
     pub scored: Vec<Scored>,
-    /// Scores of pans over stills in every tier.
-    pub stills: Vec<Scored>,
+    /// Scores in every tier of pans over stills, which are reported beside them; of faces there are none.
+    pub beside: Vec<Scored>,
     /// What a unit of one frame's logit counts, in log-odds.
     pub frame_scale: f64,
 }
@@ -58,7 +58,7 @@ struct OutOfFold {
     clips: Vec<Scored>,
     /// Frames of the clips.
     frames: Vec<Scored>,
-    stills: Vec<Scored>,
+    beside: Vec<Scored>,
 }
 
 fn out_of_fold(
@@ -91,8 +91,10 @@ fn out_of_fold(
                     artwork: flagged(i, t),
                 };
                 let mean = scored(logits.iter().sum::<f64>() / logits.len() as f64);
-                if is_still(&clips.items[i]) {
-                    out.stills.push(mean);
+                let item = &clips.items[i];
+                // A face is small either way: those of stills count as those of clips.
+                if recipe.faces.is_none() && is_still(item) {
+                    out.beside.push(mean);
                 } else {
                     out.clips.push(mean);
                     out.frames.extend(logits.into_iter().map(scored));
@@ -136,8 +138,8 @@ pub(super) fn best(
             (mean, text.join(", "))
         };
         let (mean, mut text) = tiers(&found.clips);
-        if !found.stills.is_empty() {
-            text += &format!("; pans over stills {}", tiers(&found.stills).1);
+        if !found.beside.is_empty() {
+            text += &format!("; pans over stills {}", tiers(&found.beside).1);
         }
         log(&format!(
             "ridge {ridge}, held-out folds, AUC as made, web, hard: {text}"
@@ -148,7 +150,7 @@ pub(super) fn best(
                 ridge: *ridge,
                 frame_scale: platt(&found.frames).scale,
                 scored: found.clips,
-                stills: found.stills,
+                beside: found.beside,
             });
         }
     }

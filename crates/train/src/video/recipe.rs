@@ -36,6 +36,17 @@ pub struct VideoRecipe {
     pub web: Encoding,
     /// Encoding that stands for the tier `hard`.
     pub hard: Encoding,
+    /// Where the head is for faces in place of whole frames: how they are shown.
+    #[serde(default)]
+    pub faces: Option<Faces>,
+}
+
+/// How faces are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Faces {
+    /// Side of a crop as a multiple of the longer side of the face's box.
+    pub margin: f64,
 }
 
 impl VideoRecipe {
@@ -54,10 +65,13 @@ impl VideoRecipe {
             || recipe.ridges.is_empty()
             || !recipe.ridges.iter().all(penalty)
             || recipe.iterations == 0
+            || recipe
+                .faces
+                .is_some_and(|f| !(0.5..=4.0).contains(&f.margin))
         {
             return Err(TrainError::Recipe(
                 "`stills` and `iterations` must not be 0, `frames` 1 to 64, `seconds` 0.1 to 600, `group_power` 0 to 1, \
-                 `ridges` not empty nor negative"
+                 `ridges` not empty nor negative, `margin` 0.5 to 4"
                     .into(),
             ));
         }
@@ -91,6 +105,9 @@ mod tests {
             "../../../../recipes/head.toml"
         )));
         assert_eq!(read(shipped).expect("reads").detector, "clip-blocks");
+        let of_faces = include_str!("../../../../recipes/faces.toml");
+        assert!(read(of_faces).expect("reads").faces.is_some());
+        assert!(read(&of_faces.replace("margin = ", "margin = 1")).is_err());
         for (from, to) in [
             ("frames = 4", "frames = 0"),
             ("stills = [1, 1]", "stills = [0, 1]"),

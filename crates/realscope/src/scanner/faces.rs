@@ -1,0 +1,392 @@
+//! Faces in a video: found, followed, scored by the detector's head for them.
+
+use std::collections::BTreeMap;
+
+use image::RgbImage;
+use realscope_delivery::DeliveryError;
+use realscope_detectors::card::FlagKind;
+use realscope_detectors::faces::FaceFinder;
+use realscope_detectors::pool::{self, Flag};
+use realscope_detectors::prepare::{self, FaceBox};
+use realscope_detectors::{Card, DetectorError, Sample, Tier, TrackId};
+use realscope_engine::{EngineKind, Threads};
+use realscope_media::video::Frame;
+
+use super::judge::{operating, probability};
+use super::{Request, ScanError, Scanner};
+use crate::record::{Evidence, EvidenceKind, Track, TrackBox, Verdict};
+use crate::timeline::{self, FaceJudged, Judged, Look, Scored, Sight, Tracker};
+use crate::verdict::Decision;
+
+/// Seconds within which one face is scored once.
+const APART: f64 = 0.9;
+/// Looks at a face before the next ones are spread over the video.
+const FIRST: usize = 3;
+/// Most looks at one face, and at all faces of a video.
+const LOOKS: (usize, usize) = (12, 64);
+/// Most faces of one frame that are scored, the largest first.
+const AT_ONCE: usize = 3;
+
+/// Finds faces, on a thread of the caller's: the scanner's share belongs to the detector.
+pub(super) struct Finder {
+    finder: FaceFinder,
+    threads: Threads,
+}
+
+impl Finder {
+    pub(super) fn load() -> Result<Self, DetectorError> {
+        Ok(Self {
+            finder: FaceFinder::embedded(EngineKind::Rten.into())?,
+            threads: Threads::of(1),
+        })
+    }
+
+    fn find(&self, picture: &RgbImage) -> Result<Vec<FaceBox>, DetectorError> {
+        self.finder.find(picture, &self.threads)
+    }
+
+    /// Samples of the largest faces of a picture, at most `most`, for a detector that sees faces.
+    pub(super) fn samples(
+        &self,
+        card: &Card,
+        picture: &RgbImage,
+        most: usize,
+    ) -> Result<Vec<Sample>, DetectorError> {
+        self.finder.samples(picture, card, most, &self.threads)
+    }
+}
+
+/// The faces of a video so far.
+#[derive(Default)]
+pub(super) struct Followed {
+    tracker: Tracker,
+    sights: BTreeMap<TrackId, Vec<Sight>>,
+    looks: usize,
+}
+
+impl Followed {
+    /// Whether a face is scored now, in a video of `length` seconds.
+    fn is_due(&self, id: TrackId, time: f64, length: f64) -> bool {
+        let sights = self.sights.get(&id).into_iter().flatten();
+        let mut scored = sights.filter(|s| s.scored.is_some());
+        let count = scored.clone().count();
+        let last = scored.next_back().map(|s| s.time);
+        let apart = if count < FIRST {
+            APART
+        } else {
+            APART.max(length / LOOKS.0 as f64)
+        };
+        let rested = last.is_none_or(|t| time >= t + apart);
+        rested && count < LOOKS.0 && self.looks < LOOKS.1
+    }
+}
+
+/// A face that was followed, and what is said of it.
+pub(super) struct Face {
+    id: TrackId,
+    sights: Vec<Sight>,
+    judged: FaceJudged,
+}
+
+impl Face {
+    /// Its number, as people count.
+    fn number(&self) -> u32 {
+        self.id.0 + 1
+    }
+
+    fn span(&self) -> [f64; 2] {
+        let time = |s: Option<&Sight>| s.map_or(0.0, |s| s.time);
+        [time(self.sights.first()), time(self.sights.last())]
+    }
+
+    fn accused(&self) -> bool {
+        self.judged.verdict == Verdict::Generated
+    }
+}
+
+impl Scanner {
+    /// Finds the faces of a frame, follows them, and scores those whose turn it is.
+    pub(super) fn look_at_faces(
+        &self,
+        request: &Request<'_>,
+        frame: &Frame,
+        length: f64,
+        followed: &mut Followed,
+    ) -> Result<(), ScanError> {
+        let Some((card, finder)) = self.0.faces.as_ref().zip(self.0.finder.as_ref()) else {
+            return Ok(());
+        };
+        let found = finder.find(&frame.pixels)?;
+        let looks: Vec<_> = found
+            .iter()
+            .map(|f| Ok((f.rect, Look::of(&frame.pixels, f.rect)?)))
+            .collect::<Result<_, DeliveryError>>()
+            .map_err(DetectorError::from)?;
+        let ids = followed.tracker.follow(frame.time, &looks);
+        let mut now = 0;
+        for (face, id) in found.iter().zip(ids) {
+            let mut scored = None;
+            if now < AT_ONCE && followed.is_due(id, frame.time, length) {
+                now += 1;
+                let shown = prepare::faces(
+                    &frame.pixels,
+                    std::slice::from_ref(face),
+                    None,
+                    &card.id,
+                    &card.input,
+                )?;
+                let places: Vec<_> = shown.iter().map(|s| s.place).collect();
+                let answers = self.infer(request, &self.0.detector, shown)?;
+                let painted = Flag::of(card, FlagKind::Artwork, &places, &answers);
+                let painted = painted.is_some_and(Flag::raised);
+                scored = pool::mean(&pool::logits(card, &answers)).map(|logit| (logit, painted));
+                followed.looks += 1;
+            }
+            followed.sights.entry(id).or_default().push(Sight {
+                time: frame.time,
+                rect: face.rect,
+                scored,
+            });
+        }
+        Ok(())
+    }
+
+    /// What is said of each face; `None` where none were looked for.
+    ///
+    /// A rate of false positives that was asked for can raise the bar alone; where validation does not carry it, no face
+    /// is accused.
+    pub(super) fn judge_faces(
+        &self,
+        request: &Request<'_>,
+        tier: Tier,
+        followed: Followed,
+    ) -> Option<Vec<Face>> {
+        let card = self.0.faces.as_ref()?;
+        let calibration = card.calibration.as_ref()?;
+        let own = calibration.generated_threshold;
+        let bar = match request.options.max_fpr {
+            Some(rate) => {
+                let asked = operating(tier, rate, Some(calibration)).threshold;
+                own.zip(asked).map(|(own, asked)| own.max(asked))
+            }
+            None => own,
+        };
+        let each = followed.sights.into_iter().map(|(id, sights)| Face {
+            judged: timeline::judge_face(&sights, calibration, bar),
+            id,
+            sights,
+        });
+        Some(each.collect())
+    }
+
+    /// The tracks of a record.
+    pub(super) fn tracks(&self, faces: &[Face]) -> Vec<Track> {
+        let card = self.0.faces.as_ref();
+        let boxed = |s: &Sight| TrackBox {
+            time_s: s.time,
+            x: s.rect.left,
+            y: s.rect.top,
+            width: s.rect.width,
+            height: s.rect.height,
+            probability: card.zip(s.scored).and_then(|(c, s)| probability(c, s.0)),
+        };
+        let each = faces.iter().map(|face| {
+            let [start_s, end_s] = face.span();
+            Track {
+                id: face.id.0,
+                start_s,
+                end_s,
+                probability: face.judged.probability,
+                verdict: face.judged.verdict,
+                looks: face.judged.looks,
+                detector: card.map_or(String::new(), |c| c.id.clone()),
+                why: face.judged.why.clone(),
+                boxes: face.sights.iter().map(boxed).collect(),
+            }
+        });
+        each.collect()
+    }
+}
+
+/// Reasons for which frames are not clear, and which a clear face settles. All others hold a video back whatever its
+/// faces show.
+const SETTLED: [&str; 3] = ["below_operating_point", "frames_unclear", "unstable"];
+/// Reasons for which frames are not judged, whatever their score.
+const NOT_JUDGED: [&str; 4] = ["too_small", "flat_graphic", "extreme_shape", "artwork"];
+
+/// What faces add to the decision on a video; true where a face decides it. One that is accused makes it `manipulated`:
+/// the frames around it do not show that all was generated. One whose high score does not carry an accusation leaves
+/// no clear word.
+pub(super) fn weigh(
+    faces: &[Face],
+    frames: &[Scored],
+    judged: &mut Judged,
+    decision: &mut Decision,
+) -> bool {
+    let passed_over = |f: &&Scored| f.held_back.is_some_and(|code| NOT_JUDGED.contains(&code));
+    let held = decision.reasons.iter().any(|r| !SETTLED.contains(&r.0))
+        || 2 * frames.iter().filter(passed_over).count() >= frames.len().max(1);
+    if held || !matches!(decision.verdict, Verdict::NoEvidence | Verdict::Uncertain) {
+        return false;
+    }
+    let likely = |a: &&Face, b: &&Face| {
+        let p = |f: &Face| f.judged.probability.unwrap_or(0.0);
+        p(a).total_cmp(&p(b))
+    };
+    let unclear = |f: &&Face| f.judged.looks > 0 && f.judged.verdict == Verdict::Uncertain;
+    if let Some(face) = faces.iter().filter(|f| f.accused()).max_by(likely) {
+        decision.verdict = Verdict::Manipulated;
+        decision.reasons.clear();
+        judged.probability = face.judged.probability;
+        return true;
+    }
+    if decision.verdict == Verdict::NoEvidence
+        && let Some(face) = faces.iter().find(unclear)
+    {
+        decision.verdict = Verdict::Uncertain;
+        let why = face
+            .judged
+            .why
+            .as_deref()
+            .unwrap_or("its score is not clear");
+        let sentence = format!("Face {} scores high, but {why}.", face.number());
+        decision.reasons.push(("face_unclear", sentence));
+    }
+    false
+}
+
+/// What the faces show, in words.
+pub(super) fn evidence(faces: &[Face]) -> Vec<Evidence> {
+    let scored = faces.iter().filter(|f| f.judged.looks > 0).count();
+    let mut out = Vec::new();
+    if scored > 0 {
+        let accused = faces.iter().filter(|f| f.accused()).count();
+        let sentence = match (scored, accused) {
+            (1, 0) => "One face was followed through the video; it is not accused.".to_owned(),
+            (1, _) => "One face was followed through the video; it is accused.".to_owned(),
+            (n, _) => {
+                format!("{n} faces were followed through the video; accused: {accused}.")
+            }
+        };
+        let sentence = match faces.len() - scored {
+            0 => sentence,
+            n => format!("{sentence} {n} more were not scored: too many or too short in sight."),
+        };
+        out.push(Evidence::remark("faces", EvidenceKind::Pixels, sentence));
+    }
+    for face in faces.iter().filter(|f| f.accused()) {
+        let p = face.judged.probability.unwrap_or_default();
+        let [start, end] = face.span();
+        let sentence = format!(
+            "Face {}, seen from {start:.1} s to {end:.1} s, scores {:.0} of 100.",
+            face.number(),
+            100.0 * p
+        );
+        let mut found = Evidence::remark("face", EvidenceKind::Pixels, sentence).valued(p);
+        found.weight = (p / (1.0 - p)).ln();
+        found.meaning = face
+            .judged
+            .why
+            .as_ref()
+            .map(|why| format!("The face is accused of being generated or swapped: {why}."));
+        out.push(found);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use realscope_detectors::Logit;
+
+    use super::*;
+
+    fn face(verdict: Verdict, p: f64) -> Face {
+        Face {
+            id: TrackId(0),
+            sights: Vec::new(),
+            judged: FaceJudged {
+                verdict,
+                probability: Some(p),
+                looks: 4,
+                why: Some("of its looks".into()),
+            },
+        }
+    }
+
+    fn frames(held_back: Option<&'static str>) -> Vec<Scored> {
+        let frame = |i: u32| Scored {
+            index: i.into(),
+            time: f64::from(i),
+            logit: Logit(0.0),
+            verdict: Verdict::NoEvidence,
+            holds: None,
+            held_back,
+        };
+        (0..4).map(frame).collect()
+    }
+
+    fn weighed(faces: &[Face], verdict: Verdict, code: Option<&'static str>) -> (Verdict, f64) {
+        let mut judged = Judged {
+            verdict,
+            probability: Some(0.2),
+            raw: Logit(0.0),
+            parts: Vec::new(),
+            reasons: Vec::new(),
+        };
+        let mut decision = Decision {
+            verdict,
+            stable: true,
+            reasons: code.map(|c| (c, String::new())).into_iter().collect(),
+        };
+        let decided = weigh(faces, &frames(None), &mut judged, &mut decision);
+        assert_eq!(decided, judged.probability != Some(0.2));
+        if !decided {
+            // Frames that are not judged hold everything back.
+            let before = decision.clone();
+            for code in NOT_JUDGED {
+                weigh(faces, &frames(Some(code)), &mut judged, &mut decision);
+                assert_eq!(decision.verdict, before.verdict);
+            }
+        }
+        (decision.verdict, judged.probability.expect("a probability"))
+    }
+
+    #[test]
+    fn an_accused_face_is_a_manipulation_unless_the_video_is_not_judged() {
+        let accused = [
+            face(Verdict::NoEvidence, 0.1),
+            face(Verdict::Generated, 0.97),
+        ];
+        for before in [Verdict::NoEvidence, Verdict::Uncertain] {
+            let found = weighed(&accused, before, None);
+            assert_eq!(found, (Verdict::Manipulated, 0.97));
+        }
+        assert_eq!(
+            weighed(&accused, Verdict::Generated, None),
+            (Verdict::Generated, 0.2)
+        );
+        for code in SETTLED {
+            let found = weighed(&accused, Verdict::Uncertain, Some(code));
+            assert_eq!(found, (Verdict::Manipulated, 0.97));
+        }
+        for code in [
+            "parts_disagree",
+            "still",
+            "screen_recording",
+            "artwork",
+            "not_validated",
+        ] {
+            let found = weighed(&accused, Verdict::Uncertain, Some(code));
+            assert_eq!(found, (Verdict::Uncertain, 0.2));
+        }
+        let unclear = [face(Verdict::Uncertain, 0.95)];
+        assert_eq!(
+            weighed(&unclear, Verdict::NoEvidence, None),
+            (Verdict::Uncertain, 0.2)
+        );
+        let quiet = [face(Verdict::NoEvidence, 0.5)];
+        for before in [Verdict::NoEvidence, Verdict::Uncertain, Verdict::Generated] {
+            assert_eq!(weighed(&quiet, before, None), (before, 0.2));
+        }
+    }
+}
