@@ -35,7 +35,7 @@ impl Kind {
             Self::Image | Self::Attribution => "kind = \"shorter_side\"",
             Self::Face => "kind = \"face\"\nmargin = 1.3\naligned = true",
             Self::Video => {
-                "kind = \"clip\"\nframes = 8\nstride = 1\nlayout = \"frame_first\"\ntoo_few = \"refuse\""
+                "kind = \"clip\"\nframes = 8\npace = { per_second = 2.0 }\nlayout = \"frame_first\"\ntoo_few = \"refuse\""
             }
             Self::Mask => "kind = \"squash\"",
         }

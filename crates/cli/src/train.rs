@@ -158,7 +158,7 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<ExitCode, Failure> {
     let [authentic, generated] = own.pictures;
     let [authentic_groups, generated_groups] = own.groups;
     outln!(
-        "{}: {authentic} authentic pictures of {authentic_groups} groups, {generated} generated ones of \
+        "{}: {authentic} authentic files of {authentic_groups} groups, {generated} generated ones of \
          {generated_groups}",
         card.id
     );
@@ -168,7 +168,7 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<ExitCode, Failure> {
     outln!("decision threshold {:.2}", c.decision_threshold);
     match c.generated_threshold {
         Some(t) => outln!("`generated` from {t:.3}"),
-        None => outln!("these pictures carry no verdict `generated`: at most `uncertain`"),
+        None => outln!("these files carry no verdict `generated`: at most `uncertain`"),
     }
     for p in &c.operating_points {
         outln!(

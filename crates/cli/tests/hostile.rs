@@ -205,6 +205,7 @@ fn played(lane: &mut Lane, path: &Path, limits: &VideoLimits) -> Result<&'static
     let end = lane.video(
         path,
         limits,
+        None,
         &options,
         DEADLINE,
         &Cancel::default(),

@@ -438,3 +438,136 @@ fn a_large_video_is_heard_too() {
     };
     assert!(found.iter().any(said), "{found:?}");
 }
+
+/// A detector of clips without weights: how evenly the pixels of eight frames change.
+#[cfg(feature = "lab")]
+fn evenness(home: &Path) -> PathBuf {
+    use realscope_nn::d3::evenness;
+    use realscope_nn::onnx::Graph;
+    use realscope_nn::{Cpu, Exec};
+    let card = r#"
+id = "even"
+summary = "how evenly pixels change"
+status = "preview"
+since = "0.1.0"
+task = "generated_clip"
+engines = ["rten"]
+licence = "none: no weights"
+training_data = "none"
+citation = "this test"
+known_failures = ["all cases"]
+
+[input]
+size = 32
+filter = "bilinear"
+mean = [0.0, 0.0, 0.0]
+std = [1.0, 1.0, 1.0]
+
+[input.view]
+kind = "clip"
+frames = 8
+pace = { per_second = 4.0 }
+layout = "frame_first"
+too_few = "refuse"
+
+[[heads]]
+kind = "binary"
+polarity = "authentic"
+"#;
+    let mut graph = Graph::new("even", false);
+    let clips = graph.input("x", [1, 8, 3, 32, 32]);
+    let pixels = graph.fold(clips, [1, 8, 3 * 32 * 32]);
+    let out = evenness::<Cpu, _>(&mut graph, pixels);
+    graph.output("score", &out.score);
+    let (onnx, file) = (home.join("even.onnx"), home.join("even.toml"));
+    std::fs::write(&onnx, graph.encode()).expect("written");
+    std::fs::write(&file, card).expect("written");
+    let [onnx, card] = [onnx, file].map(|p| p.display().to_string());
+    let out = at(home, &["models", "import", "even", &onnx, "--card", &card]);
+    assert!(out.status.success(), "{out:?}");
+    home.to_owned()
+}
+
+#[cfg(feature = "lab")]
+fn at(home: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_realscope"))
+        .args(args)
+        .env("REALSCOPE_CONFIG", "/dev/null")
+        .env("REALSCOPE_HOME", home)
+        .output()
+        .expect("runs")
+}
+
+/// Clips of two seconds, side by side, each with a score; what is no video or too short is refused.
+#[cfg(feature = "lab")]
+#[test]
+fn a_detector_of_clips_sees_clips_of_a_video() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let home = evenness(folder.path());
+    let of = |path: &Path| {
+        let path = path.display().to_string();
+        let args = ["scan", "--detector", "even", "--format", "ndjson", &path];
+        lines(&at(&home, &args)).pop().expect("a record")
+    };
+    let parts = [("authentic.jpg", 3.0), ("generated.jpg", 3.0)];
+    let r = of(&film(folder.path(), "long.mp4", &parts, X264));
+    assert_eq!(r["verdict"], "uncertain", "{r:#}");
+    assert!(codes(&r).contains(&"uncalibrated"), "{r:#}");
+    let frames = r["frames"].as_array().expect("frames");
+    let times: Vec<f64> = frames.iter().filter_map(|f| f["time_s"].as_f64()).collect();
+    assert_eq!(times.len(), 3, "{r:#}");
+    for (time, expected) in times.iter().zip([0.0, 2.0, 4.0]) {
+        assert!((time - expected).abs() < 0.2, "{times:?}");
+    }
+    // The cut lies within the second clip, whose frames change least evenly.
+    let raw: Vec<f64> = frames.iter().filter_map(|f| f["raw"].as_f64()).collect();
+    assert!(raw[1] < raw[0] && raw[1] < raw[2], "{raw:?}");
+    let said: Vec<&str> = r["evidence"]
+        .as_array()
+        .expect("evidence")
+        .iter()
+        .filter_map(|e| e["measured"].as_str())
+        .collect();
+    assert!(
+        said.iter().any(|s| s.starts_with("3 clips of 8 frames")),
+        "{said:?}"
+    );
+    let detectors: Vec<&str> = r["detectors"]
+        .as_array()
+        .expect("detectors")
+        .iter()
+        .filter_map(|d| d["id"].as_str())
+        .collect();
+    assert_eq!(detectors, ["even", "clip-blocks"]);
+    // Clips are spread over a long video.
+    let r = of(&film(
+        folder.path(),
+        "longer.mp4",
+        &[("authentic.jpg", 40.0)],
+        X264,
+    ));
+    let frames = r["frames"].as_array().expect("frames");
+    assert_eq!(frames.len(), 8);
+    assert!(
+        frames[7]["time_s"].as_f64().expect("a time") > 34.0,
+        "{frames:?}"
+    );
+
+    let short = of(&film(
+        folder.path(),
+        "short.mp4",
+        &[("authentic.jpg", 1.0)],
+        X264,
+    ));
+    assert_eq!(short["error"]["code"], "detector_not_made_for", "{short:#}");
+    let message = short["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("25 frames in 1.00 s"), "{message}");
+    let picture = of(&examples().join("authentic.jpg"));
+    assert_eq!(
+        picture["error"]["code"], "detector_not_made_for",
+        "{picture:#}"
+    );
+}

@@ -45,7 +45,7 @@ pub enum ClipLayout {
     ChannelFirst,
 }
 
-/// What becomes of a video that has fewer frames than a clip.
+/// What becomes of a video that is shorter than a clip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TooFew {
@@ -54,6 +54,69 @@ pub enum TooFew {
     Refuse,
     /// Its last frame is shown again.
     RepeatLast,
+    /// Its frames are taken closer together, so that the clip spans it; one with fewer frames than a clip is refused.
+    Closer,
+}
+
+/// How far apart the frames of a clip lie.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// Frames of the source from one to the next.
+    Stride(u32),
+    /// Frames a second.
+    PerSecond(f64),
+}
+
+/// How a frame of a clip is brought to the input's square.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// As [`View::ShorterSide`].
+    #[default]
+    ShorterSide,
+    /// As [`View::Squash`].
+    Squash,
+}
+
+/// What a detector of clips is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clip {
+    /// Frames of a clip.
+    pub frames: usize,
+    /// How far apart they lie.
+    pub pace: Pace,
+    /// Their order in the input.
+    pub layout: ClipLayout,
+    /// What happens to a shorter video.
+    #[serde(default)]
+    pub too_few: TooFew,
+    /// Share of a frame's longer side that is cut off at each of its ends.
+    #[serde(default)]
+    pub trim: f64,
+    /// How what remains is brought to the input's square.
+    #[serde(default)]
+    pub fit: Fit,
+}
+
+impl Clip {
+    fn check(self) -> Result<(), String> {
+        let paced = match self.pace {
+            Pace::Stride(stride) => (1..=1024).contains(&stride),
+            Pace::PerSecond(rate) => (0.01..=1000.0).contains(&rate),
+        };
+        if !(2..=1024).contains(&self.frames) || !paced {
+            return Err(format!(
+                "{} frames at the pace {:?}",
+                self.frames, self.pace
+            ));
+        }
+        if !(0.0..0.5).contains(&self.trim) {
+            return Err(format!("a trim of {}", self.trim));
+        }
+        Ok(())
+    }
 }
 
 /// What is shown.
@@ -89,18 +152,8 @@ pub enum View {
         /// Whether eyes, nose and mouth are brought to fixed places.
         aligned: bool,
     },
-    /// Frames of a clip, each like [`View::ShorterSide`].
-    Clip {
-        /// Frames.
-        frames: usize,
-        /// Frames of the source from one to the next.
-        stride: usize,
-        /// Their order in the input.
-        layout: ClipLayout,
-        /// What happens to a shorter video.
-        #[serde(default)]
-        too_few: TooFew,
-    },
+    /// Frames of a clip.
+    Clip(Clip),
 }
 
 impl View {
@@ -118,6 +171,7 @@ impl View {
             Self::Face { margin, .. } if !(0.5..=4.0).contains(&margin) => {
                 Err(format!("margin {margin}"))
             }
+            Self::Clip(clip) => clip.check(),
             _ => Ok(()),
         }
     }
@@ -132,8 +186,17 @@ impl View {
     #[must_use]
     pub fn frames(self) -> usize {
         match self {
-            Self::Clip { frames, .. } => frames,
+            Self::Clip(clip) => clip.frames,
             _ => 1,
+        }
+    }
+
+    /// What is shown of clips; `None` of a detector that sees single frames.
+    #[must_use]
+    pub fn clip(self) -> Option<Clip> {
+        match self {
+            Self::Clip(clip) => Some(clip),
+            _ => None,
         }
     }
 }
@@ -191,11 +254,6 @@ impl Input {
                     "a shorter side of {shorter} pixels for an input of {}",
                     self.size
                 ));
-            }
-            View::Clip { frames, stride, .. }
-                if !(2..=1024).contains(&frames) || !(1..=1024).contains(&stride) =>
-            {
-                return Err(format!("{frames} frames with a stride of {stride}"));
             }
             _ => {}
         }

@@ -36,10 +36,24 @@ pub fn fill<N: Parameters<Cpu>>(
 
 /// The ONNX file that `forward` records on pictures `x`, `[batch, 3, size, size]` of the card's size, and the card with
 /// its hash. `forward` names the outputs that the card's heads read.
-pub fn export(mut card: Card, forward: impl FnOnce(&mut Graph, Edge<4>)) -> (Card, Vec<u8>) {
-    let mut graph = Graph::new(&card.id, false);
+pub fn export(card: Card, forward: impl FnOnce(&mut Graph, Edge<4>)) -> (Card, Vec<u8>) {
     let side = card.input.size as usize;
-    let input = graph.input("x", [1, 3, side, side]);
+    export_of(card, [1, 3, side, side], forward)
+}
+
+/// As [`export`], of clips `[batch, frames, 3, size, size]`.
+pub fn export_clips(card: Card, forward: impl FnOnce(&mut Graph, Edge<5>)) -> (Card, Vec<u8>) {
+    let (side, frames) = (card.input.size as usize, card.input.view.frames());
+    export_of(card, [1, frames, 3, side, side], forward)
+}
+
+fn export_of<const D: usize>(
+    mut card: Card,
+    shape: [usize; D],
+    forward: impl FnOnce(&mut Graph, Edge<D>),
+) -> (Card, Vec<u8>) {
+    let mut graph = Graph::new(&card.id, false);
+    let input = graph.input("x", shape);
     forward(&mut graph, input);
     let onnx = graph.encode();
     card.weights_sha256 = sha256(&onnx);

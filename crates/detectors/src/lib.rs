@@ -17,7 +17,9 @@ pub mod catalog;
 pub mod clip_blocks;
 pub mod cnndetection;
 pub mod community_forensics;
+pub mod d3;
 pub mod deepfakebench_xception;
+pub mod demamba;
 #[cfg(feature = "import")]
 pub mod deploy;
 pub mod encoders;

@@ -6,7 +6,7 @@ use image::RgbImage;
 use realscope_engine::{self as engine, Choice, Engine, Network, Tensor, Threads, packed};
 use sha2::{Digest, Sha256};
 
-use crate::card::{Card, ClipLayout, Colour, Head, Input, Polarity, View};
+use crate::card::{Card, ClipLayout, Colour, Head, Input, Polarity};
 use crate::{Answer, Detector, DetectorError, Logit, Mask, Sample, Value};
 
 /// Lower-case hex of the SHA-256 of `bytes`.
@@ -50,14 +50,8 @@ pub fn normalise(frames: &[RgbImage], input: &Input, out: &mut Vec<f32>) {
         Colour::Rgb => [0, 1, 2],
         Colour::Bgr => [2, 1, 0],
     };
-    let by_channel = matches!(
-        input.view,
-        View::Clip {
-            layout: ClipLayout::ChannelFirst,
-            ..
-        }
-    );
-    if by_channel {
+    let layout = input.view.clip().map(|clip| clip.layout);
+    if layout == Some(ClipLayout::ChannelFirst) {
         for c in channels {
             for frame in frames {
                 plane(frame, c, input, out);
@@ -178,16 +172,10 @@ impl NetworkDetector {
         let (side, frames) = (input.size as usize, input.view.frames());
         let mut values = Vec::with_capacity(frames * 3 * side * side);
         normalise(&sample.frames, input, &mut values);
-        let shape = match input.view {
-            View::Clip {
-                layout: ClipLayout::FrameFirst,
-                ..
-            } => vec![1, frames, 3, side, side],
-            View::Clip {
-                layout: ClipLayout::ChannelFirst,
-                ..
-            } => vec![1, 3, frames, side, side],
-            _ => vec![1, 3, side, side],
+        let shape = match input.view.clip().map(|clip| clip.layout) {
+            Some(ClipLayout::FrameFirst) => vec![1, frames, 3, side, side],
+            Some(ClipLayout::ChannelFirst) => vec![1, 3, frames, side, side],
+            None => vec![1, 3, side, side],
         };
         let [name] = self.engine.inputs() else {
             return Err(self.lacking(format!("{} inputs", self.engine.inputs().len())));

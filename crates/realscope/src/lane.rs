@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
+use realscope_detectors::card::Input;
 use realscope_media::video::{self, Frame, Sketch, VideoError, VideoLimits};
 use realscope_media::{Decoded, Limits, MediaError, Options as DecodeOptions};
 
@@ -208,7 +209,7 @@ impl Lane {
         .map_err(DecodeError::from)
     }
 
-    /// Reads a video within `deadline` and gives what comes to `take`, whose error ends the reading.
+    /// Reads a video within `deadline`, for a detector of clips with the input `clips` or one of frames, and gives what comes to `take`, whose error ends the reading.
     ///
     /// # Errors
     /// Those of `take`, and [`DecodeError`].
@@ -216,13 +217,19 @@ impl Lane {
         &mut self,
         path: &Path,
         limits: &VideoLimits,
+        clips: Option<&Input>,
         options: &DecodeOptions,
         deadline: Duration,
         cancel: &Cancel,
         mut take: impl FnMut(Seen) -> Result<(), E>,
     ) -> Result<Option<VideoError>, E> {
         let read = self.watched(deadline, cancel, |worker| {
-            read_video(worker, path, limits, options, deadline, &mut take)
+            let request = VideoRequest {
+                limits: limits.clone(),
+                clips: clips.cloned(),
+                deadline,
+            };
+            read_video(worker, path, request, options, &mut take)
         });
         match read {
             Ok(Ok(cut)) => Ok(cut),
@@ -312,27 +319,24 @@ pub enum Seen {
 fn read_video<E>(
     worker: &mut Worker,
     path: &Path,
-    limits: &VideoLimits,
+    video: VideoRequest,
     options: &DecodeOptions,
-    deadline: Duration,
     take: &mut impl FnMut(Seen) -> Result<(), E>,
 ) -> Result<Result<Option<VideoError>, VideoError>, Broken<E>> {
     use std::io::Read as _;
     let name = worker::name_of(path);
+    let limits = video.limits.picture.clone();
     let request = Request {
-        limits: limits.picture.clone(),
+        limits: limits.clone(),
         options: options.clone(),
-        video: Some(VideoRequest {
-            limits: limits.clone(),
-            deadline,
-        }),
+        video: Some(video),
         bytes: name.len() as u64,
     };
     write_frame(&mut worker.stdin, &request, &name)?;
     let mut stdout = io::BufReader::new(&mut worker.stdout);
     loop {
         let reply: VideoReply = read_header(&mut stdout)?;
-        let mut bytes = vec![0; payload(&reply, &limits.picture)?];
+        let mut bytes = vec![0; payload(&reply, &limits)?];
         stdout.read_exact(&mut bytes)?;
         let other = || io::Error::other("the worker announced another size");
         let seen = match reply {

@@ -12,6 +12,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use realscope_detectors::card::Input;
 use realscope_media::video::{self, Decoders, Event, Plan, Sketch, Video, VideoError, VideoLimits};
 use realscope_media::{Decoded, Facts, Limits, MediaError, Options as DecodeOptions};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub(crate) struct Request {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct VideoRequest {
     pub(crate) limits: VideoLimits,
+    /// What a detector is shown that sees clips.
+    pub(crate) clips: Option<Input>,
     pub(crate) deadline: Duration,
 }
 
@@ -159,7 +162,7 @@ fn serve_video(
         let deadline = request.deadline.mul_f64(0.95);
         let mut video = Video::open(&path, &request.limits, deadline, Decoders::Any)?;
         let facts = Box::new(video.facts().clone());
-        let (plan, sketches) = timeline::plan(&facts);
+        let (plan, sketches) = timeline::plan(&facts, request.clips.as_ref());
         let mut write = |reply: VideoReply, bytes: &[u8]| {
             write_frame(output, &reply, bytes).map_err(|e| {
                 let reason = e.to_string();
@@ -173,7 +176,7 @@ fn serve_video(
         write(
             VideoReply::Facts {
                 facts,
-                plan,
+                plan: plan.clone(),
                 sketches,
             },
             &[],

@@ -1,148 +1,268 @@
 //! Clips: runs of frames of a video.
 
+use std::collections::VecDeque;
+
 use image::RgbImage;
+use realscope_delivery as delivery;
 
-use super::{not_empty, not_made_for, refused, seen, shorter_side};
-use crate::card::{Input, TooFew, View};
-use crate::{DetectorError, Place, Sample, Span};
+use super::{not_empty, not_made_for, refused, seen, shorter_side, squash};
+use crate::card::{Clip, Fit, Input, Pace, TooFew};
+use crate::{DetectorError, Place, Rect, Sample, Span};
 
-/// A frame and when it is seen.
-#[derive(Clone, Copy, Debug)]
-pub struct TimedFrame<'a> {
-    /// Its pixels, upright.
-    pub picture: &'a RgbImage,
-    /// From when to when, in seconds.
-    pub time: Span,
+/// Seconds by which an instant may lie ahead of the frame that is shown at it.
+const ROUNDING: f64 = 1e-6;
+
+/// Most clips of a video that are scored.
+pub const CLIPS: usize = 8;
+
+fn clip_of(id: &str, input: &Input) -> Result<Clip, DetectorError> {
+    let refuse = || refused(id, seen(input.view), "these are frames of a video");
+    input.view.clip().ok_or_else(refuse)
 }
 
-/// The clips that a run of consecutive frames holds, in order of time.
+/// When the frames of a video's clips are shown, in seconds after its first frame, clip by clip in order of time.
 ///
-/// Clips lie side by side; where frames remain, a last clip ends with the last frame and overlaps the one before. Each
-/// frame is shown like [`shorter_side`].
+/// The video lasts `duration_s` seconds and has `frames` frames. As many clips as lie side by side, `most` at most, are
+/// spread evenly over it; a single one lies in its middle.
 ///
 /// # Errors
-/// [`DetectorError::Sample`] of an input that shows no clips, of frames that are not in order of time or not of one
-/// size, and of too few frames unless the card repeats the last one; [`DetectorError::Delivery`] of the resizer.
-pub fn clips(
-    frames: &[TimedFrame<'_>],
+/// [`DetectorError::Sample`] of an input that shows no clips, and of a video that is shorter than a clip unless the card
+/// says what to do then.
+pub fn instants(
     id: &str,
     input: &Input,
-) -> Result<Vec<Sample>, DetectorError> {
-    let View::Clip {
-        frames: wanted,
-        stride,
-        too_few,
-        ..
-    } = input.view
-    else {
-        return Err(refused(id, seen(input.view), "these are frames of a video"));
+    duration_s: f64,
+    frames: u64,
+    most: usize,
+) -> Result<Vec<Vec<f64>>, DetectorError> {
+    let clip = clip_of(id, input)?;
+    let wanted = clip.frames as f64;
+    let shown = duration_s / frames.max(1) as f64;
+    let step = match clip.pace {
+        Pace::Stride(stride) => f64::from(stride) * shown,
+        Pace::PerSecond(rate) => 1.0 / rate,
     };
-    let refuse = |reason: String| Err(not_made_for(id, reason));
-    let (Some(first), Some(end)) = (frames.first(), frames.len().checked_sub(1)) else {
-        return refuse("no frames".into());
+    // From the first instant of a clip to its last.
+    let reach = (wanted - 1.0) * step;
+    // Each instant lies in the middle of a frame where frames lie evenly.
+    let each = |start: f64, step: f64| -> Vec<f64> {
+        (0..clip.frames)
+            .map(|k| start + k as f64 * step + shown / 2.0)
+            .collect()
     };
-    for frame in frames {
-        not_empty(frame.picture, id)?;
+    let room = duration_s - shown - reach;
+    if room >= -ROUNDING {
+        let room = room.max(0.0);
+        let count = ((room / (reach + step) + ROUNDING) as usize + 1).clamp(1, most.max(1));
+        let stretch = duration_s / count as f64;
+        let starts = (0..count).map(|k| {
+            let start = (k as f64 + 0.5) * stretch - (reach + shown) / 2.0;
+            // At the beginning of a frame where they lie evenly.
+            ((start / shown).round() * shown).clamp(0.0, room)
+        });
+        return Ok(starts.map(|start| each(start, step)).collect());
     }
-    if frames.windows(2).any(|w| w[1].time.start < w[0].time.start) {
-        return refuse("the frames are not in order of time".into());
-    }
-    let size = first.picture.dimensions();
-    if frames.iter().any(|f| f.picture.dimensions() != size) {
-        return refuse("the frames are not of one size".into());
-    }
-    let reach = (wanted - 1) * stride;
-    let starts: Vec<usize> = match (end.checked_sub(reach), too_few) {
-        (Some(last), _) => {
-            let mut starts: Vec<usize> = (0..=last).step_by(reach + stride).collect();
-            // The frames after the last whole clip, at least one of which it would have shown.
-            if starts.last().is_some_and(|s| s + reach + stride <= end) {
-                starts.push(last);
-            }
-            starts
+    match clip.too_few {
+        TooFew::RepeatLast if frames > 0 => Ok(vec![each(0.0, step)]),
+        TooFew::Closer if frames >= clip.frames as u64 => {
+            let step = duration_s / wanted;
+            Ok(vec![each((step - shown) / 2.0, step)])
         }
-        (None, TooFew::RepeatLast) => vec![0],
-        (None, TooFew::Refuse) => {
-            return refuse(format!(
-                "{} frames, a clip of {wanted} with a stride of {stride} needs {}",
-                frames.len(),
-                reach + 1
-            ));
-        }
-    };
-    starts
-        .into_iter()
-        .map(|start| clip(frames, start, wanted, stride, input))
-        .collect()
+        _ => Err(not_made_for(
+            id,
+            format!(
+                "{frames} frames in {duration_s:.2} s, it sees {} that span {:.2} s",
+                clip.frames,
+                reach + shown
+            ),
+        )),
+    }
 }
 
-/// `wanted` frames from `start`, the last one repeated where there are none left.
-fn clip(
-    frames: &[TimedFrame<'_>],
-    start: usize,
-    wanted: usize,
-    stride: usize,
-    input: &Input,
-) -> Result<Sample, DetectorError> {
-    let mut indices: Vec<usize> = (start..frames.len()).step_by(stride).take(wanted).collect();
-    let shown: Vec<Sample> = indices
-        .iter()
-        .map(|i| shorter_side(frames[*i].picture, input))
-        .collect::<Result<_, _>>()?;
-    let last = indices.pop().unwrap_or(start);
-    let place = Place {
-        time: Some(Span {
-            start: frames[start].time.start,
-            end: frames[last].time.end,
-        }),
-        ..shown.first().map_or_else(Place::default, |s| s.place)
-    };
-    let mut frames: Vec<RgbImage> = shown.into_iter().flat_map(|s| s.frames).collect();
-    if let Some(last) = frames.last().cloned() {
-        frames.resize(wanted, last);
+/// Makes clips of the frames of a video as they come, so that few of them are held.
+pub struct ClipMaker {
+    id: String,
+    input: Input,
+    wanted: VecDeque<Vec<f64>>,
+    /// Frames as the detector is shown them, with their times.
+    held: VecDeque<(f64, RgbImage)>,
+    /// Size of the frames, and what is shown of them.
+    size: Option<((u32, u32), Rect)>,
+}
+
+impl ClipMaker {
+    /// For the clips whose frames are shown at `wanted`, see [`instants`].
+    #[must_use]
+    pub fn new(id: &str, input: &Input, wanted: Vec<Vec<f64>>) -> Self {
+        Self {
+            id: id.into(),
+            input: input.clone(),
+            wanted: wanted.into(),
+            held: VecDeque::new(),
+            size: None,
+        }
     }
-    Ok(Sample { frames, place })
+
+    /// Takes the next frame and gives the clips that end before it.
+    ///
+    /// # Errors
+    /// [`DetectorError::Sample`] of an input that shows no clips, and of frames that are not in order of time or not of
+    /// one size; [`DetectorError::Delivery`] of the resizer.
+    pub fn take(&mut self, time: f64, frame: &RgbImage) -> Result<Vec<Sample>, DetectorError> {
+        let clip = clip_of(&self.id, &self.input)?;
+        not_empty(frame, &self.id)?;
+        if self.held.back().is_some_and(|(before, _)| *before > time) {
+            let reason = "the frames are not in order of time".into();
+            return Err(not_made_for(&self.id, reason));
+        }
+        if self
+            .size
+            .is_some_and(|(size, _)| size != frame.dimensions())
+        {
+            let reason = "the frames are not of one size".into();
+            return Err(not_made_for(&self.id, reason));
+        }
+        let mut done = Vec::new();
+        while let Some(instants) = self.wanted.front()
+            && instants.last().is_some_and(|t| time > t + ROUNDING)
+            && !self.held.is_empty()
+        {
+            done.extend(self.next());
+        }
+        let (shown, rect) = show(frame, clip, &self.input)?;
+        self.size = Some((frame.dimensions(), rect));
+        self.held.push_back((time, shown));
+        Ok(done)
+    }
+
+    /// The clips that are left when there are no more frames; where the video was cut short (`whole` is false) those
+    /// alone that it holds.
+    pub fn rest(&mut self, whole: bool) -> Vec<Sample> {
+        let last = self.held.back().map_or(0.0, |(time, _)| *time);
+        let mut left = Vec::new();
+        while let Some(instants) = self.wanted.front() {
+            let step = step_of(instants);
+            let held = instants.last().is_some_and(|t| *t < last + step);
+            if self.held.is_empty() || !(whole || held) {
+                break;
+            }
+            left.extend(self.next());
+        }
+        left
+    }
+
+    /// The next clip, of the frames that are held.
+    fn next(&mut self) -> Option<Sample> {
+        let instants = self.wanted.pop_front()?;
+        let (_, rect) = self.size?;
+        let at = |t: f64| {
+            let after = self.held.partition_point(|(time, _)| *time <= t + ROUNDING);
+            &self.held[after.saturating_sub(1)]
+        };
+        let (first, last) = (*instants.first()?, *instants.last()?);
+        let time = Span {
+            start: at(first).0,
+            end: at(last).0 + step_of(&instants),
+        };
+        let frames = instants.iter().map(|t| at(*t).1.clone()).collect();
+        // Of frames before the next clip the last may still be on the screen when it begins.
+        if let Some(begin) = self.wanted.front().and_then(|next| next.first()) {
+            while self
+                .held
+                .get(1)
+                .is_some_and(|(t, _)| *t <= begin + ROUNDING)
+            {
+                self.held.pop_front();
+            }
+        }
+        Some(Sample {
+            frames,
+            place: Place {
+                rect,
+                time: Some(time),
+                track: None,
+                whole: true,
+            },
+        })
+    }
+}
+
+/// Seconds from one instant of a clip to the next.
+fn step_of(instants: &[f64]) -> f64 {
+    match instants {
+        [a, b, ..] => b - a,
+        _ => 0.0,
+    }
+}
+
+/// A frame as the card's network sees it, and which part of it that is.
+fn show(frame: &RgbImage, clip: Clip, input: &Input) -> Result<(RgbImage, Rect), DetectorError> {
+    let (width, height) = frame.dimensions();
+    let cut = (f64::from(width.max(height)) * clip.trim) as u32;
+    let (left, top) = if width >= height { (cut, 0) } else { (0, cut) };
+    let trimmed;
+    let seen = if cut == 0 {
+        frame
+    } else {
+        trimmed = delivery::crop(frame, left, top, width - 2 * left, height - 2 * top);
+        &trimmed
+    };
+    let sample = match clip.fit {
+        Fit::ShorterSide => shorter_side(seen, input)?,
+        Fit::Squash => squash(seen, input)?,
+    };
+    let rect = Rect {
+        left: sample.place.rect.left + left,
+        top: sample.place.rect.top + top,
+        ..sample.place.rect
+    };
+    let shown = sample.frames.into_iter().next().unwrap_or_default();
+    Ok((shown, rect))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::card::{ClipLayout, Colour, Filter};
+    use crate::card::{ClipLayout, Colour, Filter, View};
 
-    fn input(frames: usize, stride: usize, too_few: TooFew) -> Input {
+    fn input(frames: usize, pace: Pace, too_few: TooFew) -> Input {
         Input {
             size: 16,
             filter: Filter::Bilinear,
             colour: Colour::Rgb,
             mean: [0.5; 3],
             std: [0.5; 3],
-            view: View::Clip {
+            view: View::Clip(Clip {
                 frames,
-                stride,
+                pace,
                 layout: ClipLayout::FrameFirst,
                 too_few,
-            },
+                trim: 0.0,
+                fit: Fit::ShorterSide,
+            }),
         }
     }
 
-    /// Frames of a quarter of a second, each of the grey of its number.
-    fn video(count: u8) -> Vec<RgbImage> {
-        (0..count)
-            .map(|i| RgbImage::from_pixel(24, 20, image::Rgb([i; 3])))
-            .collect()
-    }
-
-    fn timed(pictures: &[RgbImage]) -> Vec<TimedFrame<'_>> {
-        (0_u32..)
-            .zip(pictures)
-            .map(|(i, picture)| TimedFrame {
-                picture,
-                time: Span {
-                    start: f64::from(i) / 4.0,
-                    end: f64::from(i + 1) / 4.0,
-                },
-            })
-            .collect()
+    /// Greys of the clips of a video whose frames last a quarter of a second, each of the grey of its number.
+    fn of(count: u8, input: &Input, most: usize) -> Result<Vec<Vec<u8>>, DetectorError> {
+        let length = f64::from(count) / 4.0;
+        let wanted = instants("t", input, length, u64::from(count), most)?;
+        let mut maker = ClipMaker::new("t", input, wanted);
+        let mut made = Vec::new();
+        for i in 0..count {
+            let picture = RgbImage::from_pixel(24, 20, image::Rgb([i; 3]));
+            made.extend(maker.take(f64::from(i) / 4.0, &picture)?);
+        }
+        made.extend(maker.rest(true));
+        for sample in &made {
+            let (first, last) = (greys(sample)[0], greys(sample)[input.view.frames() - 1]);
+            let time = sample.place.time.expect("a time");
+            assert_eq!(time.start, f64::from(first) / 4.0);
+            assert!(time.end > f64::from(last) / 4.0);
+            assert!(sample.frames.iter().all(|f| f.dimensions() == (16, 16)));
+            assert_eq!((sample.place.rect.left, sample.place.rect.width), (2, 20));
+        }
+        Ok(made.iter().map(greys).collect())
     }
 
     fn greys(sample: &Sample) -> Vec<u8> {
@@ -150,64 +270,120 @@ mod tests {
     }
 
     #[test]
-    fn clips_lie_side_by_side_and_the_last_ends_with_the_video() {
-        for (count, stride, expected) in [
-            (4, 1, vec![vec![0, 1, 2, 3]]),
-            (8, 1, vec![vec![0, 1, 2, 3], vec![4, 5, 6, 7]]),
-            (
-                9,
-                1,
-                vec![vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![5, 6, 7, 8]],
-            ),
-            (7, 2, vec![vec![0, 2, 4, 6]]),
-            (8, 2, vec![vec![0, 2, 4, 6]]),
-            (9, 2, vec![vec![0, 2, 4, 6], vec![2, 4, 6, 8]]),
+    fn clips_are_spread_over_the_video() {
+        for (count, stride, most, expected) in [
+            (4, 1, 9, vec![vec![0, 1, 2, 3]]),
+            (8, 1, 9, vec![vec![0, 1, 2, 3], vec![4, 5, 6, 7]]),
+            (9, 1, 9, vec![vec![0, 1, 2, 3], vec![5, 6, 7, 8]]),
+            (9, 1, 1, vec![vec![3, 4, 5, 6]]),
+            (7, 2, 9, vec![vec![0, 2, 4, 6]]),
+            (8, 2, 9, vec![vec![1, 3, 5, 7]]),
+            (16, 2, 9, vec![vec![1, 3, 5, 7], vec![9, 11, 13, 15]]),
         ] {
-            let pictures = video(count);
-            let made = clips(&timed(&pictures), "t", &input(4, stride, TooFew::Refuse));
-            let made = made.expect("makes clips");
-            let seen: Vec<Vec<u8>> = made.iter().map(greys).collect();
+            let card = input(4, Pace::Stride(stride), TooFew::Refuse);
+            let seen = of(count, &card, most).expect("makes clips");
             assert_eq!(seen, expected, "{count} frames, stride {stride}");
-            for sample in &made {
-                let (first, last) = (greys(sample)[0], greys(sample)[3]);
-                let time = sample.place.time.expect("a time");
-                assert_eq!(time.start, f64::from(first) / 4.0);
-                assert_eq!(time.end, f64::from(last + 1) / 4.0);
-                assert!(sample.frames.iter().all(|f| f.dimensions() == (16, 16)));
-                assert_eq!(sample.place.rect.left, 2);
+        }
+    }
+
+    #[test]
+    fn a_rate_is_kept_whatever_that_of_the_video_is() {
+        for (count, rate, expected) in [
+            (16, 2.0, vec![vec![0, 2, 4, 6], vec![8, 10, 12, 14]]),
+            (
+                12,
+                4.0,
+                vec![vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9, 10, 11]],
+            ),
+            // Faster than the video: what is on the screen is shown again.
+            (4, 8.0, vec![vec![1, 2, 2, 3]]),
+        ] {
+            let card = input(4, Pace::PerSecond(rate), TooFew::Refuse);
+            let seen = of(count, &card, 9).expect("makes clips");
+            let fits = seen.len() == expected.len()
+                && seen
+                    .iter()
+                    .flatten()
+                    .zip(expected.iter().flatten())
+                    .all(|(a, b)| a.abs_diff(*b) <= 1);
+            assert!(fits, "{count} frames at {rate}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_video_shorter_than_a_clip_is_what_the_card_says() {
+        let e = of(3, &input(4, Pace::Stride(1), TooFew::Refuse), 9).expect_err("refused");
+        assert!(matches!(e, DetectorError::Sample { .. }));
+        assert!(e.to_string().contains("3 frames"), "{e}");
+        let repeats = |stride| of(3, &input(4, Pace::Stride(stride), TooFew::RepeatLast), 9);
+        assert_eq!(repeats(1).expect("repeats"), [[0, 1, 2, 2]]);
+        assert_eq!(repeats(2).expect("repeats"), [[0, 2, 2, 2]]);
+        let closer = |count| of(count, &input(4, Pace::PerSecond(1.0), TooFew::Closer), 9);
+        assert_eq!(closer(8).expect("closer"), [[1, 3, 5, 7]]);
+        assert_eq!(closer(4).expect("closer"), [[0, 1, 2, 3]]);
+        assert!(closer(3).is_err());
+    }
+
+    #[test]
+    fn frames_are_trimmed_along_their_longer_side() {
+        let card = input(2, Pace::Stride(1), TooFew::Refuse);
+        let clip = Clip {
+            trim: 0.1,
+            fit: Fit::Squash,
+            ..card.view.clip().expect("clips")
+        };
+        for (size, rect) in [((40, 20), [4, 0, 32, 20]), ((20, 40), [0, 4, 20, 32])] {
+            let frame = RgbImage::from_fn(size.0, size.1, |x, y| {
+                let end = x.max(y) < 4 || x.max(y) >= 36;
+                image::Rgb([if end { 0 } else { 200 }; 3])
+            });
+            let (shown, seen) = show(&frame, clip, &card).expect("shows");
+            let [left, top, width, height] = rect;
+            let expected = Rect {
+                left,
+                top,
+                width,
+                height,
+            };
+            assert_eq!(seen, expected);
+            assert_eq!(shown.dimensions(), (16, 16));
+            if size.0 > size.1 {
+                assert!(shown.pixels().all(|p| p.0 == [200; 3]));
             }
         }
     }
 
     #[test]
-    fn too_few_frames_are_what_the_card_says() {
-        let pictures = video(3);
-        let frames = timed(&pictures);
-        let e = clips(&frames, "t", &input(4, 1, TooFew::Refuse)).expect_err("refused");
-        assert!(matches!(e, DetectorError::Sample { .. }));
-        assert!(e.to_string().contains("3 frames"), "{e}");
-        let made = clips(&frames, "t", &input(4, 1, TooFew::RepeatLast)).expect("repeats");
-        assert_eq!(greys(&made[0]), [0, 1, 2, 2]);
-        assert_eq!(made[0].place.time.expect("a time").end, 0.75);
-        let made = clips(&frames, "t", &input(4, 2, TooFew::RepeatLast)).expect("repeats");
-        assert_eq!(greys(&made[0]), [0, 2, 2, 2]);
+    fn a_video_that_is_cut_short_gives_the_clips_that_it_holds() {
+        let card = input(4, Pace::Stride(1), TooFew::Refuse);
+        let wanted = instants("t", &card, 3.0, 12, 9).expect("three clips");
+        let mut maker = ClipMaker::new("t", &card, wanted);
+        let mut made = 0;
+        for i in 0..10_u8 {
+            let picture = RgbImage::from_pixel(24, 20, image::Rgb([i; 3]));
+            made += maker
+                .take(f64::from(i) / 4.0, &picture)
+                .expect("takes")
+                .len();
+        }
+        assert_eq!((made, maker.rest(false).len()), (2, 0));
     }
 
     #[test]
     fn what_is_no_run_of_frames_is_refused() {
-        let mut pictures = video(4);
-        let card = input(4, 1, TooFew::Refuse);
-        assert!(clips(&[], "t", &card).is_err());
-        let mut frames = timed(&pictures);
-        frames.reverse();
-        assert!(clips(&frames, "t", &card).is_err());
-        pictures[2] = RgbImage::new(9, 9);
-        assert!(clips(&timed(&pictures), "t", &card).is_err());
-        let picture = Input {
+        let card = input(4, Pace::Stride(1), TooFew::RepeatLast);
+        assert!(instants("t", &card, 0.0, 0, 9).is_err());
+        let picture = RgbImage::new(24, 20);
+        let mut maker = ClipMaker::new("t", &card, vec![vec![0.0, 0.25, 0.5, 0.75]]);
+        maker.take(0.25, &picture).expect("takes");
+        assert!(maker.take(0.0, &picture).is_err());
+        assert!(maker.take(0.5, &RgbImage::new(9, 9)).is_err());
+        assert!(maker.take(0.5, &RgbImage::new(0, 9)).is_err());
+        let of_pictures = Input {
             view: View::Squash,
             ..card
         };
-        let e = clips(&timed(&pictures), "t", &picture).expect_err("refused");
+        let e = instants("t", &of_pictures, 1.0, 4, 9).expect_err("refused");
         assert!(e.to_string().contains("whole pictures"), "{e}");
     }
 }

@@ -1,7 +1,7 @@
 //! From pictures, faces and frames to the samples that a detector is shown.
 //!
-//! One function for each thing that there is to show: a [`picture()`], [`faces()`] found in a picture or a frame, the
-//! frames of a video ([`clips`]). Each reads the card's [`View`] and refuses a card that shows something else.
+//! One for each thing that there is to show: a [`picture()`], [`faces()`] found in a picture or a frame, clips of a video
+//! ([`instants`], [`ClipMaker`]). Each reads the card's [`View`] and refuses a card that shows something else.
 
 mod clip;
 mod face;
@@ -10,7 +10,7 @@ mod windows;
 
 use image::RgbImage;
 
-pub use clip::{TimedFrame, clips};
+pub use clip::{CLIPS, ClipMaker, instants};
 pub use face::{FaceBox, faces};
 pub use whole::{shorter_side, shorter_side_centre, squash};
 pub use windows::{centre, cut, reflect, windows};
@@ -36,7 +36,7 @@ pub fn picture(picture: &RgbImage, id: &str, input: &Input) -> Result<Vec<Sample
             samples.extend(windows(picture, input.size, most));
             samples
         }
-        View::Face { .. } | View::Clip { .. } => {
+        View::Face { .. } | View::Clip(_) => {
             return Err(refused(id, seen(input.view), "this is a whole picture"));
         }
     })
@@ -46,7 +46,7 @@ pub fn picture(picture: &RgbImage, id: &str, input: &Input) -> Result<Vec<Sample
 fn seen(view: View) -> &'static str {
     match view {
         View::Face { .. } => "faces",
-        View::Clip { .. } => "clips",
+        View::Clip(_) => "clips",
         _ => "whole pictures",
     }
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use realscope_delivery as delivery;
-use realscope_detectors::card::{Card, ClipLayout, Colour, Head, Input, Task, View};
+use realscope_detectors::card::{Card, Clip, ClipLayout, Colour, Fit, Head, Input, Task, View};
 use realscope_detectors::catalog::{self, CATALOG};
 use realscope_detectors::entry::{self, Load, Weights};
 use realscope_detectors::network::sha256;
-use realscope_detectors::prepare::{self, FaceBox, TimedFrame};
+use realscope_detectors::prepare::{self, ClipMaker, FaceBox};
 use realscope_detectors::{
     Answer, Detector, DetectorError, Place, Rect, Sample, Span, TrackId, Value,
 };
@@ -93,10 +93,15 @@ fn imported() -> Vec<Subject> {
             std::fs::write(&file, dict.to_safetensors().expect("serialises")).expect("written");
             let (card, weights) = convert(&file).unwrap_or_else(|e| panic!("{}: {e}", entry.id));
             // A file that lacks a tensor is refused by its name.
-            let missing = dict.keys().next().expect("a tensor").clone();
-            let less = dict.renamed(|k| (k != missing).then(|| k.to_owned()));
-            std::fs::write(&file, less.to_safetensors().expect("serialises")).expect("written");
-            let e = convert(&file).expect_err("refused").to_string();
+            let refused = dict.keys().take(8).find_map(|missing| {
+                let less = dict.clone();
+                let less = less.renamed(|k| (k != missing).then(|| k.to_owned()));
+                let less = less.to_safetensors().expect("serialises");
+                std::fs::write(&file, less).expect("written");
+                // Some published files hold tensors that take no part.
+                Some((missing.clone(), convert(&file).err()?.to_string()))
+            });
+            let (missing, e) = refused.unwrap_or_else(|| panic!("{}: not strict", entry.id));
             let name = missing
                 .rsplit_once("vit.")
                 .map_or(missing.as_str(), |m| m.1);
@@ -278,14 +283,14 @@ fn refusals(detector: &dyn Detector) {
     };
     let (face, clip) = match input.view {
         View::Face { .. } => (true, false),
-        View::Clip { .. } => (false, true),
+        View::Clip(_) => (false, true),
         _ => (false, false),
     };
     let made = prepare::picture(&picture, &card.id, input);
     assert_eq!(is_refused(made), face || clip, "{}", card.id);
     let made = prepare::faces(&picture, &[a_face(90, 70)], None, &card.id, input);
     assert_eq!(is_refused(made), !face, "{}", card.id);
-    let made = prepare::clips(&timed(&vec![picture; 30]), &card.id, input);
+    let made = still_video(&picture, &card.id, input);
     assert_eq!(is_refused(made), !clip, "{}", card.id);
     let empty = RgbImage::new(0, 7);
     assert!(is_refused(samples_of(&empty, card)), "{}", card.id);
@@ -314,18 +319,16 @@ fn a_face(width: u32, height: u32) -> FaceBox {
     }
 }
 
-/// Frames of a tenth of a second.
-fn timed(pictures: &[RgbImage]) -> Vec<TimedFrame<'_>> {
-    (0_u32..)
-        .zip(pictures)
-        .map(|(i, picture)| TimedFrame {
-            picture,
-            time: Span {
-                start: f64::from(i) / 10.0,
-                end: f64::from(i + 1) / 10.0,
-            },
-        })
-        .collect()
+/// The clips of a video of five seconds that shows one picture.
+fn still_video(picture: &RgbImage, id: &str, input: &Input) -> Result<Vec<Sample>, DetectorError> {
+    let wanted = prepare::instants(id, input, 5.0, 50, 2)?;
+    let mut maker = ClipMaker::new(id, input, wanted);
+    let mut clips = Vec::new();
+    for i in 0..50 {
+        clips.extend(maker.take(f64::from(i) / 10.0, picture)?);
+    }
+    clips.extend(maker.rest(true));
+    Ok(clips)
 }
 
 /// What the card shows of a picture, of the face in it, or of a still video of it.
@@ -340,10 +343,7 @@ fn samples_of(picture: &RgbImage, card: &Card) -> Result<Vec<Sample>, DetectorEr
             };
             prepare::faces(picture, &[face], Some(time), id, input)
         }
-        View::Clip { frames, stride, .. } => {
-            let pictures = vec![picture.clone(); frames * stride];
-            prepare::clips(&timed(&pictures), id, input)
-        }
+        View::Clip(_) => still_video(picture, id, input),
         _ => prepare::picture(picture, id, input),
     }
 }
@@ -373,7 +373,7 @@ fn odd_sizes(detector: &dyn Detector) {
                     assert_eq!(sample.place.track, Some(TrackId(5)));
                     assert!(sample.place.time.is_some());
                 }
-                View::Clip { .. } => assert!(sample.place.time.is_some()),
+                View::Clip(_) => assert!(sample.place.time.is_some()),
                 _ => assert_eq!((sample.place.time, sample.place.track), (None, None)),
             }
         }
@@ -426,7 +426,27 @@ fn preparation(card: &Card) {
     let longer = |short: u32, round: u32| (641 * short + round) / 480;
     match input.view {
         View::Squash => whole(&samples[0], &resized(size, size), [0, 0, 641, 480]),
-        View::ShorterSide | View::WholeAndWindows { .. } | View::Clip { .. } => {
+        View::Clip(Clip { fit, trim, .. }) => {
+            let cut = (641.0 * trim) as u32;
+            let middle = delivery::crop(&picture, cut, 0, 641 - 2 * cut, 480);
+            let still = match fit {
+                Fit::ShorterSide => View::ShorterSide,
+                Fit::Squash => View::Squash,
+            };
+            let expected = prepare::picture(
+                &middle,
+                &card.id,
+                &Input {
+                    view: still,
+                    ..input.clone()
+                },
+            )
+            .expect("a picture");
+            let rect = expected[0].place.rect;
+            let rect = [rect.left + cut, rect.top, rect.width, rect.height];
+            whole(&samples[0], &expected[0].frames[0], rect);
+        }
+        View::ShorterSide | View::WholeAndWindows { .. } => {
             let expected = middle(&resized(longer(size, 240), size));
             whole(&samples[0], &expected, [80, 0, 480, 480]);
             if let View::WholeAndWindows { most } = input.view {
@@ -469,18 +489,8 @@ fn preparation(card: &Card) {
 /// What reaches the network is normalised and ordered as the card says: a network that gives back what it gets.
 fn normalisation(card: &Card) {
     let layouts = match card.input.view {
-        View::Clip {
-            frames,
-            stride,
-            too_few,
-            ..
-        } => [ClipLayout::FrameFirst, ClipLayout::ChannelFirst]
-            .map(|layout| View::Clip {
-                frames,
-                stride,
-                layout,
-                too_few,
-            })
+        View::Clip(clip) => [ClipLayout::FrameFirst, ClipLayout::ChannelFirst]
+            .map(|layout| View::Clip(Clip { layout, ..clip }))
             .to_vec(),
         view => vec![view],
     };
@@ -498,11 +508,11 @@ fn normalisation(card: &Card) {
         };
         let frames = view.frames();
         let shape = match view {
-            View::Clip {
+            View::Clip(Clip {
                 layout: ClipLayout::FrameFirst,
                 ..
-            } => vec![frames, 3, size, size],
-            View::Clip { .. } => vec![3, frames, size, size],
+            }) => vec![frames, 3, size, size],
+            View::Clip(_) => vec![3, frames, size, size],
             _ => vec![3, size, size],
         };
         let weights = tiny::echo(&shape);
@@ -533,10 +543,10 @@ fn normalisation(card: &Card) {
         for (i, got) in got.iter().enumerate() {
             let (plane, pixel) = (i / (size * size), i % (size * size));
             let (frame, channel) = match view {
-                View::Clip {
+                View::Clip(Clip {
                     layout: ClipLayout::ChannelFirst,
                     ..
-                } => (plane % frames, plane / frames),
+                }) => (plane % frames, plane / frames),
                 _ => (plane / 3, plane % 3),
             };
             let c = channels[channel];
@@ -563,7 +573,17 @@ fn converted_weights_give_the_published_numbers() {
             // compares the network.
             continue;
         }
-        let (input, expected) = (&fixture.inputs[0], &fixture.outputs[0]);
+        let input = &fixture.inputs[0];
+        if input.shape[input.shape.len() - 1] != subject.card.input.size as usize {
+            // Its sizes are in the deployed file; `xtask parity` compares the network at those of the fixture.
+            continue;
+        }
+        let named = subject.card.heads[0].output();
+        let expected = fixture
+            .outputs
+            .iter()
+            .find(|o| named.is_none_or(|n| n == o.name));
+        let expected = expected.unwrap_or_else(|| panic!("{id}: no output {named:?}"));
         let engine = realscope_engine::load(EngineKind::Rten, &subject.weights).expect("loads");
         let values = fixture.input(input).expect("by rule");
         let outputs = engine

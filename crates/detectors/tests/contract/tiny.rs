@@ -57,7 +57,7 @@ std = [0.2, 0.3, 0.4]
 [input.view]
 kind = "clip"
 frames = 4
-stride = 2
+pace = { stride = 2 }
 layout = "channel_first"
 too_few = "repeat_last"
 

@@ -6,7 +6,7 @@ use super::error::truncated;
 use crate::error::MediaError;
 
 /// Which frames of a video are decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Plan {
     /// At most `count` frames, evenly spread over the frames `first..=last`: the middles of stretches of one length.
@@ -34,6 +34,11 @@ pub enum Plan {
     Rate {
         /// Instants a second.
         per_second: f64,
+    },
+    /// The frame shown at each of these instants.
+    At {
+        /// Seconds after the first frame.
+        instants: Vec<f64>,
     },
     /// At most `count` frames that decode on their own, evenly spread in time; what lies between them is not decoded.
     Keys {
@@ -66,6 +71,18 @@ impl Plan {
             return Err(truncated("there are no frames"));
         }
         Ok(match *self {
+            Self::At { ref instants } => {
+                let mut chosen: Vec<u64> = instants
+                    .iter()
+                    .map(|t| shown_at(times, times[0] + t))
+                    .collect();
+                chosen.sort_unstable();
+                chosen.dedup();
+                if chosen.is_empty() {
+                    return Err(truncated("no instants"));
+                }
+                chosen
+            }
             Self::Uniform { first, last, count } => {
                 let last = last.unwrap_or(all - 1);
                 if first > last || last >= all {
@@ -167,6 +184,12 @@ mod tests {
         // More instants than frames give each frame once.
         assert_eq!(of(Plan::Rate { per_second: 60.0 }, &[]).len(), 100);
         assert_eq!(of(Plan::All, &[]).len(), 100);
+        let at = |instants: &[f64]| Plan::At {
+            instants: instants.to_vec(),
+        };
+        // In any order, before the first and behind the last.
+        assert_eq!(of(at(&[2.01, -1.0, 0.05, 0.06, 99.0]), &[]), [0, 1, 50, 99]);
+        assert!(at(&[]).choose(&times, &[]).is_err());
         let keys = [0, 30, 60, 90];
         assert_eq!(of(Plan::Keys { count: 9 }, &keys), keys);
         assert_eq!(of(Plan::Keys { count: 2 }, &keys), [30, 60]);

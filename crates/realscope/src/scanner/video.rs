@@ -10,7 +10,8 @@ use image::RgbImage;
 use realscope_delivery::{self as delivery, Filter};
 use realscope_detectors::card::FlagKind;
 use realscope_detectors::pool::{self, Flag};
-use realscope_detectors::{Detector, DetectorError, Logit, Tier};
+use realscope_detectors::prepare::ClipMaker;
+use realscope_detectors::{Detector, DetectorError, Logit, Sample, Tier};
 use realscope_media::video::{self, Frame, VideoError, VideoLimits};
 use realscope_media::{Facts, Options as DecodeOptions};
 use realscope_signal::scope;
@@ -75,6 +76,10 @@ struct Gathered {
     /// The frame with the highest logit, for a report.
     loudest: Option<(Logit, RgbImage)>,
     faces: Followed,
+    /// Makes clips of the frames, for a detector that sees those.
+    clips: Option<ClipMaker>,
+    /// Whether the last frame that the detector beside was shown looks painted.
+    painted: bool,
     /// Why the last frame that was not scored was not.
     not_made_for: Option<DetectorError>,
     scoring: Duration,
@@ -113,16 +118,36 @@ impl Scanner {
         let mut gathered = Gathered::default();
         let left = request.until().saturating_duration_since(Instant::now());
         let cancel = &options.cancel;
+        let card = &self.0.of_videos;
+        let of_clips = card.input.view.clip().map(|_| &card.input);
         let cut = self.0.lanes.with(left, cancel, |lane, left| {
-            lane.video(path, &limits, &decode, left, cancel, |seen| {
+            lane.video(path, &limits, of_clips, &decode, left, cancel, |seen| {
                 match seen {
-                    Seen::Facts(facts) => gathered.facts = Some(*facts),
+                    Seen::Facts(facts) => {
+                        if let Some(input) = of_clips {
+                            let wanted = timeline::clips(&facts, &card.id, input)?;
+                            gathered.clips = Some(ClipMaker::new(&card.id, input, wanted));
+                        }
+                        gathered.facts = Some(*facts);
+                    }
                     Seen::Sketch(sketched) => gathered.sketched.push(sketched),
-                    Seen::Frame(frame) => self.take(request, frame, &mut gathered)?,
+                    Seen::Frame(frame) => match &mut gathered.clips {
+                        Some(clips) => {
+                            let done = clips.take(frame.time, &frame.pixels)?;
+                            self.take_clips(request, done, &mut gathered)?;
+                            self.look_beside(request, &frame, &mut gathered)?;
+                        }
+                        None => self.take(request, frame, &mut gathered)?,
+                    },
                 }
                 Ok::<_, ScanError>(())
             })
         })?;
+        let last = gathered
+            .clips
+            .as_mut()
+            .map(|clips| clips.rest(cut.is_none()));
+        self.take_clips(request, last.unwrap_or_default(), &mut gathered)?;
         self.conclude(request, gathered, cut, sha256, known)
     }
 
@@ -149,7 +174,8 @@ impl Scanner {
             said => said?,
         };
         let p = probability(card, said.raw);
-        let bar = self.bar(request, &frame.pixels);
+        let (width, height) = frame.pixels.dimensions();
+        let bar = self.bar(request, width.min(height));
         let problem = scope::problem(&frame.pixels);
         let mut look = Flag::of(card, FlagKind::Artwork, &said.places, &said.answers);
         // The second detector has a say on looks alone, where the first one cannot tell.
@@ -160,7 +186,6 @@ impl Scanner {
             }
             gathered.beside.push(also.raw);
         }
-        let (width, height) = frame.pixels.dimensions();
         let grounds = |low: f64, high: f64| Grounds {
             calibration: card.calibration.as_ref(),
             probability: p.unwrap_or(0.5),
@@ -229,6 +254,92 @@ impl Scanner {
         Ok(())
     }
 
+    /// Shows the detector beside one frame for each clip.
+    fn look_beside(
+        &self,
+        request: &Request<'_>,
+        frame: &Frame,
+        gathered: &mut Gathered,
+    ) -> Result<(), ScanError> {
+        let Some(other) = &self.0.beside else {
+            return Ok(());
+        };
+        if gathered.beside.len() <= gathered.frames.len() {
+            let also = self.ask(request, other, other.card(), &frame.pixels)?;
+            let look = Flag::of(other.card(), FlagKind::Artwork, &also.places, &also.answers);
+            let raised = look.filter(|f| f.raised());
+            gathered.painted = raised.is_some();
+            gathered.flags.extend(raised.map(|f| f.logit));
+            gathered.beside.push(also.raw);
+        }
+        Ok(())
+    }
+
+    /// Scores clips. Each stands in the record at its first frame.
+    fn take_clips(
+        &self,
+        request: &Request<'_>,
+        clips: Vec<Sample>,
+        gathered: &mut Gathered,
+    ) -> Result<(), ScanError> {
+        let begun = Instant::now();
+        let options = request.options;
+        let card = &self.0.of_videos;
+        let Some((rate, short_side)) = gathered.facts.as_ref().map(|f| {
+            let rate = f.frame_count as f64 / f.duration_s.max(1e-3);
+            (rate, f.width.min(f.height))
+        }) else {
+            return Ok(());
+        };
+        for clip in clips {
+            let time = clip.place.time.map_or(0.0, |t| t.start);
+            let Some(first) = clip.frames.first().cloned() else {
+                continue;
+            };
+            let problem = scope::problem(&first);
+            let answers = self.infer(request, &self.0.detector, vec![clip])?;
+            let logit = pool::mean(&pool::logits(card, &answers)).ok_or(ScanError::NoFrame)?;
+            let p = probability(card, logit);
+            let alone = p.unwrap_or(0.5);
+            let decision = verdict::decide(&Grounds {
+                calibration: card.calibration.as_ref(),
+                probability: alone,
+                low: alone,
+                high: alone,
+                threshold: self.bar(request, short_side),
+                short_side,
+                scope: problem,
+                artwork: gathered.painted,
+                declared: Declared::None,
+            });
+            let scored = Scored {
+                index: (time * rate).round() as u64,
+                time,
+                logit,
+                verdict: decision.verdict,
+                holds: None,
+                held_back: decision.reasons.first().map(|(code, _)| *code),
+            };
+            if let Some(live) = &options.live {
+                live.tell(&Progress {
+                    path: &options.path,
+                    frame: frame_score(&scored, p),
+                });
+            }
+            if options.draw {
+                let frame = Frame {
+                    index: scored.index,
+                    time,
+                    pixels: first,
+                };
+                keep(gathered, &scored, p, &frame)?;
+            }
+            gathered.frames.push(scored);
+        }
+        gathered.scoring += begun.elapsed();
+        Ok(())
+    }
+
     fn ask(
         &self,
         request: &Request<'_>,
@@ -242,11 +353,11 @@ impl Scanner {
     }
 
     /// Probability from which a frame is accused, by the thresholds of videos.
-    fn bar(&self, request: &Request<'_>, pixels: &RgbImage) -> Option<f64> {
+    fn bar(&self, request: &Request<'_>, short_side: u32) -> Option<f64> {
         let calibration = self.0.of_videos.calibration.as_ref()?;
         let own = calibration.generated_threshold?;
         let asked = request.options.max_fpr.and_then(|rate| {
-            let tier = Tier::of(pixels.width().min(pixels.height()), None);
+            let tier = Tier::of(short_side, None);
             operating(tier, rate, Some(calibration)).threshold
         });
         Some(asked.unwrap_or(own))
@@ -313,7 +424,11 @@ impl Scanner {
             held.iter().all(|h| *h)
         });
 
-        let mut evidence = of_film(calibration, &judged, &gathered.frames, motion, &cuts);
+        let unit = match card.input.view.clip() {
+            Some(clip) => format!("clips of {} frames", clip.frames),
+            None => "frames".into(),
+        };
+        let mut evidence = of_film(calibration, &judged, &gathered.frames, &unit, motion, &cuts);
         evidence.extend(faces::evidence(of_faces));
         evidence.extend(reasons(&decision));
         let mut detectors = vec![score(card, judged.raw)];
@@ -384,7 +499,7 @@ impl Scanner {
         }));
         let loudest = gathered.loudest.map(|(_, pixels)| pixels);
         let heatmap = match &loudest {
-            Some(pixels) if !card.input.view.is_face() => {
+            Some(pixels) if card.input.view.frames() == 1 && !card.input.view.is_face() => {
                 let said = self.ask(request, detector, card, pixels)?;
                 let whole = said.places.iter().zip(&said.answers).find(|(p, _)| p.whole);
                 let infer = |samples| self.infer(request, detector, samples);
@@ -560,6 +675,7 @@ fn of_film(
     calibration: Option<&realscope_detectors::Calibration>,
     judged: &Judged,
     frames: &[Scored],
+    unit: &str,
     motion: Motion,
     cuts: &[f64],
 ) -> Vec<Evidence> {
@@ -570,11 +686,11 @@ fn of_film(
     let p = calibration.map(|c| c.probability(judged.raw).0);
     let measured = match p {
         Some(p) => format!(
-            "{} frames score {:.0} of 100 on average; {accused} of them would be accused alone.",
+            "{} {unit} score {:.0} of 100 on average; {accused} of them would be accused alone.",
             frames.len(),
             100.0 * p
         ),
-        None => format!("{} frames have scores without calibration.", frames.len()),
+        None => format!("{} {unit} have scores without calibration.", frames.len()),
     };
     let mut all = Evidence::remark("frames", EvidenceKind::Pixels, measured).valued(judged.raw.0);
     all.weight = p.map_or(judged.raw.0, |p| (p / (1.0 - p)).ln());
@@ -586,7 +702,7 @@ fn of_film(
     {
         let p = part.probability.unwrap_or_default();
         let sentence = format!(
-            "From {:.1} s to {:.1} s the frames score {:.0} of 100.",
+            "From {:.1} s to {:.1} s the {unit} score {:.0} of 100.",
             part.run.start_s,
             part.run.end_s,
             100.0 * p

@@ -15,7 +15,8 @@ pub use segments::{Run, segments};
 pub use shots::{Motion, Sketched, motion, shots};
 pub use tracks::{FaceJudged, Look, Sight, Tracker, judge_face};
 
-use realscope_detectors::Logit;
+use realscope_detectors::card::Input;
+use realscope_detectors::{DetectorError, Logit, prepare};
 use realscope_media::video::{Facts, Plan};
 
 use crate::record::Verdict;
@@ -47,9 +48,28 @@ pub struct Scored {
     pub held_back: Option<&'static str>,
 }
 
-/// The frames of a video that a scan scores, and whether it sketches those between.
+/// When the frames of the clips are shown that a detector `id` of clips is asked for.
+///
+/// # Errors
+/// Those of [`prepare::instants`].
+pub fn clips(facts: &Facts, id: &str, input: &Input) -> Result<Vec<Vec<f64>>, DetectorError> {
+    prepare::instants(
+        id,
+        input,
+        facts.duration_s,
+        facts.frame_count,
+        prepare::CLIPS,
+    )
+}
+
+/// The frames of a video that a scan shows to a detector of clips with the input `of_clips`, or to one of frames, and
+/// whether it sketches those between.
 #[must_use]
-pub fn plan(facts: &Facts) -> (Plan, bool) {
+pub fn plan(facts: &Facts, of_clips: Option<&Input>) -> (Plan, bool) {
+    if let Some(Ok(clips)) = of_clips.map(|input| clips(facts, "", input)) {
+        let instants = clips.concat();
+        return (Plan::At { instants }, facts.duration_s <= SKETCHED);
+    }
     if facts.duration_s > SKETCHED {
         return (Plan::Keys { count: MOST }, false);
     }
@@ -64,10 +84,11 @@ mod tests {
     #[test]
     fn long_videos_are_not_decoded_whole() {
         let of = |duration_s: f64| {
-            plan(&Facts {
+            let facts = Facts {
                 duration_s,
                 ..Facts::default()
-            })
+            };
+            plan(&facts, None)
         };
         assert_eq!(of(2.0), (Plan::uniform(16), true));
         assert_eq!(of(10.0), (Plan::uniform(20), true));

@@ -1,4 +1,4 @@
-//! Calibration of any detector on the caller's own labelled pictures.
+//! Calibration of any detector on the caller's own labelled pictures, of one that sees clips on videos.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,10 @@ use realscope_data::clip;
 use realscope_data::manifest::{Item, Manifest};
 use realscope_detectors::calibration::Calibration;
 use realscope_detectors::faces::{FaceFinder, JUDGED};
-use realscope_detectors::{Detector, DetectorError, Logit, Tier, pool, prepare};
+use realscope_detectors::prepare::ClipMaker;
+use realscope_detectors::{Detector, DetectorError, Logit, Sample, Tier, pool, prepare};
 use realscope_engine::{EngineKind, Threads};
+use realscope_media::video::{Decoders, Event, Plan, Video, VideoLimits};
 
 use super::{Scored, fit};
 use crate::error::{TrainError, picture_error};
@@ -34,7 +36,7 @@ pub struct Own {
 
 /// Scores every picture of a manifest in every tier and fits sigmoid, operating points and thresholds.
 ///
-/// Clips are left out. Match sets of the manifest, where both classes share source and style, carry the verdict
+/// Of a detector that sees clips the videos are scored, of any other the pictures; the rest is left out. Match sets of the manifest, where both classes share source and style, carry the verdict
 /// `generated`; without them it is at most `uncertain`.
 ///
 /// # Errors
@@ -47,14 +49,24 @@ pub fn calibrate(
     let items = Manifest::read(manifest)?.items;
     let root = manifest.parent().unwrap_or(Path::new("."));
     let (mut scored, mut left_out) = (Vec::new(), Vec::new());
+    let view = detector.card().input.view;
+    let finder = view
+        .is_face()
+        .then(|| FaceFinder::embedded(EngineKind::Rten.into()))
+        .transpose()?;
     for (n, item) in items.iter().enumerate() {
         let path = root.join(&item.path);
-        match of_picture(detector, &path, item) {
+        let scores = if view.clip().is_some() {
+            of_video(detector, &path, item)
+        } else {
+            of_picture(detector, finder.as_ref(), &path, item)
+        };
+        match scores {
             Ok(scores) => scored.extend(scores),
             Err(e) => left_out.push((path, e.to_string())),
         }
         if (n + 1) % 100 == 0 {
-            log(&format!("{} of {} pictures", n + 1, items.len()));
+            log(&format!("{} of {} files", n + 1, items.len()));
         }
     }
     let of = |label: u8| {
@@ -81,17 +93,18 @@ pub fn calibrate(
 
 fn of_picture(
     detector: &dyn Detector,
+    finder: Option<&FaceFinder>,
     path: &Path,
     item: &Item,
 ) -> Result<[Scored; TIERS.len()], TrainError> {
     if clip::is_video(path).is_ok_and(|video| video) {
-        return Err(picture_error(path, &"a clip; calibration is of pictures"));
+        return Err(picture_error(path, &"a video; this detector sees pictures"));
     }
     let picture = picture::open(path)?;
     let score = |tier: Tier| -> Result<Scored, TrainError> {
         let delivered =
             tier::deliver(&picture, &tier::arm(tier), 0).map_err(|e| picture_error(path, &e))?;
-        let logit = logit(detector, &delivered).map_err(|e| picture_error(path, &e))?;
+        let logit = logit(detector, finder, &delivered).map_err(|e| picture_error(path, &e))?;
         Ok(Scored {
             item: item.clone(),
             tier,
@@ -103,19 +116,90 @@ fn of_picture(
     Ok([score(TIERS[0])?, score(TIERS[1])?, score(TIERS[2])?])
 }
 
-/// The pooled logit of a picture.
-pub(crate) fn logit(detector: &dyn Detector, picture: &RgbImage) -> Result<Logit, DetectorError> {
+/// A video's frames are delivered one by one, as those of an evaluation are.
+fn of_video(
+    detector: &dyn Detector,
+    path: &Path,
+    item: &Item,
+) -> Result<[Scored; TIERS.len()], TrainError> {
+    let fault = |e: &dyn std::fmt::Display| picture_error(path, e);
     let card = detector.card();
-    let faces = card.input.view.is_face();
+    if !clip::scored_as_video(item, path).is_ok_and(|video| video) {
+        return Err(fault(&"a picture; this detector sees clips of videos"));
+    }
+    let limits = VideoLimits::default();
+    let mut video =
+        Video::open(path, &limits, clip::DEADLINE, Decoders::Any).map_err(|e| fault(&e))?;
+    let facts = video.facts();
+    let wanted = prepare::instants(
+        &card.id,
+        &card.input,
+        facts.duration_s,
+        facts.frame_count,
+        prepare::CLIPS,
+    );
+    let wanted = wanted.map_err(|e| fault(&e))?;
+    let plan = Plan::At {
+        instants: wanted.concat(),
+    };
+    let mut makers = TIERS.map(|_| ClipMaker::new(&card.id, &card.input, wanted.clone()));
+    let mut logits: [Vec<Logit>; TIERS.len()] = Default::default();
+    let mut unmade = None;
     let threads = Threads::all();
-    let samples = if faces {
-        let finder = FaceFinder::embedded(EngineKind::Rten.into())?;
-        finder.samples(picture, card, JUDGED, &threads)?
-    } else {
-        prepare::picture(picture, &card.id, &card.input)?
+    let mut score = |tier: usize, clips: &[Sample]| -> Result<(), DetectorError> {
+        logits[tier].extend(pool::logits(card, &detector.infer(clips, &threads)?));
+        Ok(())
+    };
+    video
+        .read(&plan, false, false, &mut |event| {
+            let Event::Frame(frame) = event else {
+                return Ok(());
+            };
+            for (i, maker) in makers.iter_mut().enumerate() {
+                let made = tier::deliver(&frame.pixels, &tier::arm(TIERS[i]), 0)
+                    .map_err(|e| fault(&e))
+                    .and_then(|delivered| {
+                        let clips = maker.take(frame.time, &delivered);
+                        clips.and_then(|c| score(i, &c)).map_err(|e| fault(&e))
+                    });
+                unmade = unmade.take().or(made.err());
+            }
+            Ok(())
+        })
+        .map_err(|e| fault(&e))?;
+    for (i, maker) in makers.iter_mut().enumerate() {
+        score(i, &maker.rest(true)).map_err(|e| fault(&e))?;
+    }
+    if let Some(e) = unmade {
+        return Err(e);
+    }
+    let of = |tier: usize| -> Result<Scored, TrainError> {
+        let logit = pool::mean(&logits[tier]).ok_or_else(|| fault(&"it gave no score"))?;
+        Ok(Scored {
+            item: item.clone(),
+            tier: TIERS[tier],
+            stored: true,
+            logit: logit.0,
+            artwork: false,
+        })
+    };
+    Ok([of(0)?, of(1)?, of(2)?])
+}
+
+/// The pooled logit of a picture; `finder` finds the faces for a detector that sees those.
+pub(crate) fn logit(
+    detector: &dyn Detector,
+    finder: Option<&FaceFinder>,
+    picture: &RgbImage,
+) -> Result<Logit, DetectorError> {
+    let card = detector.card();
+    let threads = Threads::all();
+    let samples = match finder {
+        Some(finder) => finder.samples(picture, card, JUDGED, &threads)?,
+        None => prepare::picture(picture, &card.id, &card.input)?,
     };
     let logits = pool::logits(card, &detector.infer(&samples, &threads)?);
-    let pooled = if faces {
+    let pooled = if finder.is_some() {
         pool::highest(&logits)
     } else {
         pool::mean(&logits)
@@ -130,7 +214,8 @@ pub(crate) fn logit(detector: &dyn Detector, picture: &RgbImage) -> Result<Logit
 mod tests {
     use std::fmt::Write as _;
 
-    use realscope_detectors::Models;
+    use image::codecs::gif::GifEncoder;
+    use realscope_detectors::{Answer, Card, Models, Value};
 
     use super::*;
 
@@ -169,5 +254,81 @@ mod tests {
         std::fs::write(&manifest, few).expect("writes");
         let e = calibrate(detector.as_ref(), &manifest, &mut |_| ()).expect_err("refused");
         assert!(e.to_string().contains("groups"), "{e}");
+    }
+
+    /// Answers how much the first and the last frame of a clip differ.
+    struct Moves(Card);
+
+    impl Detector for Moves {
+        fn card(&self) -> &Card {
+            &self.0
+        }
+
+        fn infer(&self, clips: &[Sample], _: &Threads) -> Result<Vec<Answer>, DetectorError> {
+            let grey = |frame: &RgbImage| f64::from(frame.get_pixel(8, 8)[0]);
+            let answer = |clip: &Sample| {
+                let logit = grey(&clip.frames[3]) - grey(&clip.frames[0]);
+                Answer(vec![Value::Logit(Logit(logit))])
+            };
+            Ok(clips.iter().map(answer).collect())
+        }
+    }
+
+    #[test]
+    fn a_detector_of_clips_is_calibrated_on_videos() {
+        let card = r#"
+            id = "moves"
+            summary = "how much frames differ"
+            status = "preview"
+            since = "0.1.0"
+            task = "generated_clip"
+            engines = ["rten"]
+            licence = "none"
+            training_data = "none"
+            citation = "this test"
+            known_failures = ["all cases"]
+            heads = [{ kind = "binary", polarity = "generated" }]
+            [input]
+            size = 16
+            filter = "bilinear"
+            mean = [0.5, 0.5, 0.5]
+            std = [0.5, 0.5, 0.5]
+            [input.view]
+            kind = "clip"
+            frames = 4
+            pace = { stride = 2 }
+            layout = "frame_first"
+        "#;
+        let detector = Moves(Card::parse("moves", card).expect("a card"));
+        let folder = tempfile::tempdir().expect("folder");
+        let mut rows = String::from("path,label,group,content,video\n");
+        for i in 0..24_u32 {
+            let label = i % 2;
+            let name = format!("{i}.gif");
+            let file = std::fs::File::create(folder.path().join(&name)).expect("created");
+            let mut film = GifEncoder::new(file);
+            for k in 0..8_u32 {
+                // Generated ones grow brighter.
+                let grey = (60 + i + 20 * k * label) as u8;
+                let pixels =
+                    image::RgbaImage::from_pixel(64, 48, image::Rgba([grey, grey, grey, 255]));
+                film.encode_frame(image::Frame::new(pixels))
+                    .expect("encodes");
+            }
+            drop(film);
+            writeln!(rows, "{name},{label},g{},photograph,v{i}", i % 8).expect("writes");
+        }
+        let picture = RgbImage::new(64, 48);
+        picture
+            .save(folder.path().join("still.png"))
+            .expect("writes");
+        rows.push_str("still.png,0,g0,photograph,\n");
+        let manifest = folder.path().join("m.csv");
+        std::fs::write(&manifest, &rows).expect("writes");
+        let own = calibrate(&detector, &manifest, &mut |_| ()).expect("calibrates");
+        assert_eq!((own.pictures, own.groups), ([12, 12], [4, 4]));
+        assert!(own.left_out.len() == 1 && own.left_out[0].0.ends_with("still.png"));
+        let p = |logit: f64| own.calibration.probability(Logit(logit)).0;
+        assert!(p(100.0) > 0.8 && p(0.0) < 0.2, "{} {}", p(100.0), p(0.0));
     }
 }
