@@ -77,6 +77,7 @@ export interface Track {
     verdict: Verdict;
     looks: number;
     detector: string;
+    calibration_id: string | null;
     why: string | null;
     boxes: readonly TrackBox[];
 }

@@ -99,7 +99,7 @@ async function withFaces(page: Page, tracks: readonly Track[]): Promise<void> {
     await page.route("**/v1/reports/faces/media", (route) => route.fulfill({ path: film(), contentType: "video/mp4" }));
 }
 
-const track: Track = { id: 0, start_s: 0, end_s: 0, probability: null, verdict: "no_evidence", looks: 0, detector: "default", why: null, boxes: [] };
+const track: Track = { id: 0, start_s: 0, end_s: 0, probability: null, verdict: "no_evidence", looks: 0, detector: "default", calibration_id: null, why: null, boxes: [] };
 const box = { x: 40, y: 60, width: 60, height: 80, probability: null };
 
 test("faces are listed and outlined over the player", async ({ page, service }) => {

@@ -448,6 +448,8 @@ pub struct Track {
     pub looks: usize,
     /// Detector.
     pub detector: String,
+    /// Id of the calibration of its head for faces.
+    pub calibration_id: Option<String>,
     /// Why it is accused, or why not; null where the score speaks.
     pub why: Option<String>,
     /// Where it is in each scored frame of the video that shows it.

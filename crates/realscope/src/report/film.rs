@@ -224,6 +224,7 @@ mod tests {
             verdict,
             looks: 4,
             detector: "d".into(),
+            calibration_id: None,
             why: None,
             boxes: Vec::new(),
         };

@@ -182,6 +182,7 @@ impl Scanner {
     /// The tracks of a record.
     pub(super) fn tracks(&self, faces: &[Face]) -> Vec<Track> {
         let card = self.0.faces.as_ref();
+        let calibration = card.and_then(|c| c.calibration.as_ref());
         let boxed = |s: &Sight| TrackBox {
             time_s: s.time,
             x: s.rect.left,
@@ -200,6 +201,7 @@ impl Scanner {
                 verdict: face.judged.verdict,
                 looks: face.judged.looks,
                 detector: card.map_or(String::new(), |c| c.id.clone()),
+                calibration_id: calibration.map(|c| c.id.clone()),
                 why: face.judged.why.clone(),
                 boxes: face.sights.iter().map(boxed).collect(),
             }
