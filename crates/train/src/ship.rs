@@ -152,7 +152,8 @@ pub fn score(
         for tier in TIERS {
             let delivered = tier::deliver(&window, &tier::arm(tier), 0)
                 .map_err(|e| picture_error(&path, &e))?;
-            let logit = own::logit(detector, None, &delivered).map_err(|e| picture_error(&path, &e))?;
+            let logit =
+                own::logit(detector, None, &delivered).map_err(|e| picture_error(&path, &e))?;
             out.push(Scored {
                 item: item.clone(),
                 tier,

@@ -113,14 +113,19 @@ pub fn install_trivial(home: &Path) {
          [[heads]]\nkind = \"binary\"\npolarity = \"generated\"\n",
     )
     .expect("written");
+    install(home, "trivial", &model, &card);
+}
+
+/// Installs a network with a card.
+pub fn install(home: &Path, id: &str, model: &Path, card: &Path) {
     let status = Command::new(PROGRAM)
-        .args(["models", "import", "trivial"])
-        .arg(&model)
+        .args(["models", "import", id])
+        .arg(model)
         .arg("--card")
-        .arg(&card)
+        .arg(card)
         .env("REALSCOPE_HOME", home)
         .stdout(Stdio::null())
         .status()
         .expect("runs");
-    assert!(status.success(), "the trivial classifier is installed");
+    assert!(status.success(), "`{id}` is installed");
 }
