@@ -191,6 +191,12 @@ impl View {
         }
     }
 
+    /// Whether pictures are shown, or parts of them at fixed places.
+    #[must_use]
+    pub fn is_picture(self) -> bool {
+        !matches!(self, Self::Face { .. } | Self::Clip(_))
+    }
+
     /// What is shown of clips; `None` of a detector that sees single frames.
     #[must_use]
     pub fn clip(self) -> Option<Clip> {

@@ -79,6 +79,30 @@ pub fn instants(
     }
 }
 
+/// The clips that frames make which lie as far apart as the card says, one clip after the other. Their times are numbers
+/// of frames.
+///
+/// # Errors
+/// [`DetectorError::Sample`] of an input that shows no clips, and of frames that make no whole clips; those of
+/// [`ClipMaker::take`].
+pub fn clips(frames: &[RgbImage], id: &str, input: &Input) -> Result<Vec<Sample>, DetectorError> {
+    let wanted = clip_of(id, input)?.frames;
+    if frames.is_empty() || !frames.len().is_multiple_of(wanted) {
+        let reason = format!("{} frames, it sees clips of {wanted}", frames.len());
+        return Err(not_made_for(id, reason));
+    }
+    let mut made = Vec::new();
+    for clip in frames.chunks(wanted) {
+        let instants: Vec<f64> = (0..wanted).map(|k| k as f64).collect();
+        let mut maker = ClipMaker::new(id, input, vec![instants]);
+        for (k, frame) in clip.iter().enumerate() {
+            made.extend(maker.take(k as f64, frame)?);
+        }
+        made.extend(maker.rest(true));
+    }
+    Ok(made)
+}
+
 /// Makes clips of the frames of a video as they come, so that few of them are held.
 pub struct ClipMaker {
     id: String,
@@ -351,6 +375,18 @@ mod tests {
                 assert!(shown.pixels().all(|p| p.0 == [200; 3]));
             }
         }
+    }
+
+    #[test]
+    fn frames_in_hand_make_whole_clips() {
+        let card = input(4, Pace::PerSecond(2.0), TooFew::Refuse);
+        let grey = |i: u8| RgbImage::from_pixel(24, 20, image::Rgb([i; 3]));
+        let frames: Vec<RgbImage> = (0..8).map(grey).collect();
+        let made = clips(&frames, "t", &card).expect("clips");
+        let seen: Vec<Vec<u8>> = made.iter().map(greys).collect();
+        assert_eq!(seen, [[0, 1, 2, 3], [4, 5, 6, 7]]);
+        assert!(clips(&frames[..7], "t", &card).is_err());
+        assert!(clips(&[], "t", &card).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From pictures, faces and frames to the samples that a detector is shown.
 //!
 //! One for each thing that there is to show: a [`picture()`], [`faces()`] found in a picture or a frame, clips of a video
-//! ([`instants`], [`ClipMaker`]). Each reads the card's [`View`] and refuses a card that shows something else.
+//! ([`instants`], [`ClipMaker`], [`clips`]). Each reads the card's [`View`] and refuses a card that shows something else.
 
 mod clip;
 mod face;
@@ -10,7 +10,7 @@ mod windows;
 
 use image::RgbImage;
 
-pub use clip::{CLIPS, ClipMaker, instants};
+pub use clip::{CLIPS, ClipMaker, clips, instants};
 pub use face::{FaceBox, faces};
 pub use whole::{shorter_side, shorter_side_centre, squash};
 pub use windows::{centre, cut, reflect, windows};

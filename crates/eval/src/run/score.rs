@@ -29,14 +29,17 @@ pub(super) enum Given<'a> {
     },
     /// A frame that is scored as it is.
     Frame(&'a RgbImage),
+    /// The frames of one clip, which are scored as they are.
+    Clip(&'a [RgbImage]),
 }
 
 impl Given<'_> {
-    /// The pixels.
-    pub(super) fn pixels(&self) -> &RgbImage {
+    /// The pixels; `None` of a clip, which has no single picture.
+    pub(super) fn pixels(&self) -> Option<&RgbImage> {
         match self {
-            Self::File { decoded, .. } => &decoded.pixels,
-            Self::Frame(pixels) => pixels,
+            Self::File { decoded, .. } => Some(&decoded.pixels),
+            Self::Frame(pixels) => Some(pixels),
+            Self::Clip(_) => None,
         }
     }
 }
@@ -92,6 +95,7 @@ pub(super) fn score(scanner: &Scanner, given: &Given<'_>, mut row: Prediction) -
             ms,
         } => (Source::Decoded(decoded, sha256), *ms),
         Given::Frame(frame) => (Source::Frames(std::slice::from_ref(*frame)), 0.0),
+        Given::Clip(frames) => (Source::Frames(frames), 0.0),
     };
     let options = Options {
         path: row.path.clone(),

@@ -3,8 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
+use realscope_data::clip;
 use realscope_data::manifest::Item;
-use realscope_media::video::Plan;
+use realscope_detectors::card::Input;
+use realscope_detectors::prepare;
+use realscope_media::video::{Decoders, Plan, Video, VideoLimits};
 
 use super::prediction::Prediction;
 
@@ -13,18 +16,54 @@ use super::prediction::Prediction;
 /// # Errors
 /// `frame_range` where the range holds no numbers.
 pub(super) fn plan(item: &Item, count: usize) -> Result<Plan, &'static str> {
+    let (first, last) = range(item)?;
+    Ok(Plan::Uniform { first, last, count })
+}
+
+/// First and last frame of the item's range in the manifest.
+fn range(item: &Item) -> Result<(u64, Option<u64>), &'static str> {
     let number = |text: &str| text.parse().map_err(|_| "frame_range");
-    Ok(Plan::Uniform {
-        first: match item.first_frame.as_str() {
-            "" => 0,
-            text => number(text)?,
-        },
-        last: match item.last_frame.as_str() {
-            "" => None,
-            text => Some(number(text)?),
-        },
-        count,
-    })
+    let first = match item.first_frame.as_str() {
+        "" => 0,
+        text => number(text)?,
+    };
+    let last = match item.last_frame.as_str() {
+        "" => None,
+        text => Some(number(text)?),
+    };
+    Ok((first, last))
+}
+
+/// When the frames of the clips are shown that a detector `id` of clips with this input sees of the item's range.
+///
+/// # Errors
+/// `frame_range` where the range holds no numbers or no frames, the code of what cannot be read, and
+/// `detector_not_made_for` of a range that is shorter than a clip.
+pub(super) fn instants(
+    item: &Item,
+    located: &Path,
+    id: &str,
+    input: &Input,
+) -> Result<Vec<Vec<f64>>, &'static str> {
+    let (first, last) = range(item)?;
+    let limits = VideoLimits::default();
+    let video = Video::open(located, &limits, clip::DEADLINE, Decoders::Any);
+    let video = video.map_err(|e| e.code())?;
+    let (all, length) = (video.facts().frame_count, video.facts().duration_s);
+    let last = last.unwrap_or(all.saturating_sub(1));
+    if first > last || last >= all {
+        return Err("frame_range");
+    }
+    let frame = length / all as f64;
+    let count = last - first + 1;
+    let span = count as f64 * frame;
+    let clips = prepare::instants(id, input, span, count, prepare::CLIPS);
+    let mut clips = clips.map_err(|e| e.code())?;
+    let start = first as f64 * frame;
+    for t in clips.iter_mut().flatten() {
+        *t += start;
+    }
+    Ok(clips)
 }
 
 /// Hash of a file that need not fit into memory.

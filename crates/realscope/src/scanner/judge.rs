@@ -61,8 +61,8 @@ pub(super) fn redelivered(
     frames: &[RgbImage],
     samples: &[Sample],
 ) -> Result<Vec<Sample>, DetectorError> {
-    if card.input.view.is_face() {
-        // A face would have to be found again in each delivery.
+    if !card.input.view.is_picture() {
+        // A face would have to be found again in each delivery; clips are scored as they are.
         return Ok(Vec::new());
     }
     // Frames of a clip are of one size, and a frame has as many samples as any other.
@@ -128,6 +128,9 @@ impl Scanner {
         card: &Card,
         frames: &[RgbImage],
     ) -> Result<Vec<Sample>, DetectorError> {
+        if card.input.view.clip().is_some() && frames.len() > 1 {
+            return prepare::clips(frames, &card.id, &card.input);
+        }
         let Some(finder) = self.0.finder.as_ref().filter(|_| card.input.view.is_face()) else {
             let each = frames
                 .iter()
@@ -212,7 +215,7 @@ impl Scanner {
         )?;
         let p = probability(card, native.raw);
         let matter = |p| calibration.is_some_and(|c| c.deliveries_matter(p, accuse));
-        let run = !card.input.view.is_face() && (always || p.is_some_and(matter));
+        let run = card.input.view.is_picture() && (always || p.is_some_and(matter));
         if run && !always {
             others = self.infer(request, detector, redelivered(card, frames, &samples)?)?;
         }
@@ -282,7 +285,7 @@ impl Scanner {
             let sentence = format!("The file declares: {found}.");
             Evidence::remark("declared", EvidenceKind::Metadata, sentence)
         }));
-        let heatmap = if options.draw && !card.input.view.is_face() {
+        let heatmap = if options.draw && card.input.view.is_picture() {
             let mut shown = native.places.iter().zip(&native.answers);
             let whole = shown.find(|(place, _)| place.whole);
             let infer = |samples| self.infer(request, detector, samples);

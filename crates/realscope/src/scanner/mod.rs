@@ -43,7 +43,8 @@ pub enum Source<'a> {
     File(&'a Path),
     /// A file that was decoded before, and the SHA-256 of its bytes.
     Decoded(&'a Decoded, &'a str),
-    /// Frames that the caller has: one for a picture. They are scored as they are.
+    /// Frames that the caller has: one for a picture; for a detector of clips those of whole clips, as far apart as its
+    /// card says. They are scored as they are.
     Frames(&'a [RgbImage]),
 }
 

@@ -205,7 +205,7 @@ impl Scanner {
             Deliveries::AsNeeded => decision.verdict == Verdict::Generated,
         };
         let mut holds = None;
-        if wanted && due && !card.input.view.is_face() && gathered.native.len() < AGAIN {
+        if wanted && due && card.input.view.is_picture() && gathered.native.len() < AGAIN {
             let samples = self.samples(card, pixels)?;
             let count = samples.len();
             let answers = self.infer(request, detector, redelivered(card, pixels, &samples)?)?;
@@ -499,7 +499,7 @@ impl Scanner {
         }));
         let loudest = gathered.loudest.map(|(_, pixels)| pixels);
         let heatmap = match &loudest {
-            Some(pixels) if card.input.view.frames() == 1 && !card.input.view.is_face() => {
+            Some(pixels) if card.input.view.is_picture() => {
                 let said = self.ask(request, detector, card, pixels)?;
                 let whole = said.places.iter().zip(&said.answers).find(|(p, _)| p.whole);
                 let infer = |samples| self.infer(request, detector, samples);
