@@ -9,12 +9,14 @@
 //!
 //! *Int8*: what an engine runs. Matrices have 8 bits a weight and one scale a column; activations are
 //! quantised as they come (ONNX `DynamicQuantizeLinear`, `MatMulInteger`). [`unpack`] makes it from the
-//! packed form at load time, [`dynamic_int8`] from a float network.
+//! packed form at load time, with sums that are taken in one order on every CPU; [`dynamic_int8`] makes it from a float
+//! network.
 
 mod channels;
 mod find;
 mod integer;
 mod nibbles;
+mod order;
 mod steps;
 mod tensor;
 
@@ -32,6 +34,7 @@ use channels::{pack_kernel, transposed, unpack_factor, unpack_kernel};
 use find::{KERNEL, LARGE, factors, products};
 use integer::{integer_products, scale_inputs, to_int8};
 use nibbles::{pack_matrix, unpack_matrix};
+use order::sums_in_one_order;
 use steps::{one_step, pack_step, row_steps, unpack_rows, unpack_step};
 use tensor::{
     FLOAT, PACKED_FACTOR, PACKED_HALF, PACKED_Q4, PACKED_Q8, PACKED_ROW_STEPS, PACKED_STEP, bytes,
@@ -186,6 +189,7 @@ pub fn expand(packed: &[u8]) -> Result<(Network, bool), PackedError> {
         }
         scale_inputs(&mut graph);
         integer_products(&mut graph, &names);
+        sums_in_one_order(&mut graph);
     }
     model.graph = Some(graph);
     Ok((Network::of(model), dynamic))

@@ -130,6 +130,7 @@ pub(super) fn unpack_rows(t: &TensorProto) -> Result<Vec<TensorProto>, PackedErr
     if !rest.is_empty() || !step.is_finite() {
         return Err(fault());
     }
+    keep_sums_in_16_bits(&mut raw, columns);
     let mut tensors = int8_tensors(&t.name, rows, columns, raw, &vec![step; columns]);
     let factors: Vec<f32> = octaves.iter().map(|k| row_factor(*k)).collect();
     tensors.push(TensorProto {
@@ -140,6 +141,24 @@ pub(super) fn unpack_rows(t: &TensorProto) -> Result<Vec<TensorProto>, PackedErr
         ..Default::default()
     });
     Ok(tensors)
+}
+
+/// Lowers the larger of two neighbours in a column where the sum of their products with 8-bit activations does not fit
+/// into 16 bits: CPUs without 8-bit dot products would cut it off, and give another score than others.
+fn keep_sums_in_16_bits(levels: &mut [u8], columns: usize) {
+    // 255 times as much is still below 2^15.
+    const MOST: i16 = 128;
+    for pair in levels.chunks_exact_mut(2 * columns) {
+        let (first, second) = pair.split_at_mut(columns);
+        for (a, b) in first.iter_mut().zip(second) {
+            let (x, y) = (i16::from(a.cast_signed()), i16::from(b.cast_signed()));
+            let over = (x + y).abs() - MOST;
+            if over > 0 {
+                let (larger, value) = if x.abs() >= y.abs() { (a, x) } else { (b, y) };
+                *larger = ((value - over * value.signum()) as i8).cast_unsigned();
+            }
+        }
+    }
 }
 
 /// Effort of the entropy coder; reading takes the same time for all.
@@ -161,10 +180,11 @@ pub(super) fn unpack_step(t: &TensorProto) -> Result<Vec<TensorProto>, PackedErr
         .ok_or_else(fault)?;
     let (step, frame) = t.raw_data.split_first_chunk::<4>().ok_or_else(fault)?;
     let step = f32::from_le_bytes(*step);
-    let raw = zstd::bulk::decompress(frame, n).map_err(unreadable)?;
+    let mut raw = zstd::bulk::decompress(frame, n).map_err(unreadable)?;
     if raw.len() != n || !step.is_finite() {
         return Err(fault());
     }
+    keep_sums_in_16_bits(&mut raw, columns);
     Ok(int8_tensors(
         &t.name,
         rows,
@@ -211,6 +231,16 @@ mod tests {
         t.dims = vec![256, 512];
         t.raw_data.truncate(t.raw_data.len() - 3);
         assert!(unpack_step(&t).is_err());
+    }
+
+    #[test]
+    fn no_pair_of_weights_overflows_16_bits() {
+        let levels = [127_i8, -127, 100, 5, 60, -60, 3, -100, 28, -127];
+        let mut raw: Vec<u8> = levels.map(i8::cast_unsigned).to_vec();
+        keep_sums_in_16_bits(&mut raw, 2);
+        let kept: Vec<i8> = raw.iter().map(|b| b.cast_signed()).collect();
+        // Pairs of a column: 127 and 100, -127 and 5, 60 and 3, -60 and -100; a last row stands alone.
+        assert_eq!(kept, [28, -127, 100, 5, 60, -60, 3, -68, 28, -127]);
     }
 
     /// Multiples of steps that differ between rows by up to two octaves.
