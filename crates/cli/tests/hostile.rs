@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use realscope::lane::{DecodeError, Lane, Seen};
+use realscope::lane::{DecodeError, Lane, Seen, VideoSource};
 use realscope::{Cancel, Launch};
 use realscope_fuzz::damage::damaged;
 use realscope_fuzz::{TARGETS, Target};
@@ -202,10 +202,10 @@ fn played(lane: &mut Lane, path: &Path, limits: &VideoLimits) -> Result<&'static
     let mut odd = None;
     let most = limits.picture.max_pixels;
     let options = Options::default();
+    let source = VideoSource { path, clips: None };
     let end = lane.video(
-        path,
+        source,
         limits,
-        None,
         &options,
         DEADLINE,
         &Cancel::default(),

@@ -209,15 +209,14 @@ impl Lane {
         .map_err(DecodeError::from)
     }
 
-    /// Reads a video within `deadline`, for a detector of clips with the input `clips` or one of frames, and gives what comes to `take`, whose error ends the reading.
+    /// Reads a video within `deadline` and gives what comes to `take`, whose error ends the reading.
     ///
     /// # Errors
     /// Those of `take`, and [`DecodeError`].
     pub fn video<E: From<DecodeError>>(
         &mut self,
-        path: &Path,
+        source: VideoSource<'_>,
         limits: &VideoLimits,
-        clips: Option<&Input>,
         options: &DecodeOptions,
         deadline: Duration,
         cancel: &Cancel,
@@ -226,10 +225,10 @@ impl Lane {
         let read = self.watched(deadline, cancel, |worker| {
             let request = VideoRequest {
                 limits: limits.clone(),
-                clips: clips.cloned(),
+                clips: source.clips.cloned(),
                 deadline,
             };
-            read_video(worker, path, request, options, &mut take)
+            read_video(worker, source.path, request, options, &mut take)
         });
         match read {
             Ok(Ok(cut)) => Ok(cut),
@@ -303,6 +302,15 @@ impl<E> From<io::Error> for Broken<E> {
 enum Lost<E> {
     Worker(DecodeError),
     Caller(E),
+}
+
+/// A video to read.
+#[derive(Clone, Copy, Debug)]
+pub struct VideoSource<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// What a detector of clips is shown; `None` for one of frames.
+    pub clips: Option<&'a Input>,
 }
 
 /// What a worker tells of a video, in order.

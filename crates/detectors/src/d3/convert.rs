@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use realscope_nn::StateDict;
 use realscope_nn::d3::{D3Config, evenness};
+use realscope_nn::{Cpu, StateDict};
 
 use super::{ENTRY, ID};
 use crate::card::Card;
@@ -19,7 +19,7 @@ pub(super) fn convert(file: &Path) -> Result<(Card, Vec<u8>), DetectorError> {
     let network = deploy::fill(ID, network, &dict)?;
     Ok(deploy::export_clips((ENTRY.card)()?, |graph, clips| {
         let features = network.features(graph, clips);
-        let out = evenness(graph, features);
+        let out = evenness::<Cpu, _>(graph, features);
         graph.output("score", &out.score);
     }))
 }
@@ -47,8 +47,9 @@ fn canonical(dict: StateDict) -> StateDict {
 
 #[cfg(test)]
 mod tests {
+    use realscope_nn::Parameters as _;
+
     use super::*;
-    use realscope_nn::{Cpu, Parameters as _};
 
     #[test]
     fn a_file_of_torchvision_is_the_authors_network() {

@@ -37,7 +37,10 @@ pub fn instants(
 ) -> Result<Vec<Vec<f64>>, DetectorError> {
     let clip = clip_of(id, input)?;
     let wanted = clip.frames as f64;
-    let shown = duration_s / frames.max(1) as f64;
+    if frames == 0 {
+        return Err(not_made_for(id, "no frames".into()));
+    }
+    let shown = duration_s / frames as f64;
     let step = match clip.pace {
         Pace::Stride(stride) => f64::from(stride) * shown,
         Pace::PerSecond(rate) => 1.0 / rate,
@@ -63,7 +66,7 @@ pub fn instants(
         return Ok(starts.map(|start| each(start, step)).collect());
     }
     match clip.too_few {
-        TooFew::RepeatLast if frames > 0 => Ok(vec![each(0.0, step)]),
+        TooFew::RepeatLast => Ok(vec![each(0.0, step)]),
         TooFew::Closer if frames >= clip.frames as u64 => {
             let step = duration_s / wanted;
             Ok(vec![each((step - shown) / 2.0, step)])

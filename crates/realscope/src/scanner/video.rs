@@ -22,7 +22,7 @@ use super::judge::{
     score, second_opinion,
 };
 use super::{Deliveries, Request, ScanError, Scanned, Scanner};
-use crate::lane::{DecodeError, Seen};
+use crate::lane::{DecodeError, Seen, VideoSource};
 use crate::map;
 use crate::provenance;
 use crate::record::{
@@ -120,8 +120,12 @@ impl Scanner {
         let cancel = &options.cancel;
         let card = &self.0.of_videos;
         let of_clips = card.input.view.clip().map(|_| &card.input);
+        let source = VideoSource {
+            path,
+            clips: of_clips,
+        };
         let cut = self.0.lanes.with(left, cancel, |lane, left| {
-            lane.video(path, &limits, of_clips, &decode, left, cancel, |seen| {
+            lane.video(source, &limits, &decode, left, cancel, |seen| {
                 match seen {
                     Seen::Facts(facts) => {
                         if let Some(input) = of_clips {
