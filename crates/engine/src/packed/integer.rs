@@ -275,13 +275,17 @@ fn quantise_rows(x: &str, [base, scale, low]: [&str; 3], nodes: &mut Vec<Node>) 
     ));
 }
 
+/// Largest size of a weight that is rounded here. CPUs without 8-bit dot products add the products of two neighbours
+/// with 8-bit activations in 16 bits, which holds twice this many times 255.
+pub(super) const LEVELS: f32 = 64.0;
+
 /// Symmetric 8-bit weights and one scale a column.
 fn int8_matrix(t: &TensorProto, rows: usize, columns: usize) -> Vec<TensorProto> {
     let values = floats(&t.raw_data);
     let mut scales = vec![0.0_f32; columns];
     for row in values.chunks_exact(columns) {
         for (s, v) in scales.iter_mut().zip(row) {
-            *s = s.max(v.abs() / 127.0);
+            *s = s.max(v.abs() / LEVELS);
         }
     }
     let raw = values
@@ -289,7 +293,7 @@ fn int8_matrix(t: &TensorProto, rows: usize, columns: usize) -> Vec<TensorProto>
         .flat_map(|row| {
             row.iter().zip(&scales).map(|(v, s)| {
                 let q = if *s > 0.0 { (v / s).round() } else { 0.0 };
-                (q.clamp(-127.0, 127.0) as i8).cast_unsigned()
+                (q.clamp(-LEVELS, LEVELS) as i8).cast_unsigned()
             })
         })
         .collect();

@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::find::GROUP;
-use super::integer::int8_tensors;
+use super::integer::{LEVELS, int8_tensors};
 use super::tensor::{PackedError, matrix, unreadable};
 use crate::proto::TensorProto;
 
@@ -98,10 +98,10 @@ pub(super) fn unpack_matrix(t: &TensorProto) -> Result<Vec<TensorProto>, PackedE
             *m = m.max(v.abs());
         }
     }
-    let steps: Vec<f32> = most.iter().map(|m| m / 127.0).collect();
+    let steps: Vec<f32> = most.iter().map(|m| m / LEVELS).collect();
     let inverse: Vec<f32> = most
         .iter()
-        .map(|m| if *m > 0.0 { 127.0 / m } else { 0.0 })
+        .map(|m| if *m > 0.0 { LEVELS / m } else { 0.0 })
         .collect();
     let mut raw = Vec::with_capacity(rows * columns);
     for r in 0..rows {

@@ -1,7 +1,7 @@
 //! Weights that are whole multiples of quantisation steps: one step for a matrix, or one for each of its rows. The
 //! multiples are entropy-coded.
 
-use super::integer::{BY_ROW, int8_tensors};
+use super::integer::{BY_ROW, LEVELS, int8_tensors};
 use super::tensor::{FLOAT, MOST, PackedError, bytes, matrix, unreadable};
 use crate::proto::TensorProto;
 
@@ -146,8 +146,7 @@ pub(super) fn unpack_rows(t: &TensorProto) -> Result<Vec<TensorProto>, PackedErr
 /// Lowers the larger of two neighbours in a column where the sum of their products with 8-bit activations does not fit
 /// into 16 bits: CPUs without 8-bit dot products would cut it off, and give another score than others.
 fn keep_sums_in_16_bits(levels: &mut [u8], columns: usize) {
-    // 255 times as much is still below 2^15.
-    const MOST: i16 = 128;
+    const MOST: i16 = 2 * LEVELS as i16;
     for pair in levels.chunks_exact_mut(2 * columns) {
         let (first, second) = pair.split_at_mut(columns);
         for (a, b) in first.iter_mut().zip(second) {
