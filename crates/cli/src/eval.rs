@@ -11,7 +11,7 @@ use realscope_detectors::Models;
 use realscope_eval::compare;
 use realscope_eval::compat::{self, deepfakebench};
 use realscope_eval::fairness::{self, Fairness};
-use realscope_eval::protocol::{self, Arm};
+use realscope_eval::protocol::{self, Arm, Protocol};
 use realscope_eval::report;
 use realscope_eval::run::{Identity, Plan};
 use realscope_eval::summary::{self, Settings, Summary};
@@ -224,6 +224,22 @@ fn deepfakebench_metrics(file: &Path, format: TextFormat) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
+/// The arms of a protocol that are `named`; all where none is.
+fn chosen(protocol: &Protocol, named: &[String]) -> Result<Vec<Arm>, Failure> {
+    let mut arms = (protocol.arms)();
+    if let Some(unknown) = named.iter().find(|n| !arms.iter().any(|a| a.name() == **n)) {
+        let known: Vec<String> = arms.iter().map(Arm::name).collect();
+        let message = format!(
+            "the protocol `{}` has no arm `{unknown}`; it has {}",
+            protocol.name,
+            known.join(", ")
+        );
+        return Err(Failure::new(2, message));
+    }
+    arms.retain(|arm| named.is_empty() || named.contains(&arm.name()));
+    Ok(arms)
+}
+
 fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
     let protocol = protocol::find(&args.protocol).ok_or_else(|| {
         Failure::new(
@@ -231,7 +247,7 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
             format!("unknown protocol `{}`; see `eval protocols`", args.protocol),
         )
     })?;
-    let mut extra = Vec::new();
+    let mut arms = chosen(protocol, &args.arms)?;
     let mut families = BTreeMap::new();
     for name in &args.perturb {
         let set = perturb::set(name).ok_or_else(|| {
@@ -246,7 +262,7 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
         for perturbation in set {
             let of = (perturbation.family.clone(), perturbation.severity);
             families.insert(perturbation.name.clone(), of);
-            extra.push(Arm::Perturbed { perturbation });
+            arms.push(Arm::Perturbed { perturbation });
         }
     }
     let settings = config::load()?;
@@ -288,7 +304,7 @@ fn evaluate(args: &EvalRunArgs) -> Result<ExitCode, Failure> {
         manifest: &manifest,
         base,
         protocol,
-        extra,
+        arms,
         scanners: &scanners,
         window: args.window,
         seed: args.seed,

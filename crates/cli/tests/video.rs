@@ -134,12 +134,12 @@ fn two_seconds_that_were_generated_are_found_in_twelve() {
         let shared = (to.min(start + 2.0) - from.max(start)).max(0.0);
         let overlap = shared / (to.max(start + 2.0) - from.min(start));
         assert!(overlap >= 0.9, "{from} to {to} in place of {start} on");
-        let path = path.display().to_string();
-        let text = realscope(&[&["scan", &path], LOOSE].concat());
-        let text = String::from_utf8_lossy(&text.stdout).into_owned();
-        assert!(text.starts_with("manipulated"), "{text}");
-        assert!(text.contains("  at 0:0"), "{text}");
     }
+    let path = folder.path().join("cut.mp4").display().to_string();
+    let text = realscope(&[&["scan", &path], LOOSE].concat());
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.starts_with("manipulated"), "{text}");
+    assert!(text.contains("  at 0:08"), "{text}");
 }
 
 #[test]
@@ -570,4 +570,94 @@ fn a_detector_of_clips_sees_clips_of_a_video() {
         picture["error"]["code"], "detector_not_made_for",
         "{picture:#}"
     );
+}
+
+/// An evaluation scores the clips that a scan scores, and joins them by their mean.
+#[cfg(feature = "lab")]
+#[test]
+fn an_evaluation_shows_a_detector_of_clips_what_a_scan_shows_it() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let home = evenness(folder.path());
+    let parts = [("authentic.jpg", 3.0), ("generated.jpg", 3.0)];
+    let film = film(folder.path(), "a.mp4", &parts, X264);
+    let path = film.display().to_string();
+    let args = ["scan", "--detector", "even", "--format", "ndjson", &path];
+    let record = lines(&at(&home, &args)).pop().expect("a record");
+    let frames = record["frames"].as_array().expect("frames");
+    let raw: Vec<f64> = frames.iter().filter_map(|f| f["raw"].as_f64()).collect();
+    let expected = raw.iter().sum::<f64>() / raw.len() as f64;
+
+    let manifest = folder.path().join("manifest.csv");
+    std::fs::write(&manifest, "path,label,group\na.mp4,1,g\n").expect("written");
+    let out = folder.path().join("out");
+    let [manifest, out] = [&manifest, &out].map(|p| p.display().to_string());
+    let run = [
+        "eval",
+        "run",
+        "--quiet",
+        "--manifest",
+        &manifest,
+        "-o",
+        &out,
+    ];
+    let of_arm = |arm: &str| {
+        let more = ["--detector", "even", "--protocol", "video", "--arms", arm];
+        at(&home, &[&run[..], &more].concat())
+    };
+    let refused = of_arm("native,upside-down");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("no arm `upside-down`"), "{said}");
+    let run = of_arm("native");
+    assert!(run.status.success(), "{run:?}");
+    let log = std::fs::read_to_string(Path::new(&out).join("units.jsonl")).expect("a log");
+    let unit: Value = serde_json::from_str(log.trim()).expect("one unit");
+    let row = &unit["rows"][0];
+    assert_eq!(row["error"], "", "{row:#}");
+    let found = row["raw"].as_f64().expect("a score");
+    assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
+    assert_eq!(row["sha256"], record["sha256"]);
+}
+
+/// A calibrated detector of clips may accuse, so the embedded one is asked whether frames look painted.
+#[cfg(feature = "lab")]
+#[test]
+fn a_calibrated_detector_of_clips_has_the_embedded_one_beside_it() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let home = evenness(folder.path());
+    let card = home.join("models/even/card.toml");
+    let mut text = std::fs::read_to_string(&card).expect("a card");
+    // Whatever it scores is an accusation.
+    text += r#"
+[calibration]
+id = "by hand"
+scale = 0.0
+offset = 5.0
+decision_threshold = 0.5
+generated_threshold = 0.9
+matched_auc = 0.9
+matched_auc_low = 0.8
+matched_auc_high = 1.0
+tiers = []
+"#;
+    std::fs::write(&card, text).expect("written");
+    let scan = |name: &str, picture: &str| {
+        let path = film(folder.path(), name, &[(picture, 5.0)], X264);
+        let path = path.display().to_string();
+        let args = ["scan", "--detector", "even", "--format", "ndjson", &path];
+        lines(&at(&home, &args)).pop().expect("a record")
+    };
+    let r = scan("a.mp4", "authentic.jpg");
+    let detectors = r["detectors"].as_array().expect("detectors");
+    let ids: Vec<&str> = detectors.iter().filter_map(|d| d["id"].as_str()).collect();
+    assert_eq!(ids, ["even", "clip-blocks"], "{r:#}");
+    assert!(detectors[1]["raw"].is_f64(), "{r:#}");
+    assert!(!codes(&r).contains(&"uncalibrated"), "{r:#}");
+    assert_eq!(r["tool"]["calibration_id"], "by hand");
 }

@@ -16,6 +16,7 @@ pub static CATALOG: &[&Entry] = &[
     &crate::d3::ENTRY,
     &crate::demamba::CLIP,
     &crate::demamba::XCLIP,
+    &crate::restrav::ENTRY,
     &crate::encoders::SIGLIP2_B16,
     &crate::encoders::PE_CORE_B16,
     &crate::encoders::DINOV3_S16,

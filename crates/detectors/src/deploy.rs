@@ -60,7 +60,8 @@ fn export_of<const D: usize>(
     (card, onnx)
 }
 
-fn corrupt(id: &str, e: &WeightsError) -> DetectorError {
+/// What cannot be converted.
+pub(crate) fn corrupt(id: &str, e: &WeightsError) -> DetectorError {
     DetectorError::Corrupt {
         id: id.into(),
         reason: e.to_string(),

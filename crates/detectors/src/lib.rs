@@ -33,6 +33,7 @@ pub mod pool;
 pub mod prepare;
 #[cfg(feature = "hub")]
 pub mod pull;
+pub mod restrav;
 #[cfg(feature = "import")]
 pub mod tower;
 

@@ -115,6 +115,8 @@ pub trait Exec<B: Backend> {
     fn div<const D: usize>(&mut self, a: Self::V<D>, b: Self::V<D>) -> Self::V<D>;
     /// Square root.
     fn sqrt<const D: usize>(&mut self, x: Self::V<D>) -> Self::V<D>;
+    /// Arc cosine of numbers in -1..1, in radians.
+    fn acos<const D: usize>(&mut self, x: Self::V<D>) -> Self::V<D>;
     /// Multiplication by a number.
     fn scale<const D: usize>(&mut self, x: Self::V<D>, factor: f32) -> Self::V<D>;
     /// Addition of a number.
@@ -669,6 +671,10 @@ impl<B: Backend> Exec<B> for Eager {
 
     fn sqrt<const D: usize>(&mut self, x: Tensor<B, D>) -> Tensor<B, D> {
         x.sqrt()
+    }
+
+    fn acos<const D: usize>(&mut self, x: Tensor<B, D>) -> Tensor<B, D> {
+        x.acos()
     }
 
     fn scale<const D: usize>(&mut self, x: Tensor<B, D>, factor: f32) -> Tensor<B, D> {

@@ -1,8 +1,8 @@
 //! The classifier of ReStraV (Internò et al., "AI-Generated Video Detection via Perceptual Straightening", NeurIPS 2025,
 //! arXiv 2507.00583).
 //!
-//! It sees 21 numbers of how a video's frames move through the features of DINOv2; `realscope-signal` computes them
-//! (`trajectory::restrav`).
+//! It sees 21 numbers of how a video's frames move through the features of DINOv2: [`trajectory`] of a clip, and of
+//! frames in hand `trajectory::restrav` of `realscope-signal`.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -10,6 +10,89 @@ use burn::tensor::backend::Backend;
 
 use crate::exec::Exec;
 use crate::params::{self, ParamVisitor, Parameters};
+
+/// Numbers that the classifier sees.
+pub const NUMBERS: usize = 21;
+
+/// Least square of a displacement's length ahead of a division by it.
+const LEAST: f32 = 1e-16;
+
+/// The 21 numbers, `[n, 21]`, of features `[n, frames, width]` of at least eight frames: the
+/// first seven distances of neighbouring frames, the first six angles between neighbouring displacements in degrees, then
+/// mean, least, most and variance (of a population) of all distances and of all angles.
+pub fn trajectory<B: Backend, X: Exec<B>>(x: &mut X, features: X::V<3>) -> X::V<2> {
+    let [n, frames, width] = x.dims(&features);
+    let later = x.narrow(features.clone(), 1, 1, frames - 1);
+    let earlier = x.narrow(features, 1, 0, frames - 1);
+    let moves = x.sub(later, earlier);
+    let squares = product(x, moves.clone(), moves.clone(), width);
+    let distances = x.sqrt(squares.clone());
+    let later = x.narrow(moves.clone(), 1, 1, frames - 2);
+    let earlier = x.narrow(moves, 1, 0, frames - 2);
+    let along = product(x, earlier, later, width);
+    let least = x.shift(squares, -LEAST);
+    let least = x.relu(least);
+    let squares = x.shift(least, LEAST);
+    let later = x.narrow(squares.clone(), 1, 1, frames - 2);
+    let earlier = x.narrow(squares, 1, 0, frames - 2);
+    let lengths = x.mul(earlier, later);
+    let lengths = x.sqrt(lengths);
+    let cosines = x.div(along, lengths);
+    // Rounding may lead a little out of -1..1.
+    let above = x.shift(cosines, 1.0);
+    let above = x.relu(above);
+    let below = x.scale(above, -1.0);
+    let below = x.shift(below, 2.0);
+    let below = x.relu(below);
+    let cosines = x.scale(below, -1.0);
+    let cosines = x.shift(cosines, 1.0);
+    let angles = x.acos(cosines);
+    let angles = x.scale(angles, 180.0 / std::f32::consts::PI);
+    let mut numbers = vec![
+        x.narrow(distances.clone(), 1, 0, 7),
+        x.narrow(angles.clone(), 1, 0, 6),
+    ];
+    numbers.extend(summary(x, distances));
+    numbers.extend(summary(x, angles));
+    let numbers = x.cat(numbers, 1);
+    x.reshape(numbers, [n, NUMBERS])
+}
+
+/// Inner products over the last dimension of `width`, which stays with size one.
+fn product<B: Backend, X: Exec<B>>(x: &mut X, a: X::V<3>, b: X::V<3>, width: usize) -> X::V<3> {
+    let products = x.mul(a, b);
+    let mean = x.mean_dim(products, 2);
+    x.scale(mean, width as f32)
+}
+
+/// Mean, least, most and variance of the values of a clip, `[n, values, 1]`.
+fn summary<B: Backend, X: Exec<B>>(x: &mut X, values: X::V<3>) -> [X::V<3>; 4] {
+    let mean = x.mean_dim(values.clone(), 1);
+    let negated = x.scale(values.clone(), -1.0);
+    let least = largest(x, negated);
+    let least = x.scale(least, -1.0);
+    let most = largest(x, values.clone());
+    let centred = x.sub(values, mean.clone());
+    let squares = x.mul(centred.clone(), centred);
+    let variance = x.mean_dim(squares, 1);
+    [mean, least, most, variance]
+}
+
+/// The largest of the values of a clip.
+fn largest<B: Backend, X: Exec<B>>(x: &mut X, mut values: X::V<3>) -> X::V<3> {
+    loop {
+        let [_, count, _] = x.dims(&values);
+        if count == 1 {
+            return values;
+        }
+        let half = count.div_ceil(2);
+        let first = x.narrow(values.clone(), 1, 0, half);
+        let second = x.narrow(values, 1, count - half, half);
+        let more = x.sub(first, second.clone());
+        let more = x.relu(more);
+        values = x.add(second, more);
+    }
+}
 
 /// Sizes of the classifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +106,7 @@ impl RestravConfig {
     #[must_use]
     pub fn published() -> Self {
         Self {
-            widths: vec![21, 64, 32, 1],
+            widths: vec![NUMBERS, 64, 32, 1],
         }
     }
 

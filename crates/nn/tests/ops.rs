@@ -154,6 +154,7 @@ fn normalisations() {
 fn functions_number_by_number() {
     agree!([2, 7], |x, h: 2| -> 2 { x.sigmoid(h) });
     agree!([2, 7], |x, h: 2| -> 2 { x.silu(h) });
+    agree!([2, 7], |x, h: 2| -> 2 { x.acos(h) });
     agree!([2, 7], |x, h: 2| -> 2 {
         let h = x.exp(h);
         let h = x.shift(h, 0.5);

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use realscope_nn::d3::evenness;
 use realscope_nn::demamba::zones::{Order, sequences, snake};
-use realscope_nn::{BatchNormMode, Cpu, Eager};
+use realscope_nn::{BatchNormMode, Cpu, Eager, restrav};
 use realscope_signal::trajectory::{self, Step};
 use serde_json::Value;
 
@@ -114,10 +114,15 @@ fn d3_score(case: &Value) -> Result<f64, String> {
     Ok(worst)
 }
 
-/// The 21 numbers by their kinds, and all distances and angles.
+/// The 21 numbers by their kinds, also those that a network computes beside its features, and all distances and angles.
 fn restrav_features(case: &Value) -> Result<f64, String> {
     let videos = videos(case, "embeddings")?;
     let (mut distances, mut angles, mut features) = (Vec::new(), Vec::new(), Vec::new());
+    let dims = [videos.len(), videos[0].len(), videos[0][0].len()];
+    let data = TensorData::new(videos.concat().concat(), dims);
+    let frames = Tensor::<Cpu, 3>::from_data(data, &Default::default());
+    let network = restrav::trajectory::<Cpu, _>(&mut Eager::new(BatchNormMode::Running), frames);
+    let network: Vec<f64> = network.into_data().iter::<f64>().collect();
     for video in &videos {
         let path = trajectory::path(video);
         distances.extend(path.distances);
@@ -133,7 +138,9 @@ fn restrav_features(case: &Value) -> Result<f64, String> {
             let rows = all.chunks(21).filter_map(|row| row.get(kind.clone()));
             rows.flatten().copied().collect()
         };
-        worst = worst.max(differ(&of_kind(&features), &of_kind(&expected))?);
+        for found in [&features, &network] {
+            worst = worst.max(differ(&of_kind(found), &of_kind(&expected))?);
+        }
     }
     Ok(worst)
 }

@@ -81,6 +81,9 @@ pub struct EvalRunArgs {
     /// Protocol.
     #[arg(long, default_value = "delivery")]
     pub protocol: String,
+    /// Arms of the protocol (default: all).
+    #[arg(long, value_delimiter = ',')]
+    pub arms: Vec<String>,
     /// Sets of perturbations, each an arm of its own.
     #[arg(long, value_delimiter = ',')]
     pub perturb: Vec<String>,

@@ -26,8 +26,8 @@ pub struct Plan<'a> {
     pub base: &'a Path,
     /// Protocol.
     pub protocol: &'a Protocol,
-    /// Further arms, such as perturbations.
-    pub extra: Vec<Arm>,
+    /// Arms: those of the protocol or some of them, and further ones such as perturbations.
+    pub arms: Vec<Arm>,
     /// Detectors, each with its settings; the first one decodes.
     pub scanners: &'a [Scanner],
     /// Side of the common window.
@@ -62,10 +62,9 @@ impl Plan<'_> {
     /// [`RunError`]; units finished before it are kept.
     pub fn run(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<Done, RunError> {
         let items = self.items()?;
-        let mut arms = (self.protocol.arms)();
-        arms.extend(self.extra.iter().cloned());
+        let arms = &self.arms;
         std::fs::create_dir_all(self.folder).map_err(|e| file_error(self.folder, e))?;
-        self.identity(&items, &arms)?.claim(self.folder)?;
+        self.identity(&items, arms)?.claim(self.folder)?;
         let log = self.folder.join("units.jsonl");
         let finished = resume(&log)?;
         let todo: Vec<(&Item, &Arm)> = items

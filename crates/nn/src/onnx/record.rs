@@ -300,6 +300,10 @@ impl<B: Backend> Exec<B> for Graph {
         self.unary("Sqrt", x)
     }
 
+    fn acos<const D: usize>(&mut self, x: Edge<D>) -> Edge<D> {
+        self.unary("Acos", x)
+    }
+
     fn scale<const D: usize>(&mut self, x: Edge<D>, factor: f32) -> Edge<D> {
         self.with_scalar("Mul", x, factor)
     }
