@@ -39,13 +39,13 @@ pub fn trajectory<B: Backend, X: Exec<B>>(x: &mut X, features: X::V<3>) -> X::V<
     let lengths = x.sqrt(lengths);
     let cosines = x.div(along, lengths);
     // Rounding may lead a little out of -1..1.
-    let above = x.shift(cosines, 1.0);
-    let above = x.relu(above);
-    let below = x.scale(above, -1.0);
-    let below = x.shift(below, 2.0);
-    let below = x.relu(below);
-    let cosines = x.scale(below, -1.0);
-    let cosines = x.shift(cosines, 1.0);
+    let over = x.shift(cosines.clone(), -1.0);
+    let over = x.relu(over);
+    let under = x.scale(cosines.clone(), -1.0);
+    let under = x.shift(under, -1.0);
+    let under = x.relu(under);
+    let cosines = x.sub(cosines, over);
+    let cosines = x.add(cosines, under);
     let angles = x.acos(cosines);
     let angles = x.scale(angles, 180.0 / std::f32::consts::PI);
     let mut numbers = vec![
@@ -58,10 +58,17 @@ pub fn trajectory<B: Backend, X: Exec<B>>(x: &mut X, features: X::V<3>) -> X::V<
     x.reshape(numbers, [n, NUMBERS])
 }
 
-/// Inner products over the last dimension of `width`, which stays with size one.
+/// Inner products over the last dimension of `width`, which stays with size one. Sums of sums keep more digits of the
+/// hundred thousand numbers of a frame than one sum.
 fn product<B: Backend, X: Exec<B>>(x: &mut X, a: X::V<3>, b: X::V<3>, width: usize) -> X::V<3> {
     let products = x.mul(a, b);
-    let mean = x.mean_dim(products, 2);
+    let [n, rows, _] = x.dims(&products);
+    let part = (1..=width.isqrt()).rev().find(|d| width.is_multiple_of(*d));
+    let part = part.unwrap_or(1);
+    let parts = x.reshape(products, [n, rows, part, width / part]);
+    let mean = x.mean_dim(parts, 3);
+    let mean = x.mean_dim(mean, 2);
+    let mean = x.reshape(mean, [n, rows, 1]);
     x.scale(mean, width as f32)
 }
 
