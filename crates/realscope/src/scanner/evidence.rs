@@ -40,13 +40,13 @@ fn compared(calibration: &Calibration, tier: Tier, p: f64) -> Option<String> {
     ))
 }
 
-/// What a score means, by the thresholds of the calibration.
+/// What a score means: by the threshold of an accusation, and by which class is more likely.
 fn side(calibration: Option<&Calibration>, odds: f64, p: f64) -> &'static str {
     let accuses = calibration.and_then(|c| c.generated_threshold);
-    let decides = calibration.map_or(odds >= 0.0, |c| p >= c.decision_threshold);
+    let likely = calibration.map_or(odds >= 0.0, |_| p >= 0.5);
     if accuses.is_some_and(|t| p >= t) {
         "It looks like generated pictures; authentic ones rarely score so high."
-    } else if decides {
+    } else if likely {
         "It looks more like generated pictures than like authentic ones; many authentic pictures score so too."
     } else {
         "It looks more like authentic pictures than like generated ones; many generated pictures score so too."
