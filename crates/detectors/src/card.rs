@@ -69,7 +69,7 @@ pub enum Pace {
 }
 
 /// How a frame of a clip is brought to the input's square.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// As [`View::ShorterSide`].
@@ -77,6 +77,29 @@ pub enum Fit {
     ShorterSide,
     /// As [`View::Squash`].
     Squash,
+    /// One face, followed through the clip.
+    Face(Crop),
+}
+
+/// What is shown of a face.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crop {
+    /// Side of the crop as a multiple of the box's longer side, or where faces are aligned of the square in which eyes,
+    /// nose and mouth have their fixed places.
+    pub margin: f64,
+    /// Whether eyes, nose and mouth are brought to fixed places.
+    pub aligned: bool,
+}
+
+impl Crop {
+    fn check(self) -> Result<(), String> {
+        if (0.5..=4.0).contains(&self.margin) {
+            Ok(())
+        } else {
+            Err(format!("margin {}", self.margin))
+        }
+    }
 }
 
 /// What a detector of clips is shown.
@@ -115,7 +138,11 @@ impl Clip {
         if !(0.0..0.5).contains(&self.trim) {
             return Err(format!("a trim of {}", self.trim));
         }
-        Ok(())
+        match self.fit {
+            Fit::Face(_) if self.trim > 0.0 => Err("a trim beside a face".into()),
+            Fit::Face(crop) => crop.check(),
+            Fit::ShorterSide | Fit::Squash => Ok(()),
+        }
     }
 }
 
@@ -145,13 +172,7 @@ pub enum View {
         most: usize,
     },
     /// A face.
-    Face {
-        /// Side of the crop as a multiple of the box's longer side, or where faces are aligned of the square in which
-        /// eyes, nose and mouth have their fixed places.
-        margin: f64,
-        /// Whether eyes, nose and mouth are brought to fixed places.
-        aligned: bool,
-    },
+    Face(Crop),
     /// Frames of a clip.
     Clip(Clip),
 }
@@ -160,26 +181,33 @@ impl View {
     /// A face that is not aligned.
     #[must_use]
     pub fn face(margin: f64) -> Self {
-        Self::Face {
+        Self::Face(Crop {
             margin,
             aligned: false,
-        }
+        })
     }
 
     fn check(self) -> Result<(), String> {
         match self {
-            Self::Face { margin, .. } if !(0.5..=4.0).contains(&margin) => {
-                Err(format!("margin {margin}"))
-            }
+            Self::Face(crop) => crop.check(),
             Self::Clip(clip) => clip.check(),
             _ => Ok(()),
         }
     }
 
-    /// Whether faces are shown.
+    /// Whether single faces are shown.
     #[must_use]
     pub fn is_face(self) -> bool {
-        matches!(self, Self::Face { .. })
+        matches!(self, Self::Face(_))
+    }
+
+    /// Whether faces must be found, in single frames or in clips.
+    #[must_use]
+    pub fn wants_faces(self) -> bool {
+        match self {
+            Self::Clip(clip) => matches!(clip.fit, Fit::Face(_)),
+            view => view.is_face(),
+        }
     }
 
     /// Frames of one sample.
@@ -194,7 +222,7 @@ impl View {
     /// Whether pictures are shown, or parts of them at fixed places.
     #[must_use]
     pub fn is_picture(self) -> bool {
-        !matches!(self, Self::Face { .. } | Self::Clip(_))
+        !matches!(self, Self::Face(_) | Self::Clip(_))
     }
 
     /// What is shown of clips; `None` of a detector that sees single frames.

@@ -17,6 +17,7 @@ pub static CATALOG: &[&Entry] = &[
     &crate::demamba::CLIP,
     &crate::demamba::XCLIP,
     &crate::restrav::ENTRY,
+    &crate::sta::ENTRY,
     &crate::encoders::SIGLIP2_B16,
     &crate::encoders::PE_CORE_B16,
     &crate::encoders::DINOV3_S16,

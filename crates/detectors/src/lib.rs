@@ -34,6 +34,7 @@ pub mod prepare;
 #[cfg(feature = "hub")]
 pub mod pull;
 pub mod restrav;
+pub mod sta;
 #[cfg(feature = "import")]
 pub mod tower;
 

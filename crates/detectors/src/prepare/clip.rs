@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use image::RgbImage;
 use realscope_delivery as delivery;
 
-use super::{not_empty, not_made_for, refused, seen, shorter_side, squash};
+use super::face::face_of;
+use super::{FaceBox, not_empty, not_made_for, refused, seen, shorter_side, squash};
 use crate::card::{Clip, Fit, Input, Pace, TooFew};
 use crate::{DetectorError, Place, Rect, Sample, Span};
 
@@ -83,27 +84,75 @@ pub fn instants(
 }
 
 /// The clips that frames make which lie as far apart as the card says, one clip after the other. Their times are numbers
-/// of frames.
+/// of frames. `faces` are those of each frame, see [`ClipMaker::take`]; none need be given where whole frames are shown.
 ///
 /// # Errors
-/// [`DetectorError::Sample`] of an input that shows no clips, and of frames that make no whole clips; those of
-/// [`ClipMaker::take`].
-pub fn clips(frames: &[RgbImage], id: &str, input: &Input) -> Result<Vec<Sample>, DetectorError> {
+/// [`DetectorError::Sample`] of an input that shows no clips, of frames that make no whole clips, and of frames in which
+/// no face can be followed; those of [`ClipMaker::take`].
+pub fn clips(
+    frames: &[RgbImage],
+    faces: &[Vec<FaceBox>],
+    id: &str,
+    input: &Input,
+) -> Result<Vec<Sample>, DetectorError> {
     let wanted = clip_of(id, input)?.frames;
     if frames.is_empty() || !frames.len().is_multiple_of(wanted) {
         let reason = format!("{} frames, it sees clips of {wanted}", frames.len());
         return Err(not_made_for(id, reason));
     }
-    let mut made = Vec::new();
-    for clip in frames.chunks(wanted) {
+    let found = |k: usize| faces.get(k).map_or(&[] as &[FaceBox], Vec::as_slice);
+    let (mut made, mut refusal) = (Vec::new(), None);
+    for (n, clip) in frames.chunks(wanted).enumerate() {
         let instants: Vec<f64> = (0..wanted).map(|k| k as f64).collect();
         let mut maker = ClipMaker::new(id, input, vec![instants]);
         for (k, frame) in clip.iter().enumerate() {
-            made.extend(maker.take(k as f64, frame)?);
+            made.extend(maker.take(k as f64, frame, found(n * wanted + k))?);
         }
         made.extend(maker.rest(true));
+        refusal = maker.refusal().or(refusal);
     }
-    Ok(made)
+    match refusal {
+        Some(e) if made.is_empty() => Err(e),
+        _ => Ok(made),
+    }
+}
+
+/// Most faces of a frame among which one is followed, the largest first.
+const FACES: usize = 4;
+
+/// What a detector is shown of a frame: the frame itself, or a face in it.
+struct Shown {
+    pixels: RgbImage,
+    /// What the pixels show.
+    rect: Rect,
+    /// The frame, or the face's box.
+    what: Rect,
+}
+
+/// Pixels that both have.
+fn common(a: Rect, b: Rect) -> u64 {
+    let along =
+        |a: u32, la: u32, b: u32, lb: u32| u64::from((a + la).min(b + lb).saturating_sub(a.max(b)));
+    along(a.left, a.width, b.left, b.width) * along(a.top, a.height, b.top, b.height)
+}
+
+/// The same face in every frame of a clip: the largest of the first frame that has any, and from frame to frame the one
+/// that covers most of where it was. A frame without it has it as it was seen last. `None` where fewer than half of the
+/// frames have it.
+fn follow<'a>(frames: &[&'a [Shown]]) -> Option<Vec<&'a Shown>> {
+    let mut last: Option<&Shown> = frames.iter().find_map(|shown| shown.first());
+    let mut seen = 0;
+    let each = frames.iter().map(|shown| {
+        let before = last?;
+        let here = shown.iter().max_by_key(|s| common(s.what, before.what));
+        if let Some(here) = here.filter(|s| common(s.what, before.what) > 0) {
+            seen += 1;
+            last = Some(here);
+        }
+        last
+    });
+    let each: Option<Vec<&Shown>> = each.collect();
+    each.filter(|_| 2 * seen >= frames.len())
 }
 
 /// Makes clips of the frames of a video as they come, so that few of them are held.
@@ -111,10 +160,12 @@ pub struct ClipMaker {
     id: String,
     input: Input,
     wanted: VecDeque<Vec<f64>>,
-    /// Frames as the detector is shown them, with their times.
-    held: VecDeque<(f64, RgbImage)>,
-    /// Size of the frames, and what is shown of them.
-    size: Option<((u32, u32), Rect)>,
+    /// What the detector is shown of frames, with their times.
+    held: VecDeque<(f64, Vec<Shown>)>,
+    /// Size of the frames.
+    size: Option<(u32, u32)>,
+    /// Clips in which no face could be followed.
+    missed: usize,
 }
 
 impl ClipMaker {
@@ -127,25 +178,29 @@ impl ClipMaker {
             wanted: wanted.into(),
             held: VecDeque::new(),
             size: None,
+            missed: 0,
         }
     }
 
-    /// Takes the next frame and gives the clips that end before it.
+    /// Takes the next frame and gives the clips that end before it. `faces` are those that were found in the frame,
+    /// largest first; a detector that sees whole frames does not look at them.
     ///
     /// # Errors
     /// [`DetectorError::Sample`] of an input that shows no clips, and of frames that are not in order of time or not of
     /// one size; [`DetectorError::Delivery`] of the resizer.
-    pub fn take(&mut self, time: f64, frame: &RgbImage) -> Result<Vec<Sample>, DetectorError> {
+    pub fn take(
+        &mut self,
+        time: f64,
+        frame: &RgbImage,
+        faces: &[FaceBox],
+    ) -> Result<Vec<Sample>, DetectorError> {
         let clip = clip_of(&self.id, &self.input)?;
         not_empty(frame, &self.id)?;
         if self.held.back().is_some_and(|(before, _)| *before > time) {
             let reason = "the frames are not in order of time".into();
             return Err(not_made_for(&self.id, reason));
         }
-        if self
-            .size
-            .is_some_and(|(size, _)| size != frame.dimensions())
-        {
+        if self.size.is_some_and(|size| size != frame.dimensions()) {
             let reason = "the frames are not of one size".into();
             return Err(not_made_for(&self.id, reason));
         }
@@ -156,8 +211,8 @@ impl ClipMaker {
         {
             done.extend(self.next());
         }
-        let (shown, rect) = show(frame, clip, &self.input)?;
-        self.size = Some((frame.dimensions(), rect));
+        let shown = show(frame, faces, clip, &self.id, &self.input)?;
+        self.size = Some(frame.dimensions());
         self.held.push_back((time, shown));
         Ok(done)
     }
@@ -178,20 +233,39 @@ impl ClipMaker {
         left
     }
 
+    /// Why clips are missing, where no face could be followed in them.
+    #[must_use]
+    pub fn refusal(&self) -> Option<DetectorError> {
+        let reason = "it sees faces, and none was found in half of the frames of a clip";
+        (self.missed > 0).then(|| not_made_for(&self.id, reason.into()))
+    }
+
     /// The next clip, of the frames that are held.
     fn next(&mut self) -> Option<Sample> {
         let instants = self.wanted.pop_front()?;
-        let (_, rect) = self.size?;
         let at = |t: f64| {
             let after = self.held.partition_point(|(time, _)| *time <= t + ROUNDING);
-            &self.held[after.saturating_sub(1)]
+            self.held.get(after.saturating_sub(1))
         };
-        let (first, last) = (*instants.first()?, *instants.last()?);
+        let (first, last) = (at(*instants.first()?)?, at(*instants.last()?)?);
         let time = Span {
-            start: at(first).0,
-            end: at(last).0 + step_of(&instants),
+            start: first.0,
+            end: last.0 + step_of(&instants),
         };
-        let frames = instants.iter().map(|t| at(*t).1.clone()).collect();
+        let frames: Option<Vec<&[Shown]>> = instants
+            .iter()
+            .map(|t| at(*t).map(|(_, shown)| shown.as_slice()))
+            .collect();
+        let made = follow(&frames?).map(|followed| Sample {
+            place: Place {
+                rect: followed.first().map_or(Rect::default(), |s| s.rect),
+                time: Some(time),
+                track: None,
+                whole: !self.input.view.wants_faces(),
+            },
+            frames: followed.iter().map(|s| s.pixels.clone()).collect(),
+        });
+        self.missed += usize::from(made.is_none());
         // Of frames before the next clip the last may still be on the screen when it begins.
         if let Some(begin) = self.wanted.front().and_then(|next| next.first()) {
             while self
@@ -202,15 +276,7 @@ impl ClipMaker {
                 self.held.pop_front();
             }
         }
-        Some(Sample {
-            frames,
-            place: Place {
-                rect,
-                time: Some(time),
-                track: None,
-                whole: true,
-            },
-        })
+        made
     }
 }
 
@@ -222,8 +288,14 @@ fn step_of(instants: &[f64]) -> f64 {
     }
 }
 
-/// A frame as the card's network sees it, and which part of it that is.
-fn show(frame: &RgbImage, clip: Clip, input: &Input) -> Result<(RgbImage, Rect), DetectorError> {
+/// What the card's network sees of a frame: the frame, or its largest faces.
+fn show(
+    frame: &RgbImage,
+    faces: &[FaceBox],
+    clip: Clip,
+    id: &str,
+    input: &Input,
+) -> Result<Vec<Shown>, DetectorError> {
     let (width, height) = frame.dimensions();
     let cut = (f64::from(width.max(height)) * clip.trim) as u32;
     let (left, top) = if width >= height { (cut, 0) } else { (0, cut) };
@@ -237,20 +309,40 @@ fn show(frame: &RgbImage, clip: Clip, input: &Input) -> Result<(RgbImage, Rect),
     let sample = match clip.fit {
         Fit::ShorterSide => shorter_side(seen, input)?,
         Fit::Squash => squash(seen, input)?,
+        Fit::Face(crop) => {
+            let mut shown = Vec::new();
+            for face in faces.iter().take(FACES) {
+                match face_of(frame, face, crop, id, input) {
+                    Ok(sample) => shown.extend(sample.frames.into_iter().map(|pixels| Shown {
+                        pixels,
+                        rect: sample.place.rect,
+                        what: face.rect,
+                    })),
+                    // A face that cannot be shown does not cost the others.
+                    Err(DetectorError::Sample { .. }) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            return Ok(shown);
+        }
     };
     let rect = Rect {
         left: sample.place.rect.left + left,
         top: sample.place.rect.top + top,
         ..sample.place.rect
     };
-    let shown = sample.frames.into_iter().next().unwrap_or_default();
-    Ok((shown, rect))
+    let whole = sample.frames.into_iter().map(|pixels| Shown {
+        pixels,
+        rect,
+        what: rect,
+    });
+    Ok(whole.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::card::{ClipLayout, Colour, Filter, View};
+    use crate::card::{ClipLayout, Colour, Crop, Filter, View};
 
     fn input(frames: usize, pace: Pace, too_few: TooFew) -> Input {
         Input {
@@ -278,7 +370,7 @@ mod tests {
         let mut made = Vec::new();
         for i in 0..count {
             let picture = RgbImage::from_pixel(24, 20, image::Rgb([i; 3]));
-            made.extend(maker.take(f64::from(i) / 4.0, &picture)?);
+            made.extend(maker.take(f64::from(i) / 4.0, &picture, &[])?);
         }
         made.extend(maker.rest(true));
         for sample in &made {
@@ -364,7 +456,10 @@ mod tests {
                 let end = x.max(y) < 4 || x.max(y) >= 36;
                 image::Rgb([if end { 0 } else { 200 }; 3])
             });
-            let (shown, seen) = show(&frame, clip, &card).expect("shows");
+            let shown = show(&frame, &[], clip, "t", &card).expect("shows");
+            let [shown] = &shown[..] else {
+                panic!("one frame")
+            };
             let [left, top, width, height] = rect;
             let expected = Rect {
                 left,
@@ -372,10 +467,10 @@ mod tests {
                 width,
                 height,
             };
-            assert_eq!(seen, expected);
-            assert_eq!(shown.dimensions(), (16, 16));
+            assert_eq!((shown.rect, shown.what), (expected, expected));
+            assert_eq!(shown.pixels.dimensions(), (16, 16));
             if size.0 > size.1 {
-                assert!(shown.pixels().all(|p| p.0 == [200; 3]));
+                assert!(shown.pixels.pixels().all(|p| p.0 == [200; 3]));
             }
         }
     }
@@ -385,11 +480,11 @@ mod tests {
         let card = input(4, Pace::PerSecond(2.0), TooFew::Refuse);
         let grey = |i: u8| RgbImage::from_pixel(24, 20, image::Rgb([i; 3]));
         let frames: Vec<RgbImage> = (0..8).map(grey).collect();
-        let made = clips(&frames, "t", &card).expect("clips");
+        let made = clips(&frames, &[], "t", &card).expect("clips");
         let seen: Vec<Vec<u8>> = made.iter().map(greys).collect();
         assert_eq!(seen, [[0, 1, 2, 3], [4, 5, 6, 7]]);
-        assert!(clips(&frames[..7], "t", &card).is_err());
-        assert!(clips(&[], "t", &card).is_err());
+        assert!(clips(&frames[..7], &[], "t", &card).is_err());
+        assert!(clips(&[], &[], "t", &card).is_err());
     }
 
     #[test]
@@ -401,11 +496,97 @@ mod tests {
         for i in 0..10_u8 {
             let picture = RgbImage::from_pixel(24, 20, image::Rgb([i; 3]));
             made += maker
-                .take(f64::from(i) / 4.0, &picture)
+                .take(f64::from(i) / 4.0, &picture, &[])
                 .expect("takes")
                 .len();
         }
         assert_eq!((made, maker.rest(false).len()), (2, 0));
+    }
+
+    /// A picture of 80 x 40 pixels with a patch of each grey at its place, and the boxes of these patches.
+    fn patches(places: &[(u32, u32, u8)]) -> (RgbImage, Vec<FaceBox>) {
+        let mut picture = RgbImage::new(80, 40);
+        let boxed = |(left, side, grey): &(u32, u32, u8)| {
+            let patch = RgbImage::from_pixel(*side, *side, image::Rgb([*grey; 3]));
+            image::imageops::replace(&mut picture, &patch, i64::from(*left), 5);
+            FaceBox {
+                rect: Rect {
+                    left: *left,
+                    top: 5,
+                    width: *side,
+                    height: *side,
+                },
+                ..FaceBox::default()
+            }
+        };
+        let boxes = places.iter().map(boxed).collect();
+        (picture, boxes)
+    }
+
+    #[test]
+    fn a_clip_of_a_face_shows_one_face() {
+        let mut card = input(4, Pace::Stride(1), TooFew::Refuse);
+        let whole = card.view.clip().expect("clips");
+        let crop = Crop {
+            margin: 1.0,
+            aligned: false,
+        };
+        card.view = View::Clip(Clip {
+            fit: Fit::Face(crop),
+            ..whole
+        });
+        card.check().expect("a view");
+        let of = |frames: &[Vec<(u32, u32, u8)>]| {
+            let (frames, faces): (Vec<_>, Vec<_>) = frames.iter().map(|f| patches(f)).unzip();
+            clips(&frames, &faces, "t", &card)
+        };
+        // The largest at first is followed when another one becomes larger, and where it is out of sight.
+        let made = of(&[
+            vec![(0, 20, 100), (50, 18, 200)],
+            vec![(50, 24, 200), (4, 20, 101)],
+            vec![(50, 24, 200)],
+            vec![(52, 26, 200), (8, 18, 103)],
+        ]);
+        let made = made.expect("a clip");
+        assert_eq!(made.len(), 1);
+        assert_eq!(greys(&made[0]), [100, 101, 101, 103]);
+        let Rect { left, width, .. } = made[0].place.rect;
+        assert_eq!((left, width, made[0].place.whole), (0, 20, false));
+        // A face that comes late is shown as it is seen first.
+        let late = of(&[
+            vec![],
+            vec![(9, 20, 90)],
+            vec![(9, 20, 91)],
+            vec![(9, 20, 92)],
+        ]);
+        assert_eq!(greys(&late.expect("a clip")[0]), [90, 90, 91, 92]);
+        // Seen once, and clips of which one shows a face.
+        let none = || vec![vec![], vec![], vec![], vec![(0, 20, 9)]];
+        let e = of(&none()).expect_err("refused");
+        assert!(e.to_string().contains("none was found"), "{e}");
+        let mut both = none();
+        both.extend((0..4).map(|k| vec![(k, 20, 7)]));
+        assert_eq!(greys(&of(&both).expect("a clip")[0]), [7; 4]);
+        // Frames at hand whose faces nobody looked for.
+        let frames = vec![patches(&[]).0; 4];
+        assert!(clips(&frames, &[], "t", &card).is_err());
+        for fit in [
+            Clip {
+                trim: 0.1,
+                fit: Fit::Face(crop),
+                ..whole
+            },
+            Clip {
+                fit: Fit::Face(Crop {
+                    margin: 9.0,
+                    ..crop
+                }),
+                ..whole
+            },
+        ] {
+            card.view = View::Clip(fit);
+            assert!(card.check().is_err());
+        }
     }
 
     #[test]
@@ -414,10 +595,10 @@ mod tests {
         assert!(instants("t", &card, 0.0, 0, 9).is_err());
         let picture = RgbImage::new(24, 20);
         let mut maker = ClipMaker::new("t", &card, vec![vec![0.0, 0.25, 0.5, 0.75]]);
-        maker.take(0.25, &picture).expect("takes");
-        assert!(maker.take(0.0, &picture).is_err());
-        assert!(maker.take(0.5, &RgbImage::new(9, 9)).is_err());
-        assert!(maker.take(0.5, &RgbImage::new(0, 9)).is_err());
+        maker.take(0.25, &picture, &[]).expect("takes");
+        assert!(maker.take(0.0, &picture, &[]).is_err());
+        assert!(maker.take(0.5, &RgbImage::new(9, 9), &[]).is_err());
+        assert!(maker.take(0.5, &RgbImage::new(0, 9), &[]).is_err());
         let of_pictures = Input {
             view: View::Squash,
             ..card

@@ -6,7 +6,7 @@ use image::RgbImage;
 use realscope_delivery::{self as delivery, DeliveryError};
 
 use super::{not_empty, not_made_for, refused, sample, seen};
-use crate::card::{Input, View};
+use crate::card::{Crop, Input, View};
 use crate::{DetectorError, Rect, Sample, Span, TrackId};
 
 /// A face that was found.
@@ -52,43 +52,53 @@ pub fn faces(
     id: &str,
     input: &Input,
 ) -> Result<Vec<Sample>, DetectorError> {
-    let View::Face { margin, aligned } = input.view else {
+    let View::Face(crop) = input.view else {
         return Err(refused(id, seen(input.view), "this is a face"));
     };
     not_empty(picture, id)?;
-    let refuse = |reason: String| not_made_for(id, reason);
-    let (width, height) = picture.dimensions();
     boxes
         .iter()
         .map(|face| {
-            let r = face.rect;
-            let ends = [
-                u64::from(r.left) + u64::from(r.width),
-                u64::from(r.top) + u64::from(r.height),
-            ];
-            if r.width == 0 || r.height == 0 || ends[0] > width.into() || ends[1] > height.into() {
-                return Err(refuse(format!(
-                    "a face of {} x {} pixels at ({}, {}) of a picture of {width} x {height}",
-                    r.width, r.height, r.left, r.top
-                )));
-            }
-            let mut sample = if aligned {
-                let points = face.landmarks.ok_or_else(|| {
-                    refuse("it sees aligned faces, this one has no landmarks".into())
-                })?;
-                let similarity = Similarity::between(&points, margin, input.size)
-                    .ok_or_else(|| refuse("the landmarks of the face lie in one point".into()))?;
-                similarity
-                    .crop(picture, input)?
-                    .ok_or_else(|| refuse("the landmarks lie outside the picture".into()))?
-            } else {
-                plain(picture, r, margin, input)?
-            };
+            let mut sample = face_of(picture, face, crop, id, input)?;
             sample.place.track = face.track;
             sample.place.time = time;
             Ok(sample)
         })
         .collect()
+}
+
+/// One face of a picture that has pixels.
+pub(super) fn face_of(
+    picture: &RgbImage,
+    face: &FaceBox,
+    crop: Crop,
+    id: &str,
+    input: &Input,
+) -> Result<Sample, DetectorError> {
+    let refuse = |reason: String| not_made_for(id, reason);
+    let (width, height) = picture.dimensions();
+    let r = face.rect;
+    let ends = [
+        u64::from(r.left) + u64::from(r.width),
+        u64::from(r.top) + u64::from(r.height),
+    ];
+    if r.width == 0 || r.height == 0 || ends[0] > width.into() || ends[1] > height.into() {
+        return Err(refuse(format!(
+            "a face of {} x {} pixels at ({}, {}) of a picture of {width} x {height}",
+            r.width, r.height, r.left, r.top
+        )));
+    }
+    if !crop.aligned {
+        return Ok(plain(picture, r, crop.margin, input)?);
+    }
+    let points = face
+        .landmarks
+        .ok_or_else(|| refuse("it sees aligned faces, this one has no landmarks".into()))?;
+    let similarity = Similarity::between(&points, crop.margin, input.size)
+        .ok_or_else(|| refuse("the landmarks of the face lie in one point".into()))?;
+    similarity
+        .crop(picture, input)?
+        .ok_or_else(|| refuse("the landmarks lie outside the picture".into()))
 }
 
 /// The square around the middle of `rect`, resized.
@@ -261,7 +271,7 @@ mod tests {
             colour: Colour::Rgb,
             mean: [0.5; 3],
             std: [0.5; 3],
-            view: View::Face { margin, aligned },
+            view: View::Face(Crop { margin, aligned }),
         }
     }
 

@@ -36,7 +36,7 @@ pub fn picture(picture: &RgbImage, id: &str, input: &Input) -> Result<Vec<Sample
             samples.extend(windows(picture, input.size, most));
             samples
         }
-        View::Face { .. } | View::Clip(_) => {
+        View::Face(_) | View::Clip(_) => {
             return Err(refused(id, seen(input.view), "this is a whole picture"));
         }
     })
@@ -45,7 +45,7 @@ pub fn picture(picture: &RgbImage, id: &str, input: &Input) -> Result<Vec<Sample
 /// What a view shows, for the words of a refusal.
 fn seen(view: View) -> &'static str {
     match view {
-        View::Face { .. } => "faces",
+        View::Face(_) => "faces",
         View::Clip(_) => "clips",
         _ => "whole pictures",
     }

@@ -11,6 +11,9 @@ use realscope_media::video::{Decoders, Plan, Video, VideoLimits};
 
 use super::prediction::Prediction;
 
+/// Code of what a detector is not made for.
+const NOT_MADE_FOR: &str = "detector_not_made_for";
+
 /// `count` frames, evenly spread over the item's range in the manifest or over the whole video.
 ///
 /// # Errors
@@ -75,8 +78,13 @@ pub(super) fn file_sha256(path: &Path) -> std::io::Result<String> {
 }
 
 /// The row of a video from those of its frames: mean score and logit; the verdict that more than half of them have,
-/// otherwise `uncertain`; stable where all frames are and agree. A frame that failed fails the video.
-pub(super) fn of_frames(rows: Vec<Prediction>) -> Option<Prediction> {
+/// otherwise `uncertain`; stable where all frames are and agree. A frame that failed fails the video; one that the detector
+/// is not made for, as one without a face, is left out where others are scored.
+pub(super) fn of_frames(mut rows: Vec<Prediction>) -> Option<Prediction> {
+    let not_made_for = |r: &Prediction| r.error == NOT_MADE_FOR;
+    if !rows.iter().all(not_made_for) {
+        rows.retain(|r| !not_made_for(r));
+    }
     if let Some(failed) = rows.iter().find(|r| !r.error.is_empty()) {
         return Some(failed.clone());
     }
@@ -168,6 +176,13 @@ mod tests {
             (video.error.as_str(), video.verdict.as_str()),
             ("corrupt", "")
         );
+        let mut faceless = frame(0.5, "", None);
+        faceless.error = NOT_MADE_FOR.into();
+        let mixed = vec![faceless.clone(), frame(0.9, "generated", None)];
+        let mixed = of_frames(mixed).expect("frames");
+        assert_eq!((mixed.score, mixed.error.as_str()), (Some(0.9), ""));
+        let none = of_frames(vec![faceless.clone(), faceless]).expect("frames");
+        assert_eq!(none.error, NOT_MADE_FOR);
         assert_eq!(of_frames(vec![]), None);
     }
 }

@@ -41,7 +41,7 @@ impl Finder {
         })
     }
 
-    fn find(&self, picture: &RgbImage) -> Result<Vec<FaceBox>, DetectorError> {
+    pub(super) fn find(&self, picture: &RgbImage) -> Result<Vec<FaceBox>, DetectorError> {
         self.finder.find(picture, &self.threads)
     }
 

@@ -9,8 +9,9 @@ use realscope_detectors::calibration::Operating;
 use realscope_detectors::card::FlagKind;
 use realscope_detectors::faces::JUDGED;
 use realscope_detectors::pool::{self, Flag};
+use realscope_detectors::prepare::{self, FaceBox};
 use realscope_detectors::{
-    Answer, Calibration, Card, Detector, DetectorError, Logit, Place, Sample, Tier, prepare,
+    Answer, Calibration, Card, Detector, DetectorError, Logit, Place, Sample, Tier,
 };
 use realscope_signal::scope;
 
@@ -129,7 +130,9 @@ impl Scanner {
         frames: &[RgbImage],
     ) -> Result<Vec<Sample>, DetectorError> {
         if card.input.view.clip().is_some() && frames.len() > 1 {
-            return prepare::clips(frames, &card.id, &card.input);
+            let faces = frames.iter().map(|frame| self.faces_of(card, frame));
+            let faces = faces.collect::<Result<Vec<_>, _>>()?;
+            return prepare::clips(frames, &faces, &card.id, &card.input);
         }
         let Some(finder) = self.0.finder.as_ref().filter(|_| card.input.view.is_face()) else {
             let each = frames
@@ -152,6 +155,19 @@ impl Scanner {
         match refusal {
             Some(e) if out.is_empty() => Err(e),
             _ => Ok(out),
+        }
+    }
+
+    /// The faces of a frame of a clip, for a card that wants them.
+    pub(super) fn faces_of(
+        &self,
+        card: &Card,
+        frame: &RgbImage,
+    ) -> Result<Vec<FaceBox>, DetectorError> {
+        let finder = self.0.finder.as_ref();
+        match finder.filter(|_| card.input.view.wants_faces()) {
+            Some(finder) => finder.find(frame),
+            None => Ok(Vec::new()),
         }
     }
 

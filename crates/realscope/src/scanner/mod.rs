@@ -355,7 +355,7 @@ impl Builder {
         let of_videos = card.of_videos();
         let faces = card.of_faces();
         let beside = self.beside.as_ref().map(|d| d.card());
-        let sees_faces = |c: &Card| c.input.view.is_face();
+        let sees_faces = |c: &Card| c.input.view.wants_faces();
         let finder = (faces.is_some() || sees_faces(card) || beside.is_some_and(sees_faces))
             .then(faces::Finder::load)
             .transpose()

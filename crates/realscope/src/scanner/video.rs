@@ -137,7 +137,8 @@ impl Scanner {
                     Seen::Sketch(sketched) => gathered.sketched.push(sketched),
                     Seen::Frame(frame) => match &mut gathered.clips {
                         Some(clips) => {
-                            let done = clips.take(frame.time, &frame.pixels)?;
+                            let faces = self.faces_of(card, &frame.pixels)?;
+                            let done = clips.take(frame.time, &frame.pixels, &faces)?;
                             self.take_clips(request, done, &mut gathered)?;
                             self.look_beside(request, &frame, &mut gathered)?;
                         }
@@ -152,6 +153,8 @@ impl Scanner {
             .as_mut()
             .map(|clips| clips.rest(cut.is_none()));
         self.take_clips(request, last.unwrap_or_default(), &mut gathered)?;
+        let refusal = gathered.clips.as_ref().and_then(ClipMaker::refusal);
+        gathered.not_made_for = gathered.not_made_for.or(refusal);
         self.conclude(request, gathered, cut, sha256, known)
     }
 

@@ -51,13 +51,13 @@ pub fn calibrate(
     let (mut scored, mut left_out) = (Vec::new(), Vec::new());
     let view = detector.card().input.view;
     let finder = view
-        .is_face()
+        .wants_faces()
         .then(|| FaceFinder::embedded(EngineKind::Rten.into()))
         .transpose()?;
     for (n, item) in items.iter().enumerate() {
         let path = root.join(&item.path);
         let scores = if view.clip().is_some() {
-            of_video(detector, &path, item)
+            of_video(detector, finder.as_ref(), &path, item)
         } else {
             of_picture(detector, finder.as_ref(), &path, item)
         };
@@ -119,6 +119,7 @@ fn of_picture(
 /// A video's frames are delivered one by one, as those of an evaluation are.
 fn of_video(
     detector: &dyn Detector,
+    finder: Option<&FaceFinder>,
     path: &Path,
     item: &Item,
 ) -> Result<[Scored; TIERS.len()], TrainError> {
@@ -159,8 +160,11 @@ fn of_video(
                 let made = tier::deliver(&frame.pixels, &tier::arm(TIERS[i]), 0)
                     .map_err(|e| fault(&e))
                     .and_then(|delivered| {
-                        let clips = maker.take(frame.time, &delivered);
-                        clips.and_then(|c| score(i, &c)).map_err(|e| fault(&e))
+                        let faces = finder.map_or(Ok(Vec::new()), |f| f.find(&delivered, &threads));
+                        faces
+                            .and_then(|faces| maker.take(frame.time, &delivered, &faces))
+                            .and_then(|clips| score(i, &clips))
+                            .map_err(|e| fault(&e))
                     });
                 unmade = unmade.take().or(made.err());
             }
@@ -174,7 +178,10 @@ fn of_video(
         return Err(e);
     }
     let of = |tier: usize| -> Result<Scored, TrainError> {
-        let logit = pool::mean(&logits[tier]).ok_or_else(|| fault(&"it gave no score"))?;
+        let logit = pool::mean(&logits[tier]).ok_or_else(|| match makers[tier].refusal() {
+            Some(e) => fault(&e),
+            None => fault(&"it gave no score"),
+        })?;
         Ok(Scored {
             item: item.clone(),
             tier: TIERS[tier],
