@@ -632,21 +632,26 @@ fn a_calibrated_detector_of_clips_has_the_embedded_one_beside_it() {
     let folder = tempfile::tempdir().expect("folder");
     let home = evenness(folder.path());
     let card = home.join("models/even/card.toml");
-    let mut text = std::fs::read_to_string(&card).expect("a card");
-    // Whatever it scores is an accusation.
-    text += r#"
+    let text = std::fs::read_to_string(&card).expect("a card");
+    let calibrate = |scale: f64, offset: f64| {
+        let calibration = format!(
+            r#"
 [calibration]
 id = "by hand"
-scale = 0.0
-offset = 5.0
+scale = {scale:?}
+offset = {offset:?}
 decision_threshold = 0.5
 generated_threshold = 0.9
 matched_auc = 0.9
 matched_auc_low = 0.8
 matched_auc_high = 1.0
 tiers = []
-"#;
-    std::fs::write(&card, text).expect("written");
+"#
+        );
+        std::fs::write(&card, format!("{text}{calibration}")).expect("written");
+    };
+    // Whatever it scores is an accusation.
+    calibrate(0.0, 5.0);
     let scan = |name: &str, picture: &str| {
         let path = film(folder.path(), name, &[(picture, 5.0)], X264);
         let path = path.display().to_string();
@@ -660,4 +665,16 @@ tiers = []
     assert!(detectors[1]["raw"].is_f64(), "{r:#}");
     assert!(!codes(&r).contains(&"uncalibrated"), "{r:#}");
     assert_eq!(r["tool"]["calibration_id"], "by hand");
+    // An accusation is delivered again, and one that does not hold is taken back.
+    let deliveries = r["interval"]["deliveries"].as_object().expect("deliveries");
+    assert_eq!((deliveries.len(), &r["stable"]), (4, &Value::Bool(true)));
+    let frames = r["frames"].as_array().expect("frames");
+    let raw: Vec<f64> = frames.iter().filter_map(|f| f["raw"].as_f64()).collect();
+    let least = raw.iter().copied().fold(f64::INFINITY, f64::min);
+    calibrate(1e6, 3.0 - 1e6 * least);
+    let r = scan("a.mp4", "authentic.jpg");
+    assert_eq!(
+        (&r["stable"], &r["verdict"]),
+        (&Value::Bool(false), &"uncertain".into())
+    );
 }

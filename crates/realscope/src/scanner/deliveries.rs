@@ -44,6 +44,18 @@ pub(super) fn redeliver(
         .collect()
 }
 
+/// The same of a clip: its frames are delivered again as they are shown.
+pub(super) fn redeliver_clip(clip: &Sample) -> Result<Vec<Sample>, DeliveryError> {
+    let mut shown = clip.clone();
+    shown.place.whole = true;
+    let nothing_around = RgbImage::default();
+    let mut made = redeliver(&nothing_around, &[shown])?;
+    for again in &mut made {
+        again.place = clip.place;
+    }
+    Ok(made)
+}
+
 fn jpeg(_: &RgbImage, _: &Sample, frame: &RgbImage) -> Result<RgbImage, DeliveryError> {
     delivery::through_jpeg(frame, 75, Subsampling::S420)
 }

@@ -62,18 +62,26 @@ pub(super) fn redelivered(
     frames: &[RgbImage],
     samples: &[Sample],
 ) -> Result<Vec<Sample>, DetectorError> {
-    if !card.input.view.is_picture() {
-        // A face would have to be found again in each delivery; clips are scored as they are.
+    if card.input.view.is_face() {
+        // A face would have to be found again in each delivery.
         return Ok(Vec::new());
     }
-    // Frames of a clip are of one size, and a frame has as many samples as any other.
-    let each = samples.len() / frames.len().max(1);
     let mut by_delivery: [Vec<Sample>; NAMES.len()] = Default::default();
-    for (frame, own) in frames.iter().zip(samples.chunks(each.max(1))) {
-        let made = deliveries::redeliver(frame, own)?;
-        for (list, part) in by_delivery.iter_mut().zip(made.chunks(each.max(1))) {
+    let mut sort = |made: Vec<Sample>, each: usize| {
+        for (list, part) in by_delivery.iter_mut().zip(made.chunks(each)) {
             list.extend_from_slice(part);
         }
+    };
+    if card.input.view.clip().is_some() {
+        for clip in samples {
+            sort(deliveries::redeliver_clip(clip)?, 1);
+        }
+        return Ok(by_delivery.concat());
+    }
+    // A frame has as many samples as any other.
+    let each = (samples.len() / frames.len().max(1)).max(1);
+    for (frame, own) in frames.iter().zip(samples.chunks(each)) {
+        sort(deliveries::redeliver(frame, own)?, each);
     }
     Ok(by_delivery.concat())
 }
@@ -231,7 +239,7 @@ impl Scanner {
         )?;
         let p = probability(card, native.raw);
         let matter = |p| calibration.is_some_and(|c| c.deliveries_matter(p, accuse));
-        let run = card.input.view.is_picture() && (always || p.is_some_and(matter));
+        let run = !card.input.view.is_face() && (always || p.is_some_and(matter));
         if run && !always {
             others = self.infer(request, detector, redelivered(card, frames, &samples)?)?;
         }

@@ -218,13 +218,7 @@ impl Scanner {
             let answers = self.infer(request, detector, redelivered(card, pixels, &samples)?)?;
             let logits = pool::logits(card, &answers);
             let each: Vec<Logit> = logits.chunks(count.max(1)).filter_map(pool::mean).collect();
-            let all = each
-                .iter()
-                .filter_map(|l| probability(card, *l))
-                .chain([alone]);
-            let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| {
-                (low.min(p), high.max(p))
-            });
+            let (low, high) = range(card, alone, &each);
             holds = Some(verdict::decide(&grounds(low, high)).verdict == Verdict::Generated);
             gathered.native.push(said.raw);
             gathered.again.push(each);
@@ -304,27 +298,45 @@ impl Scanner {
                 continue;
             };
             let problem = scope::problem(&first);
-            let answers = self.infer(request, &self.0.detector, vec![clip])?;
+            let answers = self.infer(request, &self.0.detector, vec![clip.clone()])?;
             let logit = pool::mean(&pool::logits(card, &answers)).ok_or(ScanError::NoFrame)?;
             let p = probability(card, logit);
             let alone = p.unwrap_or(0.5);
-            let decision = verdict::decide(&Grounds {
+            let painted = gathered.painted;
+            let grounds = |low: f64, high: f64| Grounds {
                 calibration: card.calibration.as_ref(),
                 probability: alone,
-                low: alone,
-                high: alone,
+                low,
+                high,
                 threshold: self.bar(request, short_side),
                 short_side,
                 scope: problem,
-                artwork: gathered.painted,
+                artwork: painted,
                 declared: Declared::None,
-            });
+            };
+            let decision = verdict::decide(&grounds(alone, alone));
+            let accused = decision.verdict == Verdict::Generated;
+            let wanted = match options.deliveries {
+                Deliveries::All => card.calibration.is_some(),
+                Deliveries::AsNeeded => accused,
+            };
+            let mut holds = None;
+            if wanted {
+                let shown = redelivered(card, &[], std::slice::from_ref(&clip))?;
+                let answers = self.infer(request, &self.0.detector, shown)?;
+                let each = pool::logits(card, &answers);
+                let (low, high) = range(card, alone, &each);
+                let same = verdict::decide(&grounds(low, high)).verdict == Verdict::Generated;
+                holds = accused.then_some(same);
+                gathered.native.push(logit);
+                gathered.again.push(each);
+            }
             let scored = Scored {
                 index: (time * rate).round() as u64,
                 time,
                 logit,
                 verdict: decision.verdict,
-                holds: None,
+                holds,
                 held_back: decision.reasons.first().map(|(code, _)| *code),
             };
             if let Some(live) = &options.live {
@@ -642,6 +654,17 @@ fn decide(judged: &Judged, declared: Declared, screen: bool) -> Decision {
         ));
     }
     decision
+}
+
+/// Lowest and highest probability of a frame or a clip as it is and delivered again.
+fn range(card: &realscope_detectors::Card, alone: f64, again: &[Logit]) -> (f64, f64) {
+    let all = again
+        .iter()
+        .filter_map(|l| probability(card, *l))
+        .chain([alone]);
+    all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| {
+        (low.min(p), high.max(p))
+    })
 }
 
 /// The range over re-deliveries, of the frames that were delivered again.
