@@ -441,11 +441,12 @@ fn a_large_video_is_heard_too() {
 
 /// A detector of clips without weights: how evenly the pixels of eight frames change.
 #[cfg(feature = "lab")]
-fn evenness(home: &Path) -> PathBuf {
+fn evenness(home: &Path, fit: &str) -> PathBuf {
     use realscope_nn::d3::evenness;
     use realscope_nn::onnx::Graph;
     use realscope_nn::{Cpu, Exec};
-    let card = r#"
+    let card = format!(
+        r#"
 id = "even"
 summary = "how evenly pixels change"
 status = "preview"
@@ -466,14 +467,16 @@ std = [1.0, 1.0, 1.0]
 [input.view]
 kind = "clip"
 frames = 8
-pace = { per_second = 4.0 }
+pace = {{ per_second = 4.0 }}
 layout = "frame_first"
 too_few = "refuse"
+fit = {fit}
 
 [[heads]]
 kind = "binary"
 polarity = "authentic"
-"#;
+"#
+    );
     let mut graph = Graph::new("even", false);
     let clips = graph.input("x", [1, 8, 3, 32, 32]);
     let pixels = Exec::<Cpu>::fold(&mut graph, clips, [1, 8, 3 * 32 * 32]);
@@ -506,7 +509,7 @@ fn a_detector_of_clips_sees_clips_of_a_video() {
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
-    let home = evenness(folder.path());
+    let home = evenness(folder.path(), "\"shorter_side\"");
     let of = |path: &Path| {
         let path = path.display().to_string();
         let args = ["scan", "--detector", "even", "--format", "ndjson", &path];
@@ -572,6 +575,30 @@ fn a_detector_of_clips_sees_clips_of_a_video() {
     );
 }
 
+/// A face is followed through each clip; a video without one is refused.
+#[cfg(feature = "lab")]
+#[test]
+fn a_detector_of_clips_of_a_face_sees_the_face() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let home = evenness(folder.path(), "{ face = { margin = 1.3, aligned = true } }");
+    let of = |picture: &str| {
+        let film = film(folder.path(), "face.mp4", &[(picture, 5.0)], X264);
+        let path = film.display().to_string();
+        let args = ["scan", "--detector", "even", "--format", "ndjson", &path];
+        lines(&at(&home, &args)).pop().expect("a record")
+    };
+    let face = of("generated.jpg");
+    assert_eq!(face["verdict"], "uncertain", "{face:#}");
+    assert_eq!(face["frames"].as_array().expect("clips").len(), 2);
+    let none = of("authentic.jpg");
+    assert_eq!(none["error"]["code"], "detector_not_made_for", "{none:#}");
+    let message = none["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("none was found"), "{message}");
+}
+
 /// An evaluation scores the clips that a scan scores, and joins them by their mean.
 #[cfg(feature = "lab")]
 #[test]
@@ -580,7 +607,7 @@ fn an_evaluation_shows_a_detector_of_clips_what_a_scan_shows_it() {
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
-    let home = evenness(folder.path());
+    let home = evenness(folder.path(), "\"shorter_side\"");
     let parts = [("authentic.jpg", 3.0), ("generated.jpg", 3.0)];
     let film = film(folder.path(), "a.mp4", &parts, X264);
     let path = film.display().to_string();
@@ -630,7 +657,7 @@ fn a_calibrated_detector_of_clips_has_the_embedded_one_beside_it() {
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
-    let home = evenness(folder.path());
+    let home = evenness(folder.path(), "\"shorter_side\"");
     let card = home.join("models/even/card.toml");
     let text = std::fs::read_to_string(&card).expect("a card");
     let calibrate = |scale: f64, offset: f64| {
