@@ -30,8 +30,18 @@ function isFace(r: Scan): boolean {
     return r.verdict === "manipulated" && !(r.segments ?? []).some(accused) && (r.tracks ?? []).some(accused);
 }
 
+/** Whether the detector saw nothing but faces. */
+function ofFaces(r: Scan): boolean {
+    const code = isVideo(r) ? "face_frames" : "face";
+    return r.evidence.some((e) => e.code === code);
+}
+
 export function lead(r: Scan): string {
     if (r.verdict === null) return t("lead.none");
+    if (ofFaces(r)) {
+        const accused = r.verdict === "generated" || r.verdict === "manipulated";
+        return t(`lead.faces.${accused ? "manipulated" : r.verdict}`);
+    }
     if (isFace(r)) return t("lead.face");
     return t(`lead.${isVideo(r) ? "video" : "picture"}.${r.verdict}`);
 }
@@ -59,7 +69,8 @@ export function probability(r: Scan): string[] {
     if (r.probability === null) return [t("probability.none")];
     const video = isVideo(r);
     const part = isFace(r) ? "face" : "part";
-    const what = video ? (r.verdict === "manipulated" ? part : "video") : "picture";
+    const whole = video ? (r.verdict === "manipulated" ? part : "video") : "picture";
+    const what = ofFaces(r) ? "faces" : whole;
     const out = [t(`probability.${what}`, { p: percent(r.probability) })];
     const bounds = range(r.interval);
     if (!video) {

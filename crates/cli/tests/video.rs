@@ -439,19 +439,16 @@ fn a_large_video_is_heard_too() {
     assert!(found.iter().any(said), "{found:?}");
 }
 
-/// A detector of clips without weights: how evenly the pixels of eight frames change.
+/// Installs a detector without weights whose card ends with `more`.
 #[cfg(feature = "lab")]
-fn evenness(home: &Path, fit: &str) -> PathBuf {
-    use realscope_nn::d3::evenness;
-    use realscope_nn::onnx::Graph;
-    use realscope_nn::{Cpu, Exec};
+fn install(home: &Path, id: &str, task: &str, onnx: &[u8], more: &str) {
     let card = format!(
         r#"
-id = "even"
-summary = "how evenly pixels change"
+id = "{id}"
+summary = "a detector for a test"
 status = "preview"
 since = "0.1.0"
-task = "generated_clip"
+task = "{task}"
 engines = ["rten"]
 licence = "none: no weights"
 training_data = "none"
@@ -463,7 +460,45 @@ size = 32
 filter = "bilinear"
 mean = [0.0, 0.0, 0.0]
 std = [1.0, 1.0, 1.0]
+{more}
+"#
+    );
+    let (made, file) = (home.join("made.onnx"), home.join("made.toml"));
+    std::fs::write(&made, onnx).expect("written");
+    std::fs::write(&file, card).expect("written");
+    let [onnx, card] = [made, file].map(|p| p.display().to_string());
+    let out = at(home, &["models", "import", id, &onnx, "--card", &card]);
+    assert!(out.status.success(), "{out:?}");
+}
 
+/// A calibration by which a logit above 0.1 is accused.
+#[cfg(feature = "lab")]
+const CALIBRATION: &str = r#"
+[calibration]
+id = "a test"
+scale = 30.0
+offset = -1.0
+decision_threshold = 0.5
+generated_threshold = 0.9
+matched_auc = 0.9
+matched_auc_low = 0.8
+matched_auc_high = 1.0
+tiers = []
+"#;
+
+/// A detector of clips: how evenly the pixels of eight frames change.
+#[cfg(feature = "lab")]
+fn evenness(home: &Path, task: &str, fit: &str, more: &str) -> PathBuf {
+    use realscope_nn::d3::evenness;
+    use realscope_nn::onnx::Graph;
+    use realscope_nn::{Cpu, Exec};
+    let mut graph = Graph::new("even", false);
+    let clips = graph.input("x", [1, 8, 3, 32, 32]);
+    let pixels = Exec::<Cpu>::fold(&mut graph, clips, [1, 8, 3 * 32 * 32]);
+    let out = evenness::<Cpu, _>(&mut graph, pixels);
+    graph.output("score", &out.score);
+    let card = format!(
+        r#"
 [input.view]
 kind = "clip"
 frames = 8
@@ -475,20 +510,35 @@ fit = {fit}
 [[heads]]
 kind = "binary"
 polarity = "authentic"
-"#
+{more}"#
     );
-    let mut graph = Graph::new("even", false);
-    let clips = graph.input("x", [1, 8, 3, 32, 32]);
-    let pixels = Exec::<Cpu>::fold(&mut graph, clips, [1, 8, 3 * 32 * 32]);
-    let out = evenness::<Cpu, _>(&mut graph, pixels);
-    graph.output("score", &out.score);
-    let (onnx, file) = (home.join("even.onnx"), home.join("even.toml"));
-    std::fs::write(&onnx, graph.encode()).expect("written");
-    std::fs::write(&file, card).expect("written");
-    let [onnx, card] = [onnx, file].map(|p| p.display().to_string());
-    let out = at(home, &["models", "import", "even", &onnx, "--card", &card]);
-    assert!(out.status.success(), "{out:?}");
+    install(home, "even", task, &graph.encode(), &card);
     home.to_owned()
+}
+
+/// A detector of single faces: how bright they are.
+#[cfg(feature = "lab")]
+fn brightness(home: &Path, more: &str) {
+    use realscope_nn::onnx::Graph;
+    use realscope_nn::{Cpu, Exec};
+    let mut graph = Graph::new("bright", false);
+    let faces = graph.input("x", [1, 3, 32, 32]);
+    let pixels = Exec::<Cpu>::fold(&mut graph, faces, [1, 3 * 32 * 32]);
+    let mean = Exec::<Cpu>::mean_dim(&mut graph, pixels, 1);
+    graph.output("score", &mean);
+    let card = format!(
+        r#"
+[input.view]
+kind = "face"
+margin = 1.0
+aligned = true
+
+[[heads]]
+kind = "binary"
+polarity = "generated"
+{more}"#
+    );
+    install(home, "bright", "manipulated_face", &graph.encode(), &card);
 }
 
 #[cfg(feature = "lab")]
@@ -509,7 +559,7 @@ fn a_detector_of_clips_sees_clips_of_a_video() {
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
-    let home = evenness(folder.path(), "\"shorter_side\"");
+    let home = evenness(folder.path(), "generated_clip", "\"shorter_side\"", "");
     let of = |path: &Path| {
         let path = path.display().to_string();
         let args = ["scan", "--detector", "even", "--format", "ndjson", &path];
@@ -583,7 +633,8 @@ fn a_detector_of_clips_of_a_face_sees_the_face() {
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
-    let home = evenness(folder.path(), "{ face = { margin = 1.3, aligned = true } }");
+    let fit = "{ face = { margin = 1.3, aligned = true } }";
+    let home = evenness(folder.path(), "manipulated_face", fit, "");
     let of = |picture: &str| {
         let film = film(folder.path(), "face.mp4", &[(picture, 5.0)], X264);
         let path = film.display().to_string();
@@ -597,6 +648,70 @@ fn a_detector_of_clips_of_a_face_sees_the_face() {
     assert_eq!(none["error"]["code"], "detector_not_made_for", "{none:#}");
     let message = none["error"]["message"].as_str().expect("a message");
     assert!(message.contains("none was found"), "{message}");
+
+    // Of a video whose second part has no face, clips are left out, and the report says how many.
+    let parts = [("generated.jpg", 4.0), ("authentic.jpg", 4.0)];
+    let film = film(folder.path(), "half.mp4", &parts, X264);
+    let path = film.display().to_string();
+    let args = ["scan", "--detector", "even", "--format", "ndjson", &path];
+    let half = lines(&at(&home, &args)).pop().expect("a record");
+    let said = half["evidence"].as_array().expect("evidence");
+    let missing = said.iter().find(|e| e["code"] == "without_face");
+    let missing = missing.unwrap_or_else(|| panic!("{half:#}"));
+    let sentence = missing["measured"].as_str().expect("a sentence");
+    assert!(sentence.starts_with("2 of 4 clips"), "{sentence}");
+}
+
+/// A calibrated detector of faces says that a video is manipulated, never that all of it was generated, and only where
+/// its decision holds when the faces are delivered again.
+#[cfg(feature = "lab")]
+#[test]
+fn a_detector_of_faces_accuses_the_faces_of_a_video() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let home = folder.path();
+    brightness(home, CALIBRATION);
+    let film = film(home, "face.mp4", &[("generated.jpg", 6.0)], X264);
+    let path = film.display().to_string();
+    let picture = examples().join("generated.jpg").display().to_string();
+    let scan = |path: &str, format: &str| {
+        at(
+            home,
+            &["scan", "--detector", "bright", "--format", format, path],
+        )
+    };
+    let record = |path: &str| lines(&scan(path, "ndjson")).pop().expect("a record");
+    let r = record(&path);
+    assert_eq!(r["verdict"], "manipulated", "{r:#}");
+    assert_eq!(r["segments"][0]["verdict"], "manipulated");
+    assert_eq!(r["stable"], true);
+    let deliveries = r["interval"]["deliveries"].as_object().expect("deliveries");
+    assert_eq!(deliveries.len(), 4, "{deliveries:?}");
+    let frames = r["frames"].as_array().expect("frames");
+    assert!(frames.iter().all(|f| f["verdict"] == "manipulated"));
+    assert!(codes(&r).contains(&"face_frames"));
+    let of_picture = record(&picture);
+    assert_eq!(of_picture["verdict"], "manipulated", "{of_picture:#}");
+    for path in [&path, &picture] {
+        let out = scan(path, "html");
+        let page = String::from_utf8_lossy(&out.stdout);
+        assert!(page.contains("A face looks swapped, altered or generated"));
+        assert!(page.contains("Probability that a face was swapped"));
+    }
+
+    // The same of clips of a face: three lie side by side.
+    let fit = "{ face = { margin = 1.3, aligned = true } }";
+    let sure = CALIBRATION.replace("30.0", "0.001").replace("-1.0", "4.0");
+    evenness(home, "manipulated_face", fit, &sure);
+    let out = at(
+        home,
+        &["scan", "--detector", "even", "--format", "ndjson", &path],
+    );
+    let r = lines(&out).pop().expect("a record");
+    assert_eq!(r["verdict"], "manipulated", "{r:#}");
+    assert_eq!(r["frames"].as_array().expect("clips").len(), 3);
 }
 
 /// An evaluation scores the clips that a scan scores, and joins them by their mean.
@@ -607,7 +722,7 @@ fn an_evaluation_shows_a_detector_of_clips_what_a_scan_shows_it() {
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
-    let home = evenness(folder.path(), "\"shorter_side\"");
+    let home = evenness(folder.path(), "generated_clip", "\"shorter_side\"", "");
     let parts = [("authentic.jpg", 3.0), ("generated.jpg", 3.0)];
     let film = film(folder.path(), "a.mp4", &parts, X264);
     let path = film.display().to_string();
@@ -657,7 +772,7 @@ fn a_calibrated_detector_of_clips_has_the_embedded_one_beside_it() {
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
-    let home = evenness(folder.path(), "\"shorter_side\"");
+    let home = evenness(folder.path(), "generated_clip", "\"shorter_side\"", "");
     let card = home.join("models/even/card.toml");
     let text = std::fs::read_to_string(&card).expect("a card");
     let calibrate = |scale: f64, offset: f64| {

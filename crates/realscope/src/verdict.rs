@@ -3,6 +3,7 @@
 
 use realscope_detectors::Calibration;
 use realscope_detectors::calibration::Band;
+use realscope_detectors::card::Task;
 use realscope_signal::scope::Problem;
 
 use crate::record::{Declared, Verdict};
@@ -36,6 +37,15 @@ pub fn holds_back(code: &str) -> bool {
     ];
     let scope = [Problem::FlatGraphic, Problem::ExtremeShape].map(Problem::code);
     REASONS.contains(&code) || scope.contains(&code) || code == DECLARED_NOT_SEEN
+}
+
+/// The word of a detector with this task: one of faces does not show that all was generated.
+#[must_use]
+pub fn of_task(task: Task, verdict: Verdict) -> Verdict {
+    match (task, verdict) {
+        (Task::ManipulatedFace, Verdict::Generated) => Verdict::Manipulated,
+        _ => verdict,
+    }
 }
 
 /// What the verdict is made of.

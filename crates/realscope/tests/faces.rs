@@ -2,12 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::{Rgb, RgbImage};
+use realscope::record::Verdict;
 use realscope::{Options, ScanError, Scanner, Source};
 use realscope_delivery::{Filter, resize};
 use realscope_detectors::faces::FaceFinder;
-use realscope_detectors::{Answer, Card, Detector, DetectorError, Logit, Rect, Sample, Value};
+use realscope_detectors::{
+    Answer, Calibration, Card, Detector, DetectorError, Logit, Rect, Sample, Value,
+};
 use realscope_engine::{EngineKind, Threads};
 
 fn finder() -> FaceFinder {
@@ -110,6 +114,66 @@ impl Detector for Bright {
         });
         Ok(each.collect())
     }
+}
+
+/// Is sure of the first faces that it is shown, and of later ones that they are authentic.
+struct Fickle(Card, AtomicUsize);
+
+impl Detector for Fickle {
+    fn card(&self) -> &Card {
+        &self.0
+    }
+
+    fn infer(&self, samples: &[Sample], _: &Threads) -> Result<Vec<Answer>, DetectorError> {
+        let first = self.1.fetch_add(1, Ordering::Relaxed) == 0;
+        let logit = Logit(if first { 5.0 } else { -5.0 });
+        Ok(vec![Answer(vec![Value::Logit(logit)]); samples.len()])
+    }
+}
+
+fn calibrated() -> Card {
+    let mut card = Card::parse("bright", CARD).expect("a card");
+    card.calibration = Some(Calibration {
+        id: "test".into(),
+        scale: 1.0,
+        offset: 0.0,
+        decision_threshold: 0.5,
+        generated_threshold: Some(0.9),
+        doubt_threshold: None,
+        delivery_reach: None,
+        matched_auc: 0.9,
+        matched_auc_low: 0.8,
+        matched_auc_high: 1.0,
+        operating_points: vec![],
+        kinds: vec![],
+        tiers: vec![],
+    });
+    card
+}
+
+#[test]
+fn a_face_is_accused_of_manipulation_where_all_deliveries_agree() {
+    let of = |detector: Arc<dyn Detector>, frames: &[RgbImage]| {
+        let scanner = Scanner::builder().detector(detector).build();
+        let scanner = scanner.expect("a scanner");
+        let scanned = scanner.scan(Source::Frames(frames), &Options::default());
+        scanned.expect("scores").record
+    };
+    let portrait = picture("generated.jpg");
+    let leaves = RgbImage::from_pixel(640, 640, Rgb([40, 90, 30]));
+    for frames in [vec![portrait.clone()], vec![portrait.clone(), leaves]] {
+        let record = of(Arc::new(Bright(calibrated())), &frames);
+        assert_eq!(record.verdict, Some(Verdict::Manipulated));
+        let interval = record.interval.expect("an interval");
+        assert_eq!(interval.deliveries.len(), 4, "{interval:?}");
+        assert_eq!(record.stable, Some(true));
+    }
+    let record = of(
+        Arc::new(Fickle(calibrated(), AtomicUsize::new(0))),
+        &[portrait],
+    );
+    assert_eq!(record.verdict, Some(Verdict::Uncertain));
+    assert!(record.evidence.iter().any(|e| e.code == "unstable"));
 }
 
 #[test]

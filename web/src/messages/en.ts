@@ -73,11 +73,17 @@ export const en = {
     "lead.picture.manipulated": "Parts of the picture look generated or replaced.",
     "lead.picture.uncertain": "The detector cannot tell whether the picture was generated.",
     "lead.picture.no_evidence": "The pixels do not show that the picture was generated.",
+    "lead.faces.manipulated": "A face looks swapped, altered or generated; nothing else was looked at.",
+    "lead.faces.uncertain": "The detector cannot tell whether a face was swapped, altered or generated.",
+    "lead.faces.no_evidence":
+        "The faces do not show that they were swapped, altered or generated; nothing else was looked at.",
     "lead.none": "The file could not be judged.",
 
     "probability.none": "The detector is not calibrated, so there is no probability.",
     "probability.part": "Probability that the part was generated: {p}, from the pixels alone.",
     "probability.face": "Probability that the face was generated: {p}, from the pixels alone.",
+    "probability.faces":
+        "Probability that a face was swapped, altered or generated: {p}, from the pixels alone.",
     "probability.video": "Probability that the video was generated: {p}, from the pixels alone.",
     "probability.picture": "Probability that the picture was generated: {p}, from the pixels alone.",
     "probability.percent": "{n}%",

@@ -183,17 +183,17 @@ impl FaceFinder {
         Ok(faces)
     }
 
-    /// Samples of the largest faces of a picture, at most `most`, for a detector that sees faces.
+    /// The largest faces of a picture, at most `most`, each with its sample for a detector that sees faces.
     ///
     /// # Errors
     /// Those of [`FaceFinder::find`] and [`prepare::faces`]; [`DetectorError::Sample`] where there is no face.
-    pub fn samples(
+    pub fn show(
         &self,
         picture: &RgbImage,
         card: &Card,
         most: usize,
         threads: &Threads,
-    ) -> Result<Vec<Sample>, DetectorError> {
+    ) -> Result<Vec<(FaceBox, Sample)>, DetectorError> {
         let mut found = self.find(picture, threads)?;
         found.truncate(most);
         if found.is_empty() {
@@ -203,17 +203,17 @@ impl FaceFinder {
             });
         }
         // A face that cannot be shown does not cost the others.
-        let (mut samples, mut refusal) = (Vec::new(), None);
+        let (mut shown, mut refusal) = (Vec::new(), None);
         for face in found {
             match prepare::faces(picture, &[face], None, &card.id, &card.input) {
-                Ok(shown) => samples.extend(shown),
+                Ok(samples) => shown.extend(samples.into_iter().map(|s| (face, s))),
                 Err(e @ DetectorError::Sample { .. }) => refusal = Some(e),
                 Err(e) => return Err(e),
             }
         }
         match refusal {
-            Some(e) if samples.is_empty() => Err(e),
-            _ => Ok(samples),
+            Some(e) if shown.is_empty() => Err(e),
+            _ => Ok(shown),
         }
     }
 

@@ -233,6 +233,12 @@ impl ClipMaker {
         left
     }
 
+    /// How many clips are missing because no face could be followed in them.
+    #[must_use]
+    pub fn missed(&self) -> usize {
+        self.missed
+    }
+
     /// Why clips are missing, where no face could be followed in them.
     #[must_use]
     pub fn refusal(&self) -> Option<DetectorError> {

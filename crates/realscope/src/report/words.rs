@@ -62,8 +62,28 @@ fn is_face(r: &Record) -> bool {
         && r.tracks.iter().flatten().any(|t| accused(t.verdict))
 }
 
+/// Whether the detector saw nothing but faces.
+fn of_faces(r: &Record) -> bool {
+    let code = if is_video(r) { "face_frames" } else { "face" };
+    r.evidence.iter().any(|e| e.code == code)
+}
+
 /// What the verdict says, in one sentence.
 pub(crate) fn lead(r: &Record) -> &'static str {
+    if of_faces(r) {
+        return match r.verdict {
+            Some(Verdict::Generated | Verdict::Manipulated) => {
+                "A face looks swapped, altered or generated; nothing else was looked at."
+            }
+            Some(Verdict::Uncertain) => {
+                "The detector cannot tell whether a face was swapped, altered or generated."
+            }
+            Some(Verdict::NoEvidence) => {
+                "The faces do not show that they were swapped, altered or generated; nothing else was looked at."
+            }
+            None => "The file could not be judged.",
+        };
+    }
     if is_face(r) {
         return "A face in the video looks generated or swapped; the whole frames do not show that all was generated.";
     }
@@ -109,13 +129,14 @@ pub(crate) fn probability(r: &Record) -> Vec<String> {
         return vec!["The detector is not calibrated, so there is no probability.".into()];
     };
     let what = match (is_video(r), r.verdict) {
-        _ if is_face(r) => "the face",
-        (true, Some(Verdict::Manipulated)) => "the part",
-        (true, _) => "the video",
-        (false, _) => "the picture",
+        _ if of_faces(r) => "a face was swapped, altered or generated",
+        _ if is_face(r) => "the face was generated",
+        (true, Some(Verdict::Manipulated)) => "the part was generated",
+        (true, _) => "the video was generated",
+        (false, _) => "the picture was generated",
     };
     let mut out = vec![format!(
-        "Probability that {what} was generated: {}, from the pixels alone.",
+        "Probability that {what}: {}, from the pixels alone.",
         percent(p)
     )];
     // Of a video some frames are delivered again, where its verdict hangs on them.

@@ -2,7 +2,8 @@
 
 use image::RgbImage;
 use realscope_delivery::{self as delivery, DeliveryError, Filter, Subsampling};
-use realscope_detectors::{Sample, prepare};
+use realscope_detectors::prepare::{self, FaceBox};
+use realscope_detectors::{Card, DetectorError, Rect, Sample};
 
 /// Which re-deliveries are scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,19 +46,78 @@ pub(super) fn redeliver(
 }
 
 /// The same of a clip: its frames are delivered again as they are shown.
-pub(super) fn redeliver_clip(clip: &Sample) -> Result<Vec<Sample>, DeliveryError> {
-    let mut shown = clip.clone();
-    shown.place.whole = true;
-    let nothing_around = RgbImage::default();
-    let mut made = redeliver(&nothing_around, &[shown])?;
-    for again in &mut made {
-        again.place = clip.place;
+pub(super) fn redeliver_clip(clip: &Sample) -> Result<[Sample; NAMES.len()], DeliveryError> {
+    let of = |deliver: fn(&RgbImage) -> Result<RgbImage, DeliveryError>| {
+        Ok(Sample {
+            frames: clip.frames.iter().map(deliver).collect::<Result<_, _>>()?,
+            place: clip.place,
+        })
+    };
+    Ok([of(compressed)?, of(halved)?, of(inner)?])
+}
+
+/// The same of faces: the picture is compressed and halved, and the faces are shown of it where they were; of each as it
+/// is shown its inner part.
+pub(super) fn redeliver_faces(
+    picture: &RgbImage,
+    shown: &[(FaceBox, Sample)],
+    card: &Card,
+) -> Result<Vec<Sample>, DetectorError> {
+    let again = |picture: &RgbImage, of: &dyn Fn(FaceBox) -> FaceBox| {
+        let faces: Vec<FaceBox> = shown.iter().map(|(face, _)| of(*face)).collect();
+        prepare::faces(picture, &faces, None, &card.id, &card.input)
+    };
+    let mut made = again(&compressed(picture)?, &|face| face)?;
+    let (width, height) = picture.dimensions();
+    let half = [width.div_ceil(2), height.div_ceil(2)];
+    let halved = delivery::resize(picture, half[0], half[1], Filter::Lanczos3)?;
+    let scale = [
+        half[0] as f32 / width as f32,
+        half[1] as f32 / height as f32,
+    ];
+    made.extend(again(&halved, &|face| FaceBox {
+        rect: Rect {
+            left: face.rect.left / 2,
+            top: face.rect.top / 2,
+            width: (face.rect.width / 2).max(1),
+            height: (face.rect.height / 2).max(1),
+        },
+        landmarks: face
+            .landmarks
+            .map(|points| points.map(|[x, y]| [x * scale[0], y * scale[1]])),
+        track: face.track,
+    })?);
+    for (_, sample) in shown {
+        let frames: Result<_, _> = sample.frames.iter().map(inner).collect();
+        made.push(Sample {
+            frames: frames?,
+            place: sample.place,
+        });
     }
     Ok(made)
 }
 
-fn jpeg(_: &RgbImage, _: &Sample, frame: &RgbImage) -> Result<RgbImage, DeliveryError> {
+fn compressed(frame: &RgbImage) -> Result<RgbImage, DeliveryError> {
     delivery::through_jpeg(frame, 75, Subsampling::S420)
+}
+
+/// At half size and back again.
+fn halved(frame: &RgbImage) -> Result<RgbImage, DeliveryError> {
+    let side = frame.width();
+    let half = delivery::resize(frame, side / 2, side / 2, Filter::Lanczos3)?;
+    delivery::resize(&half, side, side, Filter::Bilinear)
+}
+
+/// Without a sixteenth at each border, at the same size.
+fn inner(frame: &RgbImage) -> Result<RgbImage, DeliveryError> {
+    let side = frame.width();
+    let keep = side - side / 8;
+    let inner = delivery::crop(frame, side / 16, side / 16, keep, keep);
+    delivery::resize(&inner, side, side, Filter::Bilinear)
+}
+
+fn jpeg(_: &RgbImage, _: &Sample, frame: &RgbImage) -> Result<RgbImage, DeliveryError> {
+    compressed(frame)
 }
 
 fn half_size(
@@ -65,11 +125,10 @@ fn half_size(
     sample: &Sample,
     frame: &RgbImage,
 ) -> Result<RgbImage, DeliveryError> {
-    let side = frame.width();
     if sample.place.whole {
-        let half = delivery::resize(frame, side / 2, side / 2, Filter::Lanczos3)?;
-        return delivery::resize(&half, side, side, Filter::Bilinear);
+        return halved(frame);
     }
+    let side = frame.width();
     let rect = sample.place.rect;
     let (left, top) = (
         rect.left.saturating_sub(side / 2),
@@ -88,12 +147,10 @@ fn half_size(
 }
 
 fn crop(picture: &RgbImage, sample: &Sample, frame: &RgbImage) -> Result<RgbImage, DeliveryError> {
-    let side = frame.width();
     if sample.place.whole {
-        let keep = side - side / 8;
-        let inner = delivery::crop(frame, side / 16, side / 16, keep, keep);
-        return delivery::resize(&inner, side, side, Filter::Bilinear);
+        return inner(frame);
     }
+    let side = frame.width();
     // Off the former block grid, still inside the picture where there is room.
     let shift = |at: u32, size: u32, by: u32| (at + by).min(size.saturating_sub(side));
     let left = shift(sample.place.rect.left, picture.width(), 13);

@@ -5,6 +5,7 @@
 
 use image::RgbImage;
 use realscope_delivery as delivery;
+use realscope_detectors::card::Task;
 use realscope_detectors::{Calibration, Card, Logit, Place, Tier, pool};
 use realscope_media::Facts;
 use realscope_signal::blocking::{self, Grid};
@@ -41,15 +42,24 @@ fn compared(calibration: &Calibration, tier: Tier, p: f64) -> Option<String> {
 }
 
 /// What a score means: by the threshold of an accusation, and by which class is more likely.
-fn side(calibration: Option<&Calibration>, odds: f64, p: f64) -> &'static str {
+fn side(card: &Card, odds: f64, p: f64) -> String {
+    let calibration = card.calibration.as_ref();
+    let (found, things) = match card.task {
+        Task::ManipulatedFace => ("manipulated", "faces"),
+        _ => ("generated", "pictures"),
+    };
     let accuses = calibration.and_then(|c| c.generated_threshold);
     let likely = calibration.map_or(odds >= 0.0, |_| p >= 0.5);
     if accuses.is_some_and(|t| p >= t) {
-        "It looks like generated pictures; authentic ones rarely score so high."
+        format!("It looks like {found} {things}; authentic ones rarely score so high.")
     } else if likely {
-        "It looks more like generated pictures than like authentic ones; many authentic pictures score so too."
+        format!(
+            "It looks more like {found} {things} than like authentic ones; many authentic {things} score so too."
+        )
     } else {
-        "It looks more like authentic pictures than like generated ones; many generated pictures score so too."
+        format!(
+            "It looks more like authentic {things} than like {found} ones; many {found} {things} score so too."
+        )
     }
 }
 
@@ -91,7 +101,7 @@ pub(super) fn of_samples(
         };
         let mut evidence = Evidence::remark(code, EvidenceKind::Pixels, measured)
             .valued(mean.0)
-            .meaning(side(calibration, mean.0, p.unwrap_or_default()));
+            .meaning(side(card, mean.0, p.unwrap_or_default()));
         evidence.weight = weight;
         evidence.usual = calibration.zip(p).and_then(|(c, p)| compared(c, tier, p));
         out.push(evidence);

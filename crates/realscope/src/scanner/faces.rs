@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use image::RgbImage;
 use realscope_delivery::DeliveryError;
 use realscope_detectors::card::FlagKind;
-use realscope_detectors::faces::FaceFinder;
+use realscope_detectors::faces::{FaceFinder, JUDGED};
 use realscope_detectors::pool::{self, Flag};
 use realscope_detectors::prepare::{self, FaceBox};
 use realscope_detectors::{Card, DetectorError, Sample, Tier, TrackId};
@@ -45,14 +45,32 @@ impl Finder {
         self.finder.find(picture, &self.threads)
     }
 
-    /// Samples of the largest faces of a picture, at most `most`, for a detector that sees faces.
-    pub(super) fn samples(
+    /// The largest faces of each of several frames with their samples, for a detector that sees faces; of several frames
+    /// one of each, and those without a face are left out.
+    pub(super) fn show(
         &self,
         card: &Card,
-        picture: &RgbImage,
-        most: usize,
-    ) -> Result<Vec<Sample>, DetectorError> {
-        self.finder.samples(picture, card, most, &self.threads)
+        frames: &[RgbImage],
+    ) -> Result<Vec<Vec<(FaceBox, Sample)>>, DetectorError> {
+        let of = |frame, most| self.finder.show(frame, card, most, &self.threads);
+        if let [frame] = frames {
+            return Ok(vec![of(frame, JUDGED)?]);
+        }
+        let (mut out, mut refusal) = (Vec::new(), None);
+        for frame in frames {
+            match of(frame, 1) {
+                Ok(shown) => out.push(shown),
+                Err(e @ DetectorError::Sample { .. }) => {
+                    refusal = Some(e);
+                    out.push(Vec::new());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        match refusal {
+            Some(e) if out.iter().all(Vec::is_empty) => Err(e),
+            _ => Ok(out),
+        }
     }
 }
 

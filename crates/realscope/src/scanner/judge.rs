@@ -7,7 +7,6 @@ use std::time::Instant;
 use image::RgbImage;
 use realscope_detectors::calibration::Operating;
 use realscope_detectors::card::FlagKind;
-use realscope_detectors::faces::JUDGED;
 use realscope_detectors::pool::{self, Flag};
 use realscope_detectors::prepare::{self, FaceBox};
 use realscope_detectors::{
@@ -56,34 +55,13 @@ pub(super) fn second_opinion(score: &DetectorScore) -> Evidence {
     Evidence::remark("second_opinion", EvidenceKind::Context, sentence).valued(*raw)
 }
 
-/// Re-deliveries of the samples of all frames, one delivery after the other.
-pub(super) fn redelivered(
-    card: &Card,
-    frames: &[RgbImage],
-    samples: &[Sample],
-) -> Result<Vec<Sample>, DetectorError> {
-    if card.input.view.is_face() {
-        // A face would have to be found again in each delivery.
-        return Ok(Vec::new());
+/// The logit of one picture or of several frames: one face of a picture that was manipulated is enough.
+pub(super) fn joined(card: &Card, frames: usize, logits: &[Logit]) -> Option<Logit> {
+    if card.input.view.is_face() && frames == 1 {
+        pool::highest(logits)
+    } else {
+        pool::mean(logits)
     }
-    let mut by_delivery: [Vec<Sample>; NAMES.len()] = Default::default();
-    let mut sort = |made: Vec<Sample>, each: usize| {
-        for (list, part) in by_delivery.iter_mut().zip(made.chunks(each)) {
-            list.extend_from_slice(part);
-        }
-    };
-    if card.input.view.clip().is_some() {
-        for clip in samples {
-            sort(deliveries::redeliver_clip(clip)?, 1);
-        }
-        return Ok(by_delivery.concat());
-    }
-    // A frame has as many samples as any other.
-    let each = (samples.len() / frames.len().max(1)).max(1);
-    for (frame, own) in frames.iter().zip(samples.chunks(each)) {
-        sort(deliveries::redeliver(frame, own)?, each);
-    }
-    Ok(by_delivery.concat())
 }
 
 /// What a detector says of the pixels as they are.
@@ -111,13 +89,7 @@ impl Native {
         answers: Vec<Answer>,
     ) -> Result<Self, DetectorError> {
         let logits = pool::logits(card, &answers);
-        // One face of a picture that was manipulated is enough.
-        let raw = if card.input.view.is_face() && frames == 1 {
-            pool::highest(&logits)
-        } else {
-            pool::mean(&logits)
-        };
-        let raw = raw.ok_or_else(|| DetectorError::Sample {
+        let raw = joined(card, frames, &logits).ok_or_else(|| DetectorError::Sample {
             id: card.id.clone(),
             reason: "it gave no score".into(),
         })?;
@@ -148,22 +120,42 @@ impl Scanner {
                 .map(|frame| prepare::picture(frame, &card.id, &card.input));
             return Ok(each.collect::<Result<Vec<_>, _>>()?.concat());
         };
-        if let [frame] = frames {
-            return finder.samples(card, frame, JUDGED);
-        }
-        // Of each of several frames the largest face is judged; frames without one are left out.
-        let (mut out, mut refusal) = (Vec::new(), None);
-        for frame in frames {
-            match finder.samples(card, frame, 1) {
-                Ok(samples) => out.extend(samples),
-                Err(e @ DetectorError::Sample { .. }) => refusal = Some(e),
-                Err(e) => return Err(e),
+        let shown = finder.show(card, frames)?.into_iter().flatten();
+        Ok(shown.map(|(_, sample)| sample).collect())
+    }
+
+    /// Re-deliveries of the samples of all frames, one delivery after the other.
+    pub(super) fn redelivered(
+        &self,
+        card: &Card,
+        frames: &[RgbImage],
+        samples: &[Sample],
+    ) -> Result<Vec<Sample>, DetectorError> {
+        let mut by_delivery: [Vec<Sample>; NAMES.len()] = Default::default();
+        let mut sort = |made: Vec<Sample>, each: usize| {
+            for (list, part) in by_delivery.iter_mut().zip(made.chunks(each.max(1))) {
+                list.extend_from_slice(part);
+            }
+        };
+        if card.input.view.clip().is_some() {
+            for clip in samples {
+                sort(deliveries::redeliver_clip(clip)?.into(), 1);
+            }
+        } else if let Some(finder) = self.0.finder.as_ref().filter(|_| card.input.view.is_face()) {
+            for (frame, shown) in frames.iter().zip(finder.show(card, frames)?) {
+                sort(
+                    deliveries::redeliver_faces(frame, &shown, card)?,
+                    shown.len(),
+                );
+            }
+        } else {
+            // A frame has as many samples as any other.
+            let each = samples.len() / frames.len().max(1);
+            for (frame, own) in frames.iter().zip(samples.chunks(each.max(1))) {
+                sort(deliveries::redeliver(frame, own)?, each);
             }
         }
-        match refusal {
-            Some(e) if out.is_empty() => Err(e),
-            _ => Ok(out),
-        }
+        Ok(by_delivery.concat())
     }
 
     /// The faces of a frame of a clip, for a card that wants them.
@@ -227,7 +219,7 @@ impl Scanner {
         let always = options.deliveries == Deliveries::All || calibration.is_none();
         let mut shown = samples.clone();
         if always {
-            shown.extend(redelivered(card, frames, &samples)?);
+            shown.extend(self.redelivered(card, frames, &samples)?);
         }
         let mut answers = self.infer(request, detector, shown)?;
         let mut others = answers.split_off(count.min(answers.len()));
@@ -239,12 +231,14 @@ impl Scanner {
         )?;
         let p = probability(card, native.raw);
         let matter = |p| calibration.is_some_and(|c| c.deliveries_matter(p, accuse));
-        let run = !card.input.view.is_face() && (always || p.is_some_and(matter));
+        let run = always || p.is_some_and(matter);
         if run && !always {
-            others = self.infer(request, detector, redelivered(card, frames, &samples)?)?;
+            let again = self.redelivered(card, frames, &samples)?;
+            others = self.infer(request, detector, again)?;
         }
         let others = pool::logits(card, &others);
-        let deliveries: Vec<Logit> = others.chunks(count.max(1)).filter_map(pool::mean).collect();
+        let each = others.chunks(count.max(1));
+        let deliveries: Vec<Logit> = each.filter_map(|l| joined(card, frames.len(), l)).collect();
         let mut detectors = vec![score(card, native.raw)];
         let mut look = Flag::of(card, FlagKind::Artwork, &native.places, &native.answers);
         let mut beside = None;
@@ -330,7 +324,7 @@ impl Scanner {
                 Some(facts) => Media::new(facts),
                 None => Media::frames(width, height, frames.len()),
             }),
-            verdict: Some(decision.verdict),
+            verdict: Some(verdict::of_task(card.task, decision.verdict)),
             probability: p,
             decision_threshold: calibration.map(|c| c.decision_threshold),
             class_probabilities: ClassProbabilities::default(),

@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use realscope_delivery::{self as delivery, Filter};
-use realscope_detectors::card::FlagKind;
+use realscope_detectors::card::{FlagKind, Task};
 use realscope_detectors::pool::{self, Flag};
 use realscope_detectors::prepare::ClipMaker;
-use realscope_detectors::{Detector, DetectorError, Logit, Sample, Tier};
+use realscope_detectors::{Card, Detector, DetectorError, Logit, Sample, Tier};
 use realscope_media::video::{self, Frame, VideoError, VideoLimits};
 use realscope_media::{Facts, Options as DecodeOptions};
 use realscope_signal::scope;
 
 use super::faces::{self, Followed};
 use super::judge::{
-    Native, contradictions, interval, native_of, operating, probability, reasons, redelivered,
-    score, second_opinion,
+    Native, contradictions, interval, joined, native_of, operating, probability, reasons, score,
+    second_opinion,
 };
 use super::{Deliveries, Request, ScanError, Scanned, Scanner};
 use crate::lane::{DecodeError, Seen, VideoSource};
@@ -32,6 +32,8 @@ use crate::record::{
 use crate::timeline::{self, Film, Judged, Motion, Scored, Sketched};
 use crate::verdict::{self, Decision, Grounds};
 
+/// Code of what the faces of a video score, for a detector that sees nothing else.
+const FACE_FRAMES: &str = "face_frames";
 /// Most frames of a video that are delivered again.
 const AGAIN: usize = 8;
 /// Seconds of a video within which one accused frame is delivered again.
@@ -80,8 +82,9 @@ struct Gathered {
     clips: Option<ClipMaker>,
     /// Whether the last frame that the detector beside was shown looks painted.
     painted: bool,
-    /// Why the last frame that was not scored was not.
+    /// Why the last frame that was not scored was not, and how many frames or clips were not.
     not_made_for: Option<DetectorError>,
+    left_out: usize,
     scoring: Duration,
 }
 
@@ -153,8 +156,10 @@ impl Scanner {
             .as_mut()
             .map(|clips| clips.rest(cut.is_none()));
         self.take_clips(request, last.unwrap_or_default(), &mut gathered)?;
-        let refusal = gathered.clips.as_ref().and_then(ClipMaker::refusal);
-        gathered.not_made_for = gathered.not_made_for.or(refusal);
+        if let Some(clips) = &gathered.clips {
+            gathered.not_made_for = clips.refusal();
+            gathered.left_out = clips.missed();
+        }
         self.conclude(request, gathered, cut, sha256, known)
     }
 
@@ -176,6 +181,7 @@ impl Scanner {
                 if card.input.view.is_face() =>
             {
                 gathered.not_made_for = Some(e);
+                gathered.left_out += 1;
                 return Ok(());
             }
             said => said?,
@@ -212,12 +218,13 @@ impl Scanner {
             Deliveries::AsNeeded => decision.verdict == Verdict::Generated,
         };
         let mut holds = None;
-        if wanted && due && card.input.view.is_picture() && gathered.native.len() < AGAIN {
+        if wanted && due && gathered.native.len() < AGAIN {
             let samples = self.samples(card, pixels)?;
             let count = samples.len();
-            let answers = self.infer(request, detector, redelivered(card, pixels, &samples)?)?;
-            let logits = pool::logits(card, &answers);
-            let each: Vec<Logit> = logits.chunks(count.max(1)).filter_map(pool::mean).collect();
+            let again = self.redelivered(card, pixels, &samples)?;
+            let logits = pool::logits(card, &self.infer(request, detector, again)?);
+            let each = logits.chunks(count.max(1));
+            let each: Vec<Logit> = each.filter_map(|l| joined(card, 1, l)).collect();
             let (low, high) = range(card, alone, &each);
             holds = Some(verdict::decide(&grounds(low, high)).verdict == Verdict::Generated);
             gathered.native.push(said.raw);
@@ -242,7 +249,7 @@ impl Scanner {
         if let Some(live) = &options.live {
             live.tell(&Progress {
                 path: &options.path,
-                frame: frame_score(&scored, p),
+                frame: frame_score(card, &scored),
             });
         }
         gathered
@@ -322,8 +329,8 @@ impl Scanner {
             };
             let mut holds = None;
             if wanted {
-                let shown = redelivered(card, &[], std::slice::from_ref(&clip))?;
-                let answers = self.infer(request, &self.0.detector, shown)?;
+                let again = self.redelivered(card, &[], std::slice::from_ref(&clip))?;
+                let answers = self.infer(request, &self.0.detector, again)?;
                 let each = pool::logits(card, &answers);
                 let (low, high) = range(card, alone, &each);
                 let same = verdict::decide(&grounds(low, high)).verdict == Verdict::Generated;
@@ -342,7 +349,7 @@ impl Scanner {
             if let Some(live) = &options.live {
                 live.tell(&Progress {
                     path: &options.path,
-                    frame: frame_score(&scored, p),
+                    frame: frame_score(card, &scored),
                 });
             }
             if options.draw {
@@ -363,7 +370,7 @@ impl Scanner {
         &self,
         request: &Request<'_>,
         detector: &Arc<dyn Detector>,
-        card: &realscope_detectors::Card,
+        card: &Card,
         pixels: &RgbImage,
     ) -> Result<Native, ScanError> {
         let samples = self.samples(card, std::slice::from_ref(pixels))?;
@@ -447,7 +454,18 @@ impl Scanner {
             Some(clip) => format!("clips of {} frames", clip.frames),
             None => "frames".into(),
         };
-        let mut evidence = of_film(calibration, &judged, &gathered.frames, &unit, motion, &cuts);
+        let mut evidence = of_film(card, &judged, &gathered.frames, &unit, motion, &cuts);
+        if gathered.left_out > 0 {
+            let (out, all) = (gathered.left_out, gathered.left_out + gathered.frames.len());
+            let remark = format!(
+                "{out} of {all} {unit} show no face that can be followed; they are left out."
+            );
+            evidence.push(Evidence::remark(
+                "without_face",
+                EvidenceKind::Context,
+                remark,
+            ));
+        }
         evidence.extend(faces::evidence(of_faces));
         evidence.extend(reasons(&decision));
         let mut detectors = vec![score(card, judged.raw)];
@@ -531,7 +549,7 @@ impl Scanner {
         timing_ms.insert("score".into(), gathered.scoring.as_secs_f64() * 1e3);
         timing_ms.insert("total".into(), request.begun.elapsed().as_secs_f64() * 1e3);
         let each = gathered.frames.iter();
-        let frames = each.map(|f| frame_score(f, probability(card, f.logit)));
+        let frames = each.map(|f| frame_score(card, f));
         let record = Record {
             schema_version: SCHEMA_VERSION,
             tool: Tool {
@@ -541,7 +559,7 @@ impl Scanner {
             path: options.path.clone(),
             sha256,
             media: Some(Media::film(&facts)),
-            verdict: Some(decision.verdict),
+            verdict: Some(verdict::of_task(card.task, decision.verdict)),
             probability: judged.probability,
             decision_threshold: calibration.map(|c| c.decision_threshold),
             class_probabilities: ClassProbabilities::default(),
@@ -617,13 +635,13 @@ fn keep(
     Ok(())
 }
 
-fn frame_score(scored: &Scored, probability: Option<f64>) -> FrameScore {
+fn frame_score(card: &Card, scored: &Scored) -> FrameScore {
     FrameScore {
         index: scored.index,
         time_s: scored.time,
         raw: scored.logit.0,
-        probability,
-        verdict: scored.verdict,
+        probability: probability(card, scored.logit),
+        verdict: verdict::of_task(card.task, scored.verdict),
         held_back: scored.held_back.map(str::to_owned),
     }
 }
@@ -657,7 +675,7 @@ fn decide(judged: &Judged, declared: Declared, screen: bool) -> Decision {
 }
 
 /// Lowest and highest probability of a frame or a clip as it is and delivered again.
-fn range(card: &realscope_detectors::Card, alone: f64, again: &[Logit]) -> (f64, f64) {
+fn range(card: &Card, alone: f64, again: &[Logit]) -> (f64, f64) {
     let all = again
         .iter()
         .filter_map(|l| probability(card, *l))
@@ -668,11 +686,7 @@ fn range(card: &realscope_detectors::Card, alone: f64, again: &[Logit]) -> (f64,
 }
 
 /// The range over re-deliveries, of the frames that were delivered again.
-fn again(
-    card: &realscope_detectors::Card,
-    native: &[Logit],
-    each: &[Vec<Logit>],
-) -> Option<Interval> {
+fn again(card: &Card, native: &[Logit], each: &[Vec<Logit>]) -> Option<Interval> {
     let p = probability(card, pool::mean(native)?)?;
     let count = each.first()?.len();
     let by_delivery: Vec<Logit> = (0..count)
@@ -684,7 +698,7 @@ fn again(
     Some(interval(card, p, &by_delivery))
 }
 
-fn segments(card: &realscope_detectors::Card, judged: &Judged) -> Vec<Segment> {
+fn segments(card: &Card, judged: &Judged) -> Vec<Segment> {
     judged
         .parts
         .iter()
@@ -692,7 +706,7 @@ fn segments(card: &realscope_detectors::Card, judged: &Judged) -> Vec<Segment> {
             start_s: part.run.start_s,
             end_s: part.run.end_s,
             probability: part.probability,
-            verdict: part.verdict,
+            verdict: verdict::of_task(card.task, part.verdict),
             frames: part.run.end - part.run.first,
             detector: card.id.clone(),
             why: part.why.clone(),
@@ -702,7 +716,7 @@ fn segments(card: &realscope_detectors::Card, judged: &Judged) -> Vec<Segment> {
 
 /// What the frames show, in words.
 fn of_film(
-    calibration: Option<&realscope_detectors::Calibration>,
+    card: &Card,
     judged: &Judged,
     frames: &[Scored],
     unit: &str,
@@ -713,7 +727,7 @@ fn of_film(
         .iter()
         .filter(|f| f.verdict == Verdict::Generated)
         .count();
-    let p = calibration.map(|c| c.probability(judged.raw).0);
+    let p = probability(card, judged.raw);
     let measured = match p {
         Some(p) => format!(
             "{} {unit} score {:.0} of 100 on average; {accused} of them would be accused alone.",
@@ -722,7 +736,11 @@ fn of_film(
         ),
         None => format!("{} {unit} have scores without calibration.", frames.len()),
     };
-    let mut all = Evidence::remark("frames", EvidenceKind::Pixels, measured).valued(judged.raw.0);
+    let code = match card.task {
+        Task::ManipulatedFace => FACE_FRAMES,
+        _ => "frames",
+    };
+    let mut all = Evidence::remark(code, EvidenceKind::Pixels, measured).valued(judged.raw.0);
     all.weight = p.map_or(judged.raw.0, |p| (p / (1.0 - p)).ln());
     let mut out = vec![all];
     for part in judged

@@ -202,7 +202,10 @@ pub(crate) fn logit(
     let card = detector.card();
     let threads = Threads::all();
     let samples = match finder {
-        Some(finder) => finder.samples(picture, card, JUDGED, &threads)?,
+        Some(finder) => {
+            let shown = finder.show(picture, card, JUDGED, &threads)?;
+            shown.into_iter().map(|(_, sample)| sample).collect()
+        }
         None => prepare::picture(picture, &card.id, &card.input)?,
     };
     let logits = pool::logits(card, &detector.infer(&samples, &threads)?);
