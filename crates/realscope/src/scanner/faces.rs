@@ -8,14 +8,14 @@ use realscope_detectors::card::FlagKind;
 use realscope_detectors::faces::{FaceFinder, JUDGED};
 use realscope_detectors::pool::{self, Flag};
 use realscope_detectors::prepare::{self, FaceBox};
-use realscope_detectors::{Card, DetectorError, Sample, Tier, TrackId};
+use realscope_detectors::{Card, DetectorError, Logit, Sample, Tier, TrackId};
 use realscope_engine::{EngineKind, Threads};
 use realscope_media::video::Frame;
 
 use super::judge::{operating, probability};
-use super::{Request, ScanError, Scanner};
+use super::{Request, ScanError, Scanner, deliveries};
 use crate::record::{Evidence, EvidenceKind, Track, TrackBox, Verdict};
-use crate::timeline::{self, FaceJudged, Judged, Look, Scored, Sight, Tracker};
+use crate::timeline::{self, FaceJudged, FaceScore, Judged, Look, Scored, Sight, Tracker};
 use crate::verdict::Decision;
 
 /// Seconds within which one face is scored once.
@@ -120,6 +120,13 @@ impl Face {
     fn accused(&self) -> bool {
         self.judged.verdict == Verdict::Generated
     }
+
+    /// The looks that were delivered again: each as it is, and its re-deliveries.
+    pub(super) fn again(&self) -> (Vec<Logit>, Vec<Vec<Logit>>) {
+        let scored = self.sights.iter().filter_map(|s| s.scored.as_ref());
+        let again = scored.filter(|s| !s.again.is_empty());
+        again.map(|s| (s.logit, s.again.clone())).unzip()
+    }
 }
 
 impl Scanner {
@@ -146,18 +153,7 @@ impl Scanner {
             let mut scored = None;
             if now < AT_ONCE && followed.is_due(id, frame.time, length) {
                 now += 1;
-                let shown = prepare::faces(
-                    &frame.pixels,
-                    std::slice::from_ref(face),
-                    None,
-                    &card.id,
-                    &card.input,
-                )?;
-                let places: Vec<_> = shown.iter().map(|s| s.place).collect();
-                let answers = self.infer(request, &self.0.detector, shown)?;
-                let painted = Flag::of(card, FlagKind::Artwork, &places, &answers);
-                let painted = painted.is_some_and(Flag::raised);
-                scored = pool::mean(&pool::logits(card, &answers)).map(|logit| (logit, painted));
+                scored = self.score_face(request, card, &frame.pixels, *face)?;
                 followed.looks += 1;
             }
             followed.sights.entry(id).or_default().push(Sight {
@@ -169,10 +165,55 @@ impl Scanner {
         Ok(())
     }
 
-    /// What is said of each face; `None` where none were looked for.
+    /// Scores a face, and delivers one that is accused again.
+    fn score_face(
+        &self,
+        request: &Request<'_>,
+        card: &Card,
+        frame: &RgbImage,
+        face: FaceBox,
+    ) -> Result<Option<FaceScore>, ScanError> {
+        let shown = prepare::faces(frame, &[face], None, &card.id, &card.input)?;
+        let places: Vec<_> = shown.iter().map(|s| s.place).collect();
+        let answers = self.infer(request, &self.0.detector, shown.clone())?;
+        let Some(logit) = pool::mean(&pool::logits(card, &answers)) else {
+            return Ok(None);
+        };
+        let painted = Flag::of(card, FlagKind::Artwork, &places, &answers);
+        let mut scored = FaceScore {
+            logit,
+            painted: painted.is_some_and(Flag::raised),
+            again: Vec::new(),
+        };
+        let (width, height) = frame.dimensions();
+        let bar = self.bar_of_faces(request, Tier::of(width.min(height), None));
+        let p = probability(card, logit);
+        if p.zip(bar).is_some_and(|(p, bar)| p >= bar) {
+            let faces: Vec<_> = shown.into_iter().map(|s| (face, s)).collect();
+            let again = deliveries::redeliver_faces(frame, &faces, card)?;
+            let answers = self.infer(request, &self.0.detector, again)?;
+            scored.again = pool::logits(card, &answers);
+        }
+        Ok(Some(scored))
+    }
+
+    /// Probability from which a face is accused.
     ///
     /// A rate of false positives that was asked for can raise the bar alone; where validation does not carry it, no face
     /// is accused.
+    fn bar_of_faces(&self, request: &Request<'_>, tier: Tier) -> Option<f64> {
+        let calibration = self.0.faces.as_ref()?.calibration.as_ref()?;
+        let own = calibration.generated_threshold;
+        match request.options.max_fpr {
+            Some(rate) => {
+                let asked = operating(tier, rate, Some(calibration)).threshold;
+                own.zip(asked).map(|(own, asked)| own.max(asked))
+            }
+            None => own,
+        }
+    }
+
+    /// What is said of each face; `None` where none were looked for.
     pub(super) fn judge_faces(
         &self,
         request: &Request<'_>,
@@ -181,14 +222,7 @@ impl Scanner {
     ) -> Option<Vec<Face>> {
         let card = self.0.faces.as_ref()?;
         let calibration = card.calibration.as_ref()?;
-        let own = calibration.generated_threshold;
-        let bar = match request.options.max_fpr {
-            Some(rate) => {
-                let asked = operating(tier, rate, Some(calibration)).threshold;
-                own.zip(asked).map(|(own, asked)| own.max(asked))
-            }
-            None => own,
-        };
+        let bar = self.bar_of_faces(request, tier);
         let each = followed.sights.into_iter().map(|(id, sights)| Face {
             judged: timeline::judge_face(&sights, calibration, bar),
             id,
@@ -201,13 +235,14 @@ impl Scanner {
     pub(super) fn tracks(&self, faces: &[Face]) -> Vec<Track> {
         let card = self.0.faces.as_ref();
         let calibration = card.and_then(|c| c.calibration.as_ref());
+        let p = |s: &FaceScore| card.and_then(|c| probability(c, s.logit));
         let boxed = |s: &Sight| TrackBox {
             time_s: s.time,
             x: s.rect.left,
             y: s.rect.top,
             width: s.rect.width,
             height: s.rect.height,
-            probability: card.zip(s.scored).and_then(|(c, s)| probability(c, s.0)),
+            probability: s.scored.as_ref().and_then(p),
         };
         let each = faces.iter().map(|face| {
             let [start_s, end_s] = face.span();
@@ -234,20 +269,20 @@ const SETTLED: [&str; 3] = ["below_operating_point", "frames_unclear", "unstable
 /// Reasons for which frames are not judged, whatever their score.
 const NOT_JUDGED: [&str; 4] = ["too_small", "flat_graphic", "extreme_shape", "artwork"];
 
-/// What faces add to the decision on a video; true where a face decides it. One that is accused makes it `manipulated`:
+/// What faces add to the decision on a video; the face that decides it. One that is accused makes it `manipulated`:
 /// the frames around it do not show that all was generated. One whose high score does not carry an accusation leaves
 /// no clear word.
-pub(super) fn weigh(
-    faces: &[Face],
+pub(super) fn weigh<'a>(
+    faces: &'a [Face],
     frames: &[Scored],
     judged: &mut Judged,
     decision: &mut Decision,
-) -> bool {
+) -> Option<&'a Face> {
     let passed_over = |f: &&Scored| f.held_back.is_some_and(|code| NOT_JUDGED.contains(&code));
     let held = decision.reasons.iter().any(|r| !SETTLED.contains(&r.0))
         || 2 * frames.iter().filter(passed_over).count() >= frames.len().max(1);
     if held || !matches!(decision.verdict, Verdict::NoEvidence | Verdict::Uncertain) {
-        return false;
+        return None;
     }
     let likely = |a: &&Face, b: &&Face| {
         let p = |f: &Face| f.judged.probability.unwrap_or(0.0);
@@ -258,7 +293,7 @@ pub(super) fn weigh(
         decision.verdict = Verdict::Manipulated;
         decision.reasons.clear();
         judged.probability = face.judged.probability;
-        return true;
+        return Some(face);
     }
     if decision.verdict == Verdict::NoEvidence
         && let Some(face) = faces.iter().find(unclear)
@@ -272,7 +307,7 @@ pub(super) fn weigh(
         let sentence = format!("Face {} scores high, but {why}.", face.number());
         decision.reasons.push(("face_unclear", sentence));
     }
-    false
+    None
 }
 
 /// What the faces show, in words.
@@ -316,8 +351,6 @@ pub(super) fn evidence(faces: &[Face]) -> Vec<Evidence> {
 
 #[cfg(test)]
 mod tests {
-    use realscope_detectors::Logit;
-
     use super::*;
 
     fn face(verdict: Verdict, p: f64) -> Face {
@@ -358,7 +391,7 @@ mod tests {
             stable: true,
             reasons: code.map(|c| (c, String::new())).into_iter().collect(),
         };
-        let decided = weigh(faces, &frames(None), &mut judged, &mut decision);
+        let decided = weigh(faces, &frames(None), &mut judged, &mut decision).is_some();
         assert_eq!(decided, judged.probability != Some(0.2));
         if !decided {
             // Frames that are not judged hold everything back.

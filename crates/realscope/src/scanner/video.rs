@@ -441,14 +441,31 @@ impl Scanner {
         let followed = followed.filter(|_| facts.duration_s <= timeline::SKETCHED);
         let of_faces = followed.as_deref().unwrap_or_default();
         // A face on a recorded screen was encoded more often than any that was measured.
-        let by_face =
-            !screen && faces::weigh(of_faces, &gathered.frames, &mut judged, &mut decision);
-        // Faces are not delivered again.
-        let interval = again(card, &gathered.native, &gathered.again).filter(|_| !by_face);
-        let stable = interval.as_ref().map(|_| {
-            let held: Vec<bool> = gathered.frames.iter().filter_map(|f| f.holds).collect();
-            held.iter().all(|h| *h)
-        });
+        let face = if screen {
+            None
+        } else {
+            faces::weigh(of_faces, &gathered.frames, &mut judged, &mut decision)
+        };
+        let (interval, stable) = match (face, &self.0.faces) {
+            (Some(face), Some(card)) => {
+                let (native, each) = face.again();
+                let held = |p: f64| {
+                    card.calibration
+                        .as_ref()
+                        .is_some_and(|c| p >= c.decision_threshold)
+                };
+                let same = |logits: &Vec<Logit>| {
+                    let mut each = logits.iter().filter_map(|l| probability(card, *l));
+                    each.all(held)
+                };
+                (again(card, &native, &each), each.iter().all(same))
+            }
+            _ => {
+                let held = gathered.frames.iter().all(|f| f.holds.unwrap_or(true));
+                (again(card, &gathered.native, &gathered.again), held)
+            }
+        };
+        let stable = interval.as_ref().map(|_| stable);
 
         let unit = match card.input.view.clip() {
             Some(clip) => format!("clips of {} frames", clip.frames),

@@ -13,7 +13,7 @@ mod tracks;
 pub use judge::{Film, Finding, Judged, judge};
 pub use segments::{Run, segments};
 pub use shots::{Motion, Sketched, motion, shots};
-pub use tracks::{FaceJudged, Look, Sight, Tracker, judge_face};
+pub use tracks::{FaceJudged, FaceScore, Look, Sight, Tracker, judge_face};
 
 use realscope_detectors::card::Input;
 use realscope_detectors::{DetectorError, Logit, prepare};

@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 use realscope_delivery::{self as delivery, DeliveryError, Filter};
+use realscope_detectors::calibration::Band;
 use realscope_detectors::{Calibration, Logit, Rect, TrackId, pool};
 
 use crate::record::Verdict;
@@ -145,15 +146,26 @@ impl Tracker {
     }
 }
 
+/// What a face that was scored gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaceScore {
+    /// Its logit.
+    pub logit: Logit,
+    /// Whether it looks painted or drawn.
+    pub painted: bool,
+    /// Logits of its re-deliveries; none where it was not delivered again.
+    pub again: Vec<Logit>,
+}
+
 /// A face in one frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sight {
     /// When, in seconds after the first frame.
     pub time: f64,
     /// Where, in pixels of the frame.
     pub rect: Rect,
-    /// Its logit, where it was scored, and whether it looks painted or drawn.
-    pub scored: Option<(Logit, bool)>,
+    /// What it gives, where it was scored.
+    pub scored: Option<FaceScore>,
 }
 
 /// What is said of a face that was followed.
@@ -169,11 +181,20 @@ pub struct FaceJudged {
     pub why: Option<String>,
 }
 
+/// Whether a face that was scored is accused as it is and on the same side in every re-delivery.
+fn face_holds(scored: &FaceScore, calibration: &Calibration, bar: f64) -> bool {
+    let p = |logit: &Logit| calibration.probability(*logit).0;
+    let own = p(&scored.logit);
+    let low = scored.again.iter().map(p).fold(own, f64::min);
+    let high = scored.again.iter().map(p).fold(own, f64::max);
+    calibration.band(own, [low, high], Some(bar)) == Band::Generated
+}
+
 /// Judges a face by its sights, by the calibration of faces. `bar` is the probability from which it is accused.
 #[must_use]
 pub fn judge_face(sights: &[Sight], calibration: &Calibration, bar: Option<f64>) -> FaceJudged {
-    let scored: Vec<(Logit, bool)> = sights.iter().filter_map(|s| s.scored).collect();
-    let logits: Vec<Logit> = scored.iter().map(|(logit, _)| *logit).collect();
+    let scored: Vec<&FaceScore> = sights.iter().filter_map(|s| s.scored.as_ref()).collect();
+    let logits: Vec<Logit> = scored.iter().map(|s| s.logit).collect();
     let p = |logit: Logit| calibration.probability(logit).0;
     let mut judged = FaceJudged {
         verdict: Verdict::NoEvidence,
@@ -194,7 +215,13 @@ pub fn judge_face(sights: &[Sight], calibration: &Calibration, bar: Option<f64>)
     }
     let count = logits.len();
     let alone = logits.iter().filter(|l| p(**l) >= bar).count();
-    let painted = scored.iter().filter(|(_, painted)| *painted).count();
+    let painted = scored.iter().filter(|s| s.painted).count();
+    let again: Vec<bool> = scored
+        .iter()
+        .filter(|s| !s.again.is_empty())
+        .map(|s| face_holds(s, calibration, bar))
+        .collect();
+    let held = again.iter().filter(|h| **h).count();
     let first = sights.first().map_or(0.0, |s| s.time);
     let seen = sights.last().map_or(0.0, |s| s.time) - first;
     judged.verdict = Verdict::Uncertain;
@@ -204,6 +231,11 @@ pub fn judge_face(sights: &[Sight], calibration: &Calibration, bar: Option<f64>)
         format!("{alone} of {count} looks at it would be accused alone")
     } else if 2 * painted >= count {
         format!("{painted} of {count} looks at it seem painted or drawn")
+    } else if 2 * held <= again.len() {
+        format!(
+            "{held} of {} looks at it stay accused when delivered again",
+            again.len()
+        )
     } else {
         judged.verdict = Verdict::Generated;
         format!(
@@ -289,7 +321,11 @@ mod tests {
         each.map(|(i, l)| Sight {
             time: i as f64 / 2.0,
             rect: rect(0, 0, 60),
-            scored: Some((Logit(*l), painted)),
+            scored: Some(FaceScore {
+                logit: Logit(*l),
+                painted,
+                again: vec![Logit(l - 1.0), Logit(*l)],
+            }),
         })
         .collect()
     }
@@ -310,6 +346,20 @@ mod tests {
             assert!(judged.why.is_some());
         }
         assert_eq!(of(&sights(&[1.0; 9], false)).verdict, Verdict::NoEvidence);
+        // Half of the looks do not stay accused when they are delivered again; or none was.
+        let mut changes = sights(&[4.0; 4], false);
+        for sight in &mut changes[..2] {
+            sight.scored.as_mut().expect("scored").again[0] = Logit(-0.1);
+        }
+        let judged = of(&changes);
+        assert_eq!(judged.verdict, Verdict::Uncertain);
+        assert!(judged.why.expect("a reason").starts_with("2 of 4 looks"));
+        changes[0].scored.as_mut().expect("scored").again[0] = Logit(0.1);
+        assert_eq!(of(&changes).verdict, Verdict::Generated);
+        for sight in &mut changes {
+            sight.scored.as_mut().expect("scored").again.clear();
+        }
+        assert_eq!(of(&changes).verdict, Verdict::Uncertain);
         let mut unseen = sights(&[4.0; 4], false);
         unseen.iter_mut().for_each(|s| s.scored = None);
         let judged = of(&unseen);
