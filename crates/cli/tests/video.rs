@@ -43,7 +43,9 @@ const LOOSE: &[&str] = &["--max-fpr", "0.1"];
 fn scan(path: &Path) -> Value {
     let path = path.display().to_string();
     let output = realscope(&[&["scan", "--format", "ndjson", &path], LOOSE].concat());
-    lines(&output).pop().expect("a record")
+    let record = lines(&output).pop().expect("a record");
+    check_schema(&record);
+    record
 }
 
 /// Seconds of a slow pan over a picture.
@@ -320,6 +322,19 @@ fn tagged(folder: &Path, name: &str, tags: &[&str]) -> PathBuf {
     let mut codec = vec!["-movflags", "use_metadata_tags"];
     codec.extend(tags.iter().flat_map(|tag| ["-metadata", tag]));
     film(folder, name, &[("authentic.jpg", 2.0)], &codec)
+}
+
+/// Checks a record against the published schema.
+fn check_schema(record: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/record.schema.json");
+    let schema = std::fs::read_to_string(path).expect("a schema");
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> = validator
+        .iter_errors(record)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
 }
 
 fn codes(record: &Value) -> Vec<&str> {
@@ -693,6 +708,8 @@ fn a_detector_of_faces_accuses_the_faces_of_a_video() {
     assert!(frames.iter().all(|f| f["verdict"] == "manipulated"));
     assert!(codes(&r).contains(&"face_frames"));
     let of_picture = record(&picture);
+    check_schema(&r);
+    check_schema(&of_picture);
     assert_eq!(of_picture["verdict"], "manipulated", "{of_picture:#}");
     for path in [&path, &picture] {
         let out = scan(path, "html");
@@ -764,6 +781,7 @@ fn a_followed_face_that_stays_accused_decides() {
         lines(&at(home, &args)).pop().expect("a record")
     };
     let r = of("strict");
+    check_schema(&r);
     assert_eq!(r["verdict"], "manipulated", "{r:#}");
     assert_eq!(r["tracks"][0]["verdict"], "generated");
     let deliveries = r["interval"]["deliveries"].as_object().expect("deliveries");
