@@ -39,8 +39,7 @@ function ofFaces(r: Scan): boolean {
 export function lead(r: Scan): string {
     if (r.verdict === null) return t("lead.none");
     if (ofFaces(r)) {
-        const accused = r.verdict === "generated" || r.verdict === "manipulated";
-        return t(`lead.faces.${accused ? "manipulated" : r.verdict}`);
+        return t(r.verdict === "generated" ? "lead.faces.manipulated" : `lead.faces.${r.verdict}`);
     }
     if (isFace(r)) return t("lead.face");
     return t(`lead.${isVideo(r) ? "video" : "picture"}.${r.verdict}`);
