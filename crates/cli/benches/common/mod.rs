@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use realscope_engine::Network;
-use realscope_engine::proto::{Graph, Model, OperatorSet};
+use realscope_nn::onnx::Graph;
+use realscope_nn::{Cpu, Exec};
 
 /// The program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_realscope");
@@ -77,26 +77,12 @@ pub fn memory(mut command: Command) -> (f64, f64) {
 
 /// A classifier that costs nothing, so that the pipeline itself is what runs: the mean level.
 fn trivial() -> Vec<u8> {
-    let mut graph = Graph::default();
-    graph.output_rows("x", "pixels");
-    graph.input = std::mem::take(&mut graph.output);
-    graph.integers("flat", &[0, -1]);
-    graph.add("Reshape", &["x", "flat"], "rows");
-    graph.add("ReduceMean", &["rows"], "logit");
-    graph.set_list("axes", &[1]);
-    graph.set("keepdims", 1);
-    graph.output_rows("logit", "columns");
-    let model = Model {
-        ir_version: 8,
-        opset_import: vec![OperatorSet {
-            domain: String::new(),
-            version: 17,
-        }],
-        graph: Some(graph),
-        ..Model::default()
-    };
-    let network = Network::of(model);
-    network.whole().expect("whole").into_owned()
+    let mut graph = Graph::new("trivial", false);
+    let pictures = graph.input("x", [1, 3, 32, 32]);
+    let pixels = Exec::<Cpu>::fold(&mut graph, pictures, [1, 3 * 32 * 32]);
+    let mean = Exec::<Cpu>::mean_dim(&mut graph, pixels, 1);
+    graph.output("logit", &mean);
+    graph.encode()
 }
 
 /// Installs that classifier as `trivial`.
